@@ -1,0 +1,62 @@
+# Every target sets the project up first if it has to. `make` lists them.
+PYTHON ?= python3
+CONFIG ?=
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 2
+BIN := .venv/bin
+READY := .venv/.ready
+QUIET := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PREFECT_SERVER_ANALYTICS_ENABLED=false
+export PYTHONPATH :=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all serve ui check format lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## .venv from the hashed lock, and the project itself
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11, 3.12 or 3.13 is needed, {v.major}.{v.minor} was found; name one with PYTHON=python3.12.")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up .venv from requirements.lock ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+run: $(READY)  ## train, gate, promote, signal: CONFIG=configs/demo.yaml unless given
+	@$(QUIET) $(BIN)/mm run --config $(or $(CONFIG),configs/demo.yaml)
+
+serve: $(READY)  ## the API on HOST:PORT
+	@$(QUIET) $(if $(CONFIG),MM_CONFIG=$(CONFIG)) $(BIN)/uvicorn api.app:app --host $(HOST) --port $(PORT) --no-access-log
+
+ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
+	@echo "MLflow  http://127.0.0.1:5000"; echo "Prefect http://127.0.0.1:4200"
+	@$(QUIET) PREFECT_HOME=$(or $(PREFECT_HOME),$(abspath $(or $(MM_HOME),.))/.prefect) $(BIN)/prefect server start --host 127.0.0.1 --port 4200 & \
+	trap 'kill 0' EXIT; \
+	$(QUIET) $(BIN)/mlflow server --backend-store-uri sqlite:///$(abspath $(or $(MM_HOME),.))/mlruns/mlflow.db --host 127.0.0.1 --port 5000
+
+test: $(READY)  ## the fast suite: offline, in parallel
+	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) -m "not long"
+
+test-all: $(READY)  ## that and the long ones
+	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(READY)  ## format, lint, types, floor plan
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m pytest tests/test_floor_plan.py
+
+format: $(READY)  ## let ruff put the files in order
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: $(READY)  ## requirements.lock from requirements.in
+	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean:  ## remove what running and testing made; data/ and mlruns/ stay
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .schemathesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,97 @@
+"""From a model's raw probabilities to honest ones: one temperature, one directional shrinkage, and the action cut points."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from market_master.domain.actions import expected_score, symmetric
+from market_master.domain.bars import Array
+
+Actions = NDArray[np.integer]
+CUT_SHARES = (0.10, 0.30, 0.70, 0.90)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is learned on out-of-fold rows and travels in the model card.
+
+    `p* = p_sym + shrinkage (softmax(ln p / temperature) - p_sym)`, where p_sym has the same volatility information and
+    no direction. A shrinkage of 0 is the honest statement "no directional edge". `cuts` are quantiles of the expected
+    score, strictly increasing, so that action shares equal label shares; None when every action is hold.
+    """
+
+    temperature: float
+    shrinkage: float
+    prior: tuple[float, ...]
+    cuts: tuple[float, float, float, float] | None
+
+    def apply(self, raw: Array) -> Array:
+        """Calibrated probabilities of raw ones [n, 5]."""
+        warm = tempered(raw, self.temperature)
+        flat = symmetric(warm, np.asarray(self.prior))
+        return flat + self.shrinkage * (warm - flat)
+
+    def state(self) -> dict[str, Any]:
+        """As plain values for the model card."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Calibration:
+        """What `state` wrote."""
+        cuts = state["cuts"]
+        return cls(state["temperature"], state["shrinkage"], tuple(state["prior"]), tuple(cuts) if cuts else None)
+
+
+def fit(raw: Array, action: Actions, prior: Array) -> Calibration:
+    """Temperature by log-loss, shrinkage in closed form on RPS, cuts as quantiles; all on out-of-fold rows.
+
+    `raw` [n, 5] out-of-fold probabilities, `action` the labels, `prior` [5] class shares.
+    """
+    temperature = _temperature(raw, action)
+    warm = tempered(raw, temperature)
+    shrinkage = _shrinkage(warm, action, prior)
+    bare = Calibration(temperature, shrinkage, tuple(float(p) for p in prior), None)
+    score = expected_score(bare.apply(raw))
+    return Calibration(temperature, shrinkage, bare.prior, _cuts(score) if shrinkage > 0 else None)
+
+
+def untouched(prior: Array) -> Calibration:
+    """The calibration before anything was learned: temperature 1, full direction, no cuts."""
+    return Calibration(1.0, 1.0, tuple(float(p) for p in prior), None)
+
+
+def tempered(raw: Array, temperature: float) -> Array:
+    """Softmax of ln(p) / temperature: above 1 flattens, below 1 sharpens (Guo et al. 2017)."""
+    logits = np.log(np.clip(raw, 1e-9, 1.0)) / temperature
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _temperature(raw: Array, action: Actions) -> float:
+    rows = np.arange(len(action))
+
+    def loss(log_temperature: float) -> float:
+        p = tempered(raw, float(np.exp(log_temperature)))[rows, action]
+        return -float(np.log(np.clip(p, 1e-12, 1)).mean())
+
+    best = minimize_scalar(loss, bounds=(np.log(0.2), np.log(20.0)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(best.x))
+
+
+def _shrinkage(warm: Array, action: Actions, prior: Array) -> float:
+    """Least squares of the outcome's cumulative surprise on the forecast's directional part, held in [0, 1]."""
+    flat = symmetric(warm, prior)
+    direction = (warm - flat).cumsum(axis=1)[:, :4]
+    surprise = (action[:, None] <= np.arange(4)) - flat.cumsum(axis=1)[:, :4]
+    power = float((direction**2).sum())
+    return float(np.clip((direction * surprise).sum() / power, 0.0, 1.0)) if power > 0 else 0.0
+
+
+def _cuts(score: Array) -> tuple[float, float, float, float] | None:
+    a, b, c, d = (float(q) for q in np.quantile(score, CUT_SHARES))
+    return (a, b, c, d) if a < b < c < d else None

@@ -1,0 +1,273 @@
+"""`mm`: parse, call a step, answer. A person gets tables; `--json` gets one document on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from market_master import config, show, store
+from market_master.config import Settings
+from market_master.domain.errors import ConfigError, MarketMasterError
+from market_master.domain.records import as_json
+
+app = typer.Typer(
+    name="mm",
+    help="Next-bar actions for every constituent of an index, and one signal for the index.\n\n"
+    "Example: mm run --config configs/demo.yaml && mm signal",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+models = typer.Typer(help="Versions in the registry, and the journal of decisions.", no_args_is_help=True)
+data = typer.Typer(help="Bars in files and in the store.", no_args_is_help=True)
+app.add_typer(models, name="models")
+app.add_typer(data, name="data")
+
+Config = Annotated[Path | None, typer.Option("--config", envvar="MM_CONFIG", help="A YAML file of configs/.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+AsOf = Annotated[str | None, typer.Option("--asof", help="Answer as at this instant, e.g. 2025-06-27T18:30:00Z.")]
+By = Annotated[str, typer.Option("--by", help="Who decides.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
+
+
+@app.command()
+def run(
+    config_file: Config = None,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="Compare only; no look at the hold-out, nothing registered.")
+    ] = False,
+    no_flow: Annotated[
+        bool, typer.Option("--no-flow", help="The same steps as plain functions, without Prefect.")
+    ] = False,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train, compare, gate, promote, and make one index signal.
+
+    Example: mm run --config configs/demo.yaml
+    """
+
+    def answer() -> dict[str, Any]:
+        settings, home = _settings(config_file, Path("configs/demo.yaml")), config.home()
+        with show.progress():
+            if no_flow:
+                from market_master.steps.training import train
+
+                return as_json(train(settings, home, now=store.now(), dev=dev))
+            from flows.training import run_training
+
+            return as_json(run_training(settings, home, dev=dev))
+
+    _answer(answer, show.outcome, as_document, debug)
+
+
+@app.command()
+def signal(config_file: Config = None, asof: AsOf = None, as_document: Json = False, debug: Debug = False) -> None:
+    """The index's signal for the bar after the newest one.
+
+    Example: mm signal --json
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.aggregate import index_signal
+
+        champion, home = _champion(config_file)
+        return as_json(index_signal(champion, champion.store(home), now=store.now(), asof=_instant(asof)))
+
+    _answer(answer, show.signal, as_document, debug)
+
+
+@app.command()
+def predict(
+    symbols: Annotated[list[str] | None, typer.Argument(help="Symbols of the store, e.g. S001 S002.")] = None,
+    bars: Annotated[
+        Path | None, typer.Option("--bars", help="Predict from a file of bars instead of the store.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option("--symbol", help="With --bars: whose bars they are.")] = None,
+    config_file: Config = None,
+    asof: AsOf = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What to do with some symbols over their next bar.
+
+    Example: mm predict S001 S002, or mm predict --bars AAPL_1h.csv --symbol AAPL
+    """
+
+    def answer() -> list[dict[str, Any]]:
+        from market_master.steps import predict as step
+
+        if bool(symbols) == bool(bars) or bool(bars) != bool(symbol):
+            raise ConfigError("Name symbols of the store, or give both --bars FILE and --symbol S.")
+        champion, home = _champion(config_file)
+        if symbols:
+            return as_json(
+                step.predict_stored(champion, champion.store(home), symbols, now=store.now(), asof=_instant(asof))
+            )
+        from market_master.steps.check import bars_of_file
+
+        assert bars is not None
+        assert symbol is not None
+        posted = bars_of_file(bars, symbol, champion.card.times, _instant(asof) or store.now())
+        context: dict[str, Any] = {}
+        return as_json(
+            [step.predict_posted(champion, posted, symbol, champion.store(home), context=context, now=store.now())]
+        )
+
+    _answer(answer, show.predictions, as_document, debug)
+
+
+@models.command("list")
+def list_models(config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
+    """All versions with their aliases and outcomes.
+
+    Example: mm models list
+    """
+    _answer(lambda: _versions(config_file).all(), show.versions, as_document, debug)
+
+
+@models.command("show")
+def show_model(version: str, config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
+    """One version's model card.
+
+    Example: mm models show 1
+    """
+
+    def answer() -> dict[str, Any]:
+        loaded = _versions(config_file).load(version)
+        return {"version": loaded.version, "outcome": loaded.outcome, "card": as_json(loaded.card)}
+
+    _answer(answer, show.document, as_document, debug)
+
+
+@models.command("journal")
+def journal(as_document: Json = False, debug: Debug = False) -> None:
+    """Every decision: when, what, by whom, why; the chain of hashes is checked.
+
+    Example: mm models journal
+    """
+
+    def answer() -> list[dict[str, Any]]:
+        from market_master.journal import journal_of
+
+        return as_json(journal_of(config.home()).entries())
+
+    _answer(answer, show.journal, as_document, debug)
+
+
+@app.command()
+def promote(
+    version: str, by: By, reason: Reason, config_file: Config = None, as_document: Json = False, debug: Debug = False
+) -> None:
+    """Put a version that has passed the gate behind `production`.
+
+    Example: mm promote 1 --by anna --reason "back to the first recipe"
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.promote import promote_by_hand
+
+        return as_json(promote_by_hand(version, by, reason, _model(config_file), config.home()))
+
+    _answer(answer, show.document, as_document, debug)
+
+
+@data.command("check")
+def check(path: Path, config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
+    """The quality report of a file or folder of bars: what would be kept, dropped, quarantined, and why.
+
+    Example: mm data check ../bars.parquet --config configs/us_1h.yaml
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.check import check_files
+
+        settings = _settings(config_file, Path("configs/us_1h.yaml"))
+        return check_files(path, settings.calendar, settings.interval, store.now())
+
+    _answer(answer, show.quality, as_document, debug)
+
+
+@data.command("list")
+def list_data(as_document: Json = False, debug: Debug = False) -> None:
+    """What the bar store holds.
+
+    Example: mm data list
+    """
+
+    def answer() -> list[dict[str, Any]]:
+        held = store.stores(config.home() / "data")
+        return [{"source": s.source, "interval": s.interval, "symbols": s.holdings()} for s in held]
+
+    _answer(answer, show.holdings, as_document, debug)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+def _answer(make: Callable[[], Any], tell: Callable[[Any], None], as_document: bool, debug: bool) -> None:
+    """Print an answer for a person or a program, or one sentence and the exit code of what went wrong."""
+    try:
+        value = make()
+    except MarketMasterError as error:
+        _stop(f"{error.title}: {error}", error.exit_code, debug)
+    except Exception as error:
+        notes = " ".join(getattr(error, "__notes__", ()))
+        _stop(f"Failed: {type(error).__name__}: {error} {notes}".strip(), 1, debug)
+    if as_document:
+        typer.echo(json.dumps(value, indent=2))
+    else:
+        tell(value)
+
+
+def _stop(sentence: str, code: int, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _settings(file: Path | None, default: Path) -> Settings:
+    return config.load(file or config.PROJECT_ROOT / default, os.environ)
+
+
+def _model(file: Path | None) -> str:
+    return (
+        config.load(file, os.environ).registry.model if file else os.environ.get("MM_REGISTRY__MODEL", "market-master")
+    )
+
+
+def _versions(file: Path | None) -> Any:
+    from market_master.registry.versions import Versions
+
+    return Versions(config.home(), _model(file))
+
+
+def _champion(file: Path | None) -> tuple[Any, Path]:
+    from market_master.steps.predict import load_champion
+
+    settings = config.load(file, os.environ) if file else None
+    return load_champion(config.home(), _model(file), settings), config.home()
+
+
+def _instant(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"'{text}' is not an instant; write one like 2025-06-27T18:30:00Z.") from error
+    if moment.tzinfo is None:
+        raise ConfigError(f"'{text}' has no time zone; write one like 2025-06-27T18:30:00Z.")
+    return int(moment.timestamp())

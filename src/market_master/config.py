@@ -1,0 +1,254 @@
+"""Settings: one YAML file, each key overridable by MM_<SECTION>__<KEY>; typed, frozen, read once and handed down."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from market_master.domain.errors import ConfigError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PATH_KEYS = (("universe", "weights"), ("provider", "path"))
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and a key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Universe(Section):
+    """Which index, which symbols, which weights."""
+
+    index: str = "NDX"
+    signal_for: str = "/NQ"
+    symbols: tuple[str, ...] = ()
+    """empty = all that the provider has"""
+    benchmark: str | None = None
+    """the index's own bars, if any: never a constituent, never in breadth"""
+    weights: Path | None = None
+    """CSV: symbol,weight[,as_of]; empty = equal"""
+
+
+class SimulatedProvider(Section):
+    """The embedded market: seeded, offline, with a planted edge of known size."""
+
+    kind: Literal["simulated"]
+    seed: int = 7
+    symbols: int = Field(30, ge=2, le=1000)
+    sessions: int = Field(240, ge=1, le=2000)
+    edge: float = Field(0.15, ge=0.0, lt=1.0)
+    mode: Literal["volume", "reversal", "regime_flip"] = "volume"
+    imperfections: tuple[str, ...] = ()
+
+
+class FilesProvider(Section):
+    """A CSV or Parquet file, or a folder of them, in the styles users have."""
+
+    kind: Literal["files"]
+    path: Path
+    stamp: Literal["start", "end"] = "start"
+    grid: Literal["auto", "session", "clock"] = "auto"
+    timezone: str | None = None
+    """of stamps without an offset; empty = the calendar's own zone"""
+
+
+class YahooProvider(Section):
+    """Yahoo Finance through yfinance."""
+
+    kind: Literal["yahoo"]
+    lookback: str = Field("720d", pattern=r"^\d+d$")
+
+
+Provider = Annotated[SimulatedProvider | FilesProvider | YahooProvider, Field(discriminator="kind")]
+
+
+class Features(Section):
+    """Which feature sets the candidates see."""
+
+    sets: tuple[str, ...] = ("core",)
+
+
+class Label(Section):
+    """How the action of a bar is cut from its return."""
+
+    kind: str = "scaled_quantile"
+    target: Literal["open_to_close"] = "open_to_close"
+    horizon: Literal[1] = 1
+    hold: float = Field(0.40, gt=0, lt=1)
+    """quantile of |z| below which the label is hold; for `fixed`, the log return"""
+    strong: float = Field(0.80, gt=0, lt=1)
+    """quantile of |z| above which the label is strong; for `fixed`, the log return"""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Label:
+        if not self.hold < self.strong:
+            raise ValueError(f"label.hold ({self.hold}) must be below label.strong ({self.strong})")
+        return self
+
+
+class Folds(Section):
+    """How time is cut into training, test and hold-out."""
+
+    splits: int = Field(5, ge=2, le=20)
+    embargo_sessions: int = Field(1, ge=0)
+    holdout_share: float = Field(0.20, gt=0, lt=0.5)
+    holdout_min_sessions: int = Field(60, ge=5)
+    max_train_rows: int = Field(60_000, ge=1000)
+
+
+class Gate(Section):
+    """What a challenger has to prove."""
+
+    alpha: float = Field(0.10, gt=0, lt=1)
+    provisional: bool = True
+    max_ic: float = Field(0.15, gt=0, le=1)
+    rules: tuple[str, ...] = ()
+    """empty = all rules"""
+
+
+class Policy(Section):
+    """How probabilities become actions and WSS becomes a signal."""
+
+    rule: Literal["expected_score", "argmax"] = "expected_score"
+    min_confidence: float | None = Field(None, ge=0, le=1)
+    buy: float = Field(0.5, gt=0, le=2)
+    sell: float = Field(-0.5, lt=0, ge=-2)
+    min_coverage: float = Field(0.80, ge=0, le=1)
+    max_staleness_bars: int = Field(1, ge=0)
+
+
+class Costs(Section):
+    """One-way trading cost."""
+
+    bps: float = Field(2.0, ge=0)
+
+
+class Runner(Section):
+    """Where candidate x fold runs."""
+
+    kind: Literal["local"] = "local"
+    workers: int = Field(2, ge=1)
+
+
+class Registry(Section):
+    """The registered model's name."""
+
+    model: str = "market-master"
+
+
+class Settings(Section):
+    """Everything a run may be told."""
+
+    name: str
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "1d"] = "1h"
+    calendar: str = "XNYS"
+    universe: Universe = Universe()
+    provider: Provider
+    features: Features = Features()
+    label: Label = Label()
+    folds: Folds = Folds()
+    candidates: tuple[str, ...] = ("logistic",)
+    gate: Gate = Gate()
+    policy: Policy = Policy()
+    costs: Costs = Costs()
+    runner: Runner = Runner()
+    registry: Registry = Registry()
+
+    @field_validator("candidates")
+    @classmethod
+    def _some(cls, candidates: tuple[str, ...]) -> tuple[str, ...]:
+        if not candidates or len(set(candidates)) != len(candidates):
+            raise ValueError("candidates must name at least one model, each once")
+        return candidates
+
+
+def home(environ: Mapping[str, str] = os.environ) -> Path:
+    """MM_HOME, the folder that holds `data/` and `mlruns/`; the current folder unless set."""
+    return Path(environ.get("MM_HOME") or ".").absolute()
+
+
+def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from a YAML file (paths in it are relative to the project's root) and the environment.
+
+    Raises ConfigError: no such file, not YAML, an unknown key (naming the nearest known one) or an impossible value.
+    """
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The config {config} can't be read: {error}. Configs lie in configs/.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The config {config} is not YAML: {error}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"The config {config} holds no settings; begin with a copy of configs/demo.yaml.")
+    for section, key in PATH_KEYS:
+        part = content.get(section)
+        if isinstance(part, dict) and part.get(key):
+            part[key] = str(PROJECT_ROOT / part[key])
+    return build(content, str(config), environ)
+
+
+def build(content: dict[str, Any], origin: str, environ: Mapping[str, str]) -> Settings:
+    """Settings from plain values (a file's, or those a model card carries) and the environment, which wins."""
+    try:
+        settings = Settings.model_validate(_merged(content, environ))
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: " + " ".join(_sentence(item) for item in error.errors())) from error
+    return settings.model_copy(
+        update={
+            "universe": _absolute(settings.universe, "weights"),
+            "provider": _absolute(settings.provider, "path"),
+        }
+    )
+
+
+def _merged(content: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The content with MM_<KEY> and MM_<SECTION>__<KEY> put in; lists and nulls are written as in YAML."""
+    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
+    for name, text in environ.items():
+        where = name.removeprefix("MM_").lower().split("__")
+        if not name.startswith("MM_") or (len(where) == 1 and where[0] not in Settings.model_fields):
+            continue
+        if where[0] not in Settings.model_fields or len(where) > 2:
+            raise ConfigError(f"{name} sets no known setting; {_nearest(where[0], Settings.model_fields)}")
+        parsed = yaml.safe_load(text)
+        value = parsed if isinstance(parsed, (list, dict)) or parsed is None else text
+        if len(where) == 1:
+            merged[where[0]] = value
+        else:
+            merged[where[0]] = {**(merged.get(where[0]) or {}), where[1]: value}
+    return merged
+
+
+def _absolute(section: Any, key: str) -> Any:
+    path = getattr(section, key, None)
+    return section.model_copy(update={key: Path(os.path.abspath(path))}) if path else section
+
+
+def _sentence(item: Any) -> str:
+    where = [str(part) for part in item["loc"]]
+    known = _known(where[:-1])
+    if item["type"] == "extra_forbidden":
+        return f"'{'.'.join(where)}' is not a setting; {_nearest(where[-1], known)}"
+    return f"'{'.'.join(where)}': {item['msg']} (given: {item['input']!r})."
+
+
+def _known(where: list[str]) -> list[str]:
+    if not where:
+        return list(Settings.model_fields)
+    if where[0] == "provider":
+        kinds = {"simulated": SimulatedProvider, "files": FilesProvider, "yahoo": YahooProvider}
+        return list(kinds[where[1]].model_fields) if len(where) > 1 and where[1] in kinds else list(kinds)
+    section = Settings.model_fields[where[0]].annotation if where[0] in Settings.model_fields else None
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+
+
+def _nearest(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
+    return f"the nearest known one is '{close[0]}'." if close else "no such section is known."

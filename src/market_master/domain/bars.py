@@ -1,0 +1,152 @@
+"""Bars: the one form market data has inside, and the rules a bar must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master.domain.errors import MixedGrid, NoBars
+from market_master.domain.sessions import Ints, Timetable
+
+Array = NDArray[np.float64]
+PRICES = ("open", "high", "low", "close")
+OHLCV = (*PRICES, "volume")
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Closed bars of one or many symbols on one timetable, sorted by (symbol, bar_end); one array a column.
+
+    Instants are epoch seconds UTC; `session` counts days since 1970-01-01; `next_start`, `next_end`, `next_slot` are those of
+    the calendar's next bar, whether or not the symbol traded in it.
+    """
+
+    timetable: Timetable
+    symbols: tuple[str, ...]
+    code: Ints
+    """index into `symbols`"""
+    bar_end: Ints
+    bar_start: Ints
+    next_start: Ints
+    next_end: Ints
+    session: Ints
+    slot: Ints
+    next_slot: Ints
+    open: Array
+    high: Array
+    low: Array
+    close: Array
+    volume: Array
+
+    @classmethod
+    def of(cls, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
+        """Bars from each symbol's columns (`bar_end` on the timetable and increasing, then OHLCV)."""
+        symbols = tuple(sorted(series))
+        if not symbols or not any(len(series[s]["bar_end"]) for s in symbols):
+            raise NoBars("There is not a single bar to work on.")
+        joined = {name: np.concatenate([np.asarray(series[s][name]) for s in symbols]) for name in ("bar_end", *OHLCV)}
+        bar_end = joined["bar_end"].astype(np.int64)
+        schedule = timetable.between(int(bar_end.min()), int(bar_end.max()))
+        at = schedule.by_end(bar_end)
+        if (at < 0).any():
+            raise MixedGrid(
+                f"{int((at < 0).sum())} of {len(at)} bars do not end where {timetable.calendar} has a "
+                f"{timetable.interval} bar of the {timetable.grid} grid."
+            )
+        return cls(
+            timetable=timetable,
+            symbols=symbols,
+            code=np.repeat(np.arange(len(symbols)), [len(series[s]["bar_end"]) for s in symbols]).astype(np.int64),
+            bar_end=bar_end,
+            bar_start=schedule.start[at],
+            next_start=schedule.start[at + 1],
+            next_end=schedule.end[at + 1],
+            session=schedule.session[at],
+            slot=schedule.slot[at],
+            next_slot=schedule.slot[at + 1],
+            **{name: joined[name].astype(np.float64) for name in OHLCV},
+        )
+
+    def __len__(self) -> int:
+        return len(self.bar_end)
+
+    @cached_property
+    def offsets(self) -> Ints:
+        """Where each symbol's rows begin, and the length at the end."""
+        return np.searchsorted(self.code, np.arange(len(self.symbols) + 1))
+
+    @cached_property
+    def newest(self) -> int:
+        """End of the newest bar of all."""
+        return int(self.bar_end.max())
+
+    def rows(self, symbol: str) -> slice:
+        """The rows of a symbol."""
+        at = self.symbols.index(symbol)
+        return slice(int(self.offsets[at]), int(self.offsets[at + 1]))
+
+    def __iter__(self) -> Iterator[tuple[str, slice]]:
+        """Each symbol with its rows."""
+        return iter([(symbol, self.rows(symbol)) for symbol in self.symbols])
+
+    def take(self, rows: NDArray) -> Bars:
+        """Some of the rows (a mask or increasing indices), same symbols."""
+        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("timetable", "symbols")}
+        return replace(self, **arrays)
+
+    def until(self, instant: int) -> Bars:
+        """The bars that had closed by an instant."""
+        return self.take(self.bar_end <= instant)
+
+    def only(self, symbols: Sequence[str]) -> Bars:
+        """The bars of some symbols."""
+        return Bars.of(self.timetable, {s: self.series(s) for s in symbols if s in self.symbols})
+
+    def last(self, count: int) -> Bars:
+        """Each symbol's last `count` bars."""
+        from_end = self.offsets[self.code + 1] - np.arange(len(self))
+        return self.take(from_end <= count)
+
+    def series(self, symbol: str) -> dict[str, NDArray]:
+        """One symbol's bar_end and OHLCV columns."""
+        rows = self.rows(symbol)
+        return {name: getattr(self, name)[rows] for name in ("bar_end", *OHLCV)}
+
+    def replaced(self, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
+        """The same bars with some symbols' series put in place of, or beside, the old ones."""
+        return Bars.of(self.timetable, {s: self.series(s) for s in self.symbols} | dict(series))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sentence of the bar contract about the values of a bar."""
+
+    field: str
+    text: str
+
+
+def violations(open: Array, high: Array, low: Array, close: Array, volume: Array) -> list[tuple[Rule, NDArray]]:
+    """For each rule of the bar contract, which bars break it (a mask), broken rules only."""
+    columns = dict(zip(OHLCV, (open, high, low, close, volume), strict=True))
+    found = []
+    with np.errstate(invalid="ignore"):
+        for name in PRICES:
+            found.append((Rule(name, f"{name} must be a finite number"), ~np.isfinite(columns[name])))
+            found.append((Rule(name, f"{name} must be above 0"), columns[name] <= 0))
+        found.append((Rule("volume", "volume must be a finite number"), ~np.isfinite(volume)))
+        found.append((Rule("volume", "volume must not be below 0"), volume < 0))
+        found.append((Rule("low", "low must not be above open or close"), low > np.minimum(open, close)))
+        found.append((Rule("high", "high must not be below open or close"), high < np.maximum(open, close)))
+    return [(rule, mask) for rule, mask in found if mask.any()]
+
+
+def broken(open: Array, high: Array, low: Array, close: Array, volume: Array) -> NDArray[np.bool_]:
+    """Which bars break any value rule of the bar contract."""
+    mask = np.zeros(len(open), dtype=bool)
+    for _, rows in violations(open, high, low, close, volume):
+        mask |= rows
+    return mask

@@ -1,0 +1,173 @@
+"""The records that leave the system: scorecards, verdicts, predictions, signals. Their field names are the JSON names."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """Out-of-sample numbers of one candidate or baseline; skill numbers are shares of the prior's RPS."""
+
+    candidate: str
+    kind: str
+    """model or baseline"""
+    rps: float
+    rpss: float
+    vol: float
+    dir: float
+    dir_t: float
+    ic: float
+    ic_t: float
+    log_loss: float
+    macro_f1: float
+    accuracy: float
+    ece: float
+    fit_seconds: float
+    folds: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One rule's answer: what was measured, the limit, and why; a failed `block` stops the promotion."""
+
+    rule: str
+    passed: bool
+    severity: str
+    """block or warn"""
+    value: float | str | None
+    limit: float | str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """The start and end of a bar, ISO 8601 in UTC."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """Which model version answered."""
+
+    name: str
+    version: str
+    alias: str
+    run_id: str
+    provisional: bool
+
+
+@dataclass(frozen=True)
+class ActedPolicy:
+    """The rule that made the action, and whether the confidence filter let it act."""
+
+    rule: str
+    acted: bool
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the bars came from and how old the newest one was."""
+
+    provider: str
+    staleness_seconds: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What to do with one symbol over its next bar."""
+
+    symbol: str
+    action: str
+    expected_score: float
+    confidence: float
+    probabilities: dict[str, float]
+    as_of: str
+    predicts_for: Span
+    model: ModelRef
+    policy: ActedPolicy
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Constituent:
+    """One symbol's part in the index signal; `contribution` is weight over covered weight, times score."""
+
+    symbol: str
+    weight: float
+    action: str
+    score: int
+    expected_score: float
+    confidence: float
+    contribution: float
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A constituent without a fresh action, and why."""
+
+    symbol: str
+    weight: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """WSS at or above `buy` is BUY, at or below `sell` is SELL."""
+
+    buy: float
+    sell: float
+
+
+@dataclass(frozen=True)
+class IndexSignal:
+    """What to do with the index over its next bar, and out of what it was made."""
+
+    index: str
+    signal_for: str
+    signal: str
+    """BUY, HOLD or SELL"""
+    wss: float
+    wss_expected: float
+    coverage: float
+    as_of: str
+    predicts_for: Span
+    thresholds: Thresholds
+    missing: tuple[Missing, ...]
+    weights_as_of: str | None
+    constituents: tuple[Constituent, ...]
+    index_share: float
+    wss_z: float | None
+    model: ModelRef
+    paper: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One line of the append-only book of decisions; each carries the hash of the one before."""
+
+    id: str
+    time: str
+    event: str
+    from_version: str | None
+    to_version: str | None
+    by: str
+    reason: str
+    verdicts: tuple[Verdict, ...] = ()
+    data_hash: str | None = None
+    feature_fingerprint: str | None = None
+    code_commit: str | None = None
+    previous_entry_hash: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def as_json(record: Any) -> Any:
+    """A record, or a list or tuple of them, as plain JSON values."""
+    if isinstance(record, (list, tuple)):
+        return [as_json(item) for item in record]
+    return asdict(record)

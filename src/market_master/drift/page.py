@@ -1,0 +1,39 @@
+"""Evidently's HTML page: data drift and classification quality, current against reference."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+
+def write_page(current: pd.DataFrame, reference: pd.DataFrame, file: Path, *, name: str) -> Path:
+    """Write one self-contained HTML page about two tables with the same columns.
+
+    Columns: features (floats), `label` and `action` (class names). It is a view, not an alarm: on autocorrelated
+    features its tests call unchanged data drifted.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from evidently import DataDefinition, Dataset, MulticlassClassification, Report
+        from evidently.presets import ClassificationPreset, DataDriftPreset
+
+        numbers = [column for column in current.columns if column not in ("label", "action")]
+        definition = DataDefinition(
+            numerical_columns=numbers,
+            categorical_columns=["label", "action"],
+            classification=[MulticlassClassification(target="label", prediction_labels="action")],
+        )
+        report = Report(
+            [DataDriftPreset(columns=[*numbers, "action"]), ClassificationPreset()], metadata={"page": name}
+        )
+        snapshot = report.run(
+            Dataset.from_pandas(current, data_definition=definition),
+            Dataset.from_pandas(reference, data_definition=definition),
+        )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part.html")
+        snapshot.save_html(str(part))
+        part.replace(file)
+    return file

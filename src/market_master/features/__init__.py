@@ -1,0 +1,116 @@
+"""What is known of a bar when it has closed: one call for training, serving, batch and backtest.
+
+A feature is a function marked with `@feature` or `@panel_feature`; its parameters name bar columns or shared series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from market_master.domain.bars import Array, Bars
+from market_master.domain.errors import ConfigError
+from market_master.domain.sessions import INTERVALS
+from market_master.features.fingerprint import combined, fingerprint
+from market_master.features.marks import feature, nearest, panel_feature, panel_series, plugin, series
+from market_master.features.plan import own_values, panel_values, plan
+from market_master.plugins import family
+
+__all__ = [
+    "combined", "compute", "describe", "feature", "fingerprint", "left_out", "needs_market", "panel_feature",
+    "panel_series", "select", "series", "warmup",
+]  # fmt: skip
+
+THREADS_PAY_FROM = 20_000
+"""bars; below it, starting threads costs more than they save"""
+
+
+def compute(bars: Bars, names: Sequence[str], *, members: Collection[str] | None = None, threads: int = 2) -> Array:
+    """The features of every bar, float64 [bars, names], NaN where a bar has too little behind it.
+
+    `members` are the symbols that make the market (all, unless told). Raises ConfigError for an unknown name,
+    ContextMissing when a market feature is asked for and no member has a bar.
+    """
+    steps = plan(tuple(names))
+    values = np.full((len(names), len(bars)), np.nan)
+    handed = {name: np.full(len(bars), np.nan) for name in steps.handed_over}
+
+    def one_symbol(rows: slice) -> None:
+        made = own_values(bars, rows, steps.own)
+        for number, name in enumerate(names):
+            if name in made:
+                values[number, rows] = made[name]
+        for name, whole in handed.items():
+            whole[rows] = made[name]
+
+    spans = [rows for _, rows in bars if rows.stop > rows.start]
+    if threads > 1 and len(spans) > 1 and len(bars) >= THREADS_PAY_FROM:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(one_symbol, spans))
+    else:
+        for rows in spans:
+            one_symbol(rows)
+    if steps.panel:
+        counted = np.array([members is None or symbol in members for symbol in bars.symbols])
+        found = panel_values(bars, steps.panel, handed, counted)
+        for number, name in enumerate(names):
+            if name in found:
+                values[number] = found[name]
+    return values.T
+
+
+def select(sets: Sequence[str], interval: str) -> tuple[str, ...]:
+    """The features of some sets that make sense on an interval: set by set, each in order of name.
+
+    Raises ConfigError for an unknown set, naming the nearest.
+    """
+    return tuple(name for name in _all_of(sets) if not _misfit(name, interval))
+
+
+def left_out(sets: Sequence[str], interval: str) -> dict[str, str]:
+    """The features of the sets that `select` leaves out on this interval, each with the reason."""
+    return {name: reason for name in _all_of(sets) if (reason := _misfit(name, interval))}
+
+
+def warmup(names: Sequence[str]) -> int:
+    """Earlier bars the neediest of the features needs, at most 59."""
+    return max((plugin(name).facts["warmup"] for name in names), default=0)
+
+
+def needs_market(names: Sequence[str]) -> bool:
+    """Does any of the features look at other symbols?"""
+    return any(plugin(name).facts["panel"] for name in names)
+
+
+def describe(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Name, set, unit, warm-up and meaning of each feature, as plain values."""
+    return [
+        {"name": name, **{fact: plugin(name).facts[fact] for fact in ("set", "unit", "warmup")}, "summary": plugin(name).summary}
+        for name in names
+    ]  # fmt: skip
+
+
+def _all_of(sets: Sequence[str]) -> list[str]:
+    known = {plug.facts["set"] for plug in family("features").values()}
+    for wanted in sets:
+        if wanted not in known:
+            raise ConfigError(f"There is no feature set '{wanted}'; the nearest is '{nearest(wanted, sorted(known))}'.")
+    return [
+        name
+        for wanted in dict.fromkeys(sets)
+        for name, plug in family("features").items()
+        if plug.facts["set"] == wanted
+    ]
+
+
+def _misfit(name: str, interval: str) -> str:
+    """Why a feature makes no sense on an interval; empty when it does."""
+    slots = plugin(name).facts["slots"]
+    if slots != "any" and interval == "1d":
+        return "a daily bar is the only one of its session, so the slot says nothing"
+    if slots == "same_slot" and INTERVALS[interval] < INTERVALS["30m"]:
+        return f"60 bars of {interval} do not reach the same slot of earlier sessions; it needs 30m or more"
+    return ""

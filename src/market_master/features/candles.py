@@ -1,0 +1,32 @@
+"""The shape of the newest bar, as shares of its range."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from market_master.domain.bars import Array
+from market_master.features import feature, rolling
+
+
+@feature(set="core", warmup=0, unit="share")
+def candle_body(body: Array, bar_range: Array) -> Array:
+    """Open-to-close over high-to-low: 1 rose all the way, -1 fell all the way; 0 for a bar without range."""
+    return rolling.ratio(body, bar_range, neutral=0.0)
+
+
+@feature(set="core", warmup=0, unit="share")
+def upper_shadow(open: Array, high: Array, close: Array, bar_range: Array) -> Array:
+    """Range above the body; 0 for a bar without range."""
+    return rolling.ratio(rolling.log_ratio(high, np.maximum(open, close)), bar_range, neutral=0.0)
+
+
+@feature(set="core", warmup=0, unit="share")
+def lower_shadow(open: Array, low: Array, close: Array, bar_range: Array) -> Array:
+    """Range below the body; 0 for a bar without range."""
+    return rolling.ratio(rolling.log_ratio(np.minimum(open, close), low), bar_range, neutral=0.0)
+
+
+@feature(set="core", warmup=0, unit="share")
+def close_position(low: Array, close: Array, bar_range: Array) -> Array:
+    """Where in its range the bar closed: 0 at the low, 1 at the high; 0.5 for a bar without range."""
+    return rolling.ratio(rolling.log_ratio(close, low), bar_range, neutral=0.5)

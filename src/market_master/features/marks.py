@@ -1,0 +1,104 @@
+"""The four decorators that make a function a feature or a series, and what can be asked of what they marked."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from market_master.domain.errors import ConfigError
+from market_master.plugins import Plugin, family, mark
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Slots = Literal["any", "intraday", "same_slot"]
+
+COLUMNS = ("open", "high", "low", "close", "volume", "slot", "next_slot", "session", "elapsed")
+"""what a function may ask for by name: bar columns; `elapsed` is seconds from the session's open to the bar's start"""
+MEMBERS = "members"
+"""what a panel function may ask for besides: which columns make the market (bool)"""
+REACH = 59
+"""earlier bars a feature may need at most, so that 60 bars suffice"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A marked function: what it needs, and whether it sees one symbol or all."""
+
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    warmup: int
+    panel: bool
+
+
+_series: dict[str, Node] = {}
+
+
+def feature(*, set: str = "core", warmup: int, unit: str = "", slots: Slots = "any") -> Callable[[Function], Function]:
+    """A feature from one symbol's own bars; its parameters name bar columns, series or other features.
+
+    It returns an array as long as its inputs; the first `warmup` values are blanked, the rest must be finite. `slots` says
+    where it makes sense: on any interval, only with several bars a session, or only where 60 bars reach earlier sessions.
+    """
+    return _keep(set, warmup, unit, slots, panel=False)
+
+
+def panel_feature(
+    *, set: str = "market", warmup: int, unit: str = "", slots: Slots = "any"
+) -> Callable[[Function], Function]:
+    """A feature that sees all symbols at the same bar: inputs are matrices [times, symbols], NaN where there is no bar.
+
+    It may ask for `members` too; it returns such a matrix, or one column when all symbols share the value.
+    """
+    return _keep(set, warmup, unit, slots, panel=True)
+
+
+def series(function: Function) -> Function:
+    """A shared column of one symbol, computed once however many features ask for it; it names its inputs likewise."""
+    return _share(function, panel=False)
+
+
+def panel_series(function: Function) -> Function:
+    """A shared matrix of all symbols, or one column of the market, for panel features."""
+    return _share(function, panel=True)
+
+
+def plugin(name: str) -> Plugin:
+    """The feature of that name. Raises ConfigError naming the nearest."""
+    known = family("features")
+    if name not in known:
+        raise ConfigError(f"There is no feature '{name}'; the nearest is '{nearest(name, known)}'.")
+    return known[name]
+
+
+def node(name: str) -> Node:
+    """The series or feature of that name."""
+    if name in _series:
+        return _series[name]
+    found = plugin(name)
+    return Node(name, found.make, _inputs(found.make), found.facts["warmup"], found.facts["panel"])
+
+
+def nearest(word: str, known: Any) -> str:
+    """The known word most like this one."""
+    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)[0]
+
+
+def _keep(set: str, warmup: int, unit: str, slots: Slots, *, panel: bool) -> Callable[[Function], Function]:
+    if not 0 <= warmup <= REACH:
+        raise TypeError(f"A feature may need 0 to {REACH} earlier bars, not {warmup}.")
+    return mark("features", set=set, warmup=warmup, unit=unit, slots=slots, panel=panel)
+
+
+def _share(function: Function, *, panel: bool) -> Function:
+    made = Node(function.__name__, function, _inputs(function), 0, panel)
+    taken = _series.setdefault(made.name, made)
+    if taken.function.__module__ != function.__module__:
+        raise TypeError(f"There are two series named '{made.name}'.")
+    return function
+
+
+def _inputs(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)

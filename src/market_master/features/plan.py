@@ -1,0 +1,111 @@
+"""What must be computed, in which order, to have some features; and the computing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master.domain.bars import Array, Bars
+from market_master.domain.errors import ContextMissing
+from market_master.features.marks import COLUMNS, MEMBERS, Node, node
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in an order in which each finds its inputs: first for one symbol, then across the panel."""
+
+    names: tuple[str, ...]
+    own: tuple[Node, ...]
+    panel: tuple[Node, ...]
+
+    @property
+    def handed_over(self) -> tuple[str, ...]:
+        """Columns of single symbols that the panel needs."""
+        made = {step.name for step in self.own}
+        return tuple(sorted(made & {name for step in self.panel for name in step.inputs}))
+
+
+@lru_cache(maxsize=64)
+def plan(names: tuple[str, ...]) -> Plan:
+    """The plan for some features; ConfigError for an unknown one, TypeError for inputs that can't be had."""
+    placed: dict[str, Node] = {}
+    for name in names:
+        _place(node(name), placed, ())
+    own = tuple(step for step in placed.values() if not step.panel)
+    return Plan(names, own, tuple(step for step in placed.values() if step.panel))
+
+
+def own_values(bars: Bars, rows: slice, steps: Sequence[Node]) -> dict[str, Array]:
+    """Every step of one symbol, by name."""
+    values: dict[str, Array] = {}
+    for name in COLUMNS:
+        values[name] = column(bars, name)[rows]
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        for step in steps:
+            made = step.function(*[values[name] for name in step.inputs])
+            if step.warmup:
+                made = made.copy()
+                made[: step.warmup] = np.nan
+            values[step.name] = made
+    return values
+
+
+def panel_values(
+    bars: Bars, steps: Sequence[Node], handed: dict[str, Array], members: NDArray[np.bool_]
+) -> dict[str, Array]:
+    """Every panel step as a column over the bars; the axis of time is the union of the members' bars.
+
+    A bar is NaN where no member has a bar at its time, or where it has fewer than `warmup` bars before it on the axis or in
+    its own series. Raises ContextMissing when no member has a bar at all.
+    """
+    counted = members[bars.code]
+    if not counted.any():
+        raise ContextMissing(
+            f"Market features need bars of the {int(members.sum())} members of the market; none of the "
+            f"{len(bars)} bars is theirs."
+        )
+    times = np.unique(bars.bar_end[counted])
+    at = np.minimum(np.searchsorted(times, bars.bar_end), len(times) - 1)
+    on_axis = times[at] == bars.bar_end
+    here = (at[on_axis], bars.code[on_axis])
+    shape = (len(times), len(bars.symbols))
+    behind = np.minimum(at, np.arange(len(bars)) - bars.offsets[bars.code])
+
+    values: dict[str, Array] = {MEMBERS: members}
+    found: dict[str, Array] = {}
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        for step in steps:
+            for name in step.inputs:
+                if name not in values:
+                    values[name] = np.full(shape, np.nan)
+                    values[name][here] = (handed[name] if name in handed else column(bars, name))[on_axis]
+            made = step.function(*[values[name] for name in step.inputs])
+            values[step.name] = made
+            found[step.name] = np.full(len(bars), np.nan)
+            found[step.name][on_axis] = np.broadcast_to(made, shape)[here]
+            found[step.name][behind < step.warmup] = np.nan
+    return found
+
+
+def column(bars: Bars, name: str) -> Array:
+    """A bar column by name; `elapsed` counts from the session's open."""
+    return bars.slot * float(bars.timetable.seconds) if name == "elapsed" else getattr(bars, name)
+
+
+def _place(step: Node, placed: dict[str, Node], above: tuple[str, ...]) -> None:
+    if step.name in placed:
+        return
+    if step.name in above:
+        raise TypeError(f"'{step.name}' needs itself, through {' and '.join(above)}.")
+    for name in step.inputs:
+        if name in COLUMNS or (name == MEMBERS and step.panel):
+            continue
+        needed = node(name)
+        if needed.panel and not step.panel:
+            raise TypeError(f"'{step.name}' sees one symbol; it can't ask for '{name}', which sees all.")
+        _place(needed, placed, (*above, step.name))
+    placed[step.name] = step

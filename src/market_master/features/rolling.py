@@ -1,0 +1,90 @@
+"""Windows over a series: every value depends on its own window alone, to the last bit, however long the history.
+
+Sums are taken window by window (a running sum would carry the rounding of a flash crash for ever), and a NaN spoils the
+windows it lies in, no others.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import talib
+from numpy.typing import ArrayLike
+
+from market_master.domain.bars import Array
+
+STILL = 1e-6
+"""log price; what moves less than a hundredth of a basis point stands still, and nothing is divided by less"""
+BOUND = 8.0
+"""standard deviations; beyond it a feature says no more, so that one flash crash does not steer a linear model"""
+LONGEST_MOVE = 10.0
+"""log price; keeps squares and sums finite whatever prices are posted"""
+
+
+def log_ratio(above: Array, below: Array) -> Array:
+    """ln(above / below): from the ratio, so that equal prices give exactly 0 and the unit of the price cancels."""
+    return np.minimum(np.maximum(np.log(above / below), -LONGEST_MOVE), LONGEST_MOVE)
+
+
+def lag(values: Array, bars: int) -> Array:
+    """The values some bars earlier; NaN where there are none."""
+    earlier = np.empty_like(values)
+    earlier[:bars] = np.nan
+    earlier[bars:] = values[:-bars]
+    return earlier
+
+
+def weighted(values: Array, weights: Array) -> Array:
+    """Weighted sum over the window that ends at each value; the first weight is the newest value's."""
+    result = np.full(len(values), np.nan)
+    if len(values) >= len(weights):
+        result[len(weights) - 1 :] = np.convolve(values, weights, "valid")
+    return result
+
+
+def mean(values: Array, window: int) -> Array:
+    """Simple mean of the last `window` values."""
+    return weighted(values, _even(window))
+
+
+def rms(values: Array, window: int) -> Array:
+    """Root of the mean square of the last `window` values: volatility, when they are returns."""
+    return np.sqrt(mean(values * values, window))
+
+
+def highest(values: Array, window: int) -> Array:
+    """Largest of the last `window` values (no NaN may enter)."""
+    return talib.MAX(values, window)
+
+
+def lowest(values: Array, window: int) -> Array:
+    """Smallest of the last `window` values (no NaN may enter)."""
+    return talib.MIN(values, window)
+
+
+def ratio(part: Array, whole: Array, neutral: float, least: float = STILL) -> Array:
+    """part / whole; `neutral` where the whole is not above `least`."""
+    return np.divide(part, whole, out=np.full(np.shape(part), neutral), where=whole > least)
+
+
+def bounded(values: Array, low: float = -BOUND, high: float = BOUND) -> Array:
+    """The values, cut off at the bounds."""
+    return np.minimum(np.maximum(values, low), high)
+
+
+def above_mean(points: int, length: int) -> Array:
+    """Weights on the last `length` moves that give how far a path stands above the mean of its last `points` points."""
+    weights = np.zeros(length)
+    weights[: points - 1] = np.arange(points - 1, 0, -1) / points
+    return weights
+
+
+def unit(weights: ArrayLike) -> Array:
+    """Weights scaled so that moves of a random walk, each of size 1, sum to something of size 1."""
+    return np.asarray(weights, float) / np.linalg.norm(weights)
+
+
+@cache
+def _even(window: int) -> Array:
+    return np.full(window, 1.0 / window)

@@ -1,0 +1,105 @@
+"""Is there a direction: distances to moving averages, directional movement, new highs and lows."""
+
+from __future__ import annotations
+
+import numpy as np
+import talib
+
+from market_master.domain.bars import Array
+from market_master.features import feature, rolling, series
+
+DIRECTION = 14
+SWING = 20
+ABOVE_MEAN_10 = rolling.unit(rolling.above_mean(10, 9))
+ABOVE_MEAN_50 = rolling.unit(rolling.above_mean(50, 49))
+FAST_OVER_SLOW = rolling.above_mean(26, 25) - rolling.above_mean(12, 25)
+MACD = rolling.unit(FAST_OVER_SLOW)
+HISTOGRAM = rolling.unit(np.append(FAST_OVER_SLOW, np.zeros(8)) - np.convolve(FAST_OVER_SLOW, np.full(9, 1 / 9)))
+
+
+@feature(set="core", warmup=20, unit="sd")
+def above_mean_10(move: Array, volatility: Array) -> Array:
+    """Distance of the price from its 10-bar mean, as a random walk would spread (nights left out)."""
+    return _scaled(move, ABOVE_MEAN_10, volatility)
+
+
+@feature(set="core", warmup=49, unit="sd")
+def above_mean_50(move: Array, volatility: Array) -> Array:
+    """Distance of the price from its 50-bar mean, as a random walk would spread (nights left out)."""
+    return _scaled(move, ABOVE_MEAN_50, volatility)
+
+
+@feature(set="core", warmup=25, unit="sd")
+def macd(move: Array, volatility: Array) -> Array:
+    """12-bar mean above the 26-bar mean, by simple means, as a random walk would spread (nights left out)."""
+    return _scaled(move, MACD, volatility)
+
+
+@feature(set="core", warmup=33, unit="sd")
+def macd_histogram(move: Array, volatility: Array) -> Array:
+    """MACD above its own mean of 9 bars: is the trend gaining or tiring?"""
+    return _scaled(move, HISTOGRAM, volatility)
+
+
+@feature(set="core", warmup=14, unit="share")
+def di_plus(climb: Array, drop: Array, true_range: Array) -> Array:
+    """Upward directional movement over true range, 14 bars, simple means; 0 when nothing moved."""
+    rises = np.where((climb > drop) & (climb > 0), climb, 0.0)
+    return rolling.ratio(rolling.mean(rises, DIRECTION), rolling.mean(true_range, DIRECTION), neutral=0.0)
+
+
+@feature(set="core", warmup=14, unit="share")
+def di_minus(climb: Array, drop: Array, true_range: Array) -> Array:
+    """Downward directional movement over true range, 14 bars, simple means; 0 when nothing moved."""
+    falls = np.where((drop > climb) & (drop > 0), drop, 0.0)
+    return rolling.ratio(rolling.mean(falls, DIRECTION), rolling.mean(true_range, DIRECTION), neutral=0.0)
+
+
+@feature(set="core", warmup=14, unit="share")
+def dx(di_plus: Array, di_minus: Array) -> Array:
+    """Strength of the direction, whichever it is: 0 none, 1 all movement one way; 0 when nothing moved."""
+    return rolling.ratio(np.abs(di_plus - di_minus), di_plus + di_minus, neutral=0.0)
+
+
+@feature(set="core", warmup=25, unit="share")
+def aroon(high: Array, low: Array) -> Array:
+    """Is the highest high (1) or the lowest low (-1) of the last 26 bars the more recent?"""
+    return talib.AROONOSC(high, low, 25) / 100.0
+
+
+@feature(set="core", warmup=20, unit="sd")
+def drawdown(close: Array, high: Array, volatility: Array) -> Array:
+    """How far below the high of the last 20 bars the close is (0 or less), in units of 20 bars' volatility."""
+    fall = rolling.log_ratio(close, rolling.highest(high, SWING))
+    return rolling.bounded(fall / (volatility * np.sqrt(SWING)))
+
+
+@feature(set="core", warmup=20, unit="sd")
+def rebound(close: Array, low: Array, volatility: Array) -> Array:
+    """How far above the low of the last 20 bars the close is (0 or more), in units of 20 bars' volatility."""
+    rise = rolling.log_ratio(close, rolling.lowest(low, SWING))
+    return rolling.bounded(rise / (volatility * np.sqrt(SWING)))
+
+
+@feature(set="core", warmup=49, unit="share")
+def channel_position(high: Array, low: Array, close: Array) -> Array:
+    """Where the close lies between the lowest low (0) and the highest high (1) of 50 bars; 0.5 when they are one."""
+    bottom = rolling.lowest(low, 50)
+    room = rolling.log_ratio(rolling.highest(high, 50), bottom)
+    return rolling.ratio(rolling.log_ratio(close, bottom), room, neutral=0.5)
+
+
+@series
+def climb(high: Array, overnight: Array) -> Array:
+    """How far the high went above the previous high, the night taken out."""
+    return rolling.log_ratio(high, rolling.lag(high, 1)) - overnight
+
+
+@series
+def drop(low: Array, overnight: Array) -> Array:
+    """How far the low went below the previous low, the night taken out."""
+    return rolling.log_ratio(rolling.lag(low, 1), low) + overnight
+
+
+def _scaled(move: Array, weights: Array, volatility: Array) -> Array:
+    return rolling.bounded(rolling.weighted(move, weights) / volatility)

@@ -1,0 +1,59 @@
+"""How much the price moves, against how much it used to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from market_master.domain.bars import Array
+from market_master.features import feature, rolling
+
+
+@feature(set="core", warmup=50, unit="ratio")
+def volatility_ratio(move: Array) -> Array:
+    """Volatility of the last 5 bars over that of the last 50; 1 when nothing moved."""
+    return rolling.ratio(rolling.rms(move, 5), rolling.rms(move, 50), neutral=1.0)
+
+
+@feature(set="core", warmup=59, unit="ratio")
+def volatility_trend(move: Array) -> Array:
+    """Volatility of the last 20 bars over that of the last 59; 1 when nothing moved."""
+    return rolling.ratio(rolling.rms(move, 20), rolling.rms(move, 59), neutral=1.0)
+
+
+@feature(set="core", warmup=19, unit="ratio")
+def range_ratio(bar_range: Array) -> Array:
+    """High-low range of the newest bar over the mean of the last 20; 1 when nothing moved."""
+    return rolling.bounded(rolling.ratio(bar_range, rolling.mean(bar_range, 20), neutral=1.0))
+
+
+@feature(set="core", warmup=50, unit="ratio")
+def true_range_ratio(true_range: Array) -> Array:
+    """Average true range (simple mean) of 14 bars over that of 50; 1 when nothing moved."""
+    return rolling.ratio(rolling.mean(true_range, 14), rolling.mean(true_range, 50), neutral=1.0)
+
+
+@feature(set="core", warmup=20, unit="ratio")
+def range_volatility(bar_range: Array, move: Array) -> Array:
+    """Parkinson's volatility from ranges over that from moves, 20 bars: above 1 the price came back inside bars.
+
+    1 when nothing moved.
+    """
+    parkinson = rolling.rms(bar_range, 20) / np.sqrt(4 * np.log(2))
+    return rolling.bounded(rolling.ratio(parkinson, rolling.rms(move, 20), neutral=1.0))
+
+
+@feature(set="core", warmup=20, unit="share")
+def downside_share(move: Array) -> Array:
+    """Falls' share of the variance of the last 20 bars; 0.5 when nothing moved."""
+    falls = np.minimum(move, 0.0)
+    total = rolling.mean(move * move, 20)
+    return rolling.ratio(rolling.mean(falls * falls, 20), total, neutral=0.5, least=rolling.STILL**2)
+
+
+@feature(set="core", warmup=20, unit="ratio")
+def evenness(move: Array) -> Array:
+    """Mean size of the last 20 moves over their root mean square: near 1 steady, low when one jump made it all.
+
+    1 when nothing moved.
+    """
+    return rolling.ratio(rolling.mean(np.abs(move), 20), rolling.rms(move, 20), neutral=1.0)

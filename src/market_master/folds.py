@@ -1,0 +1,94 @@
+"""The only way time is cut: whole sessions, shared by all symbols, training strictly before testing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master.domain.errors import TooFewBars
+from market_master.domain.sessions import Ints
+
+Mask = NDArray[np.bool_]
+LEAST_SESSIONS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One train/test split in time, as masks over rows."""
+
+    train: Mask
+    test: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Zones:
+    """Development rows, where everything is chosen, and hold-out rows, which only the gate reads."""
+
+    dev: Mask
+    holdout: Mask
+    holdout_sessions: int
+    short: bool
+    """too little history for a full hold-out: the run can end provisional at most"""
+
+
+@dataclass(frozen=True)
+class PurgedWalkForward:
+    """Expanding walk-forward over sessions: training rows are those whose label was known before the test block began.
+
+    The sessions are cut into `splits` + 1 blocks; fold k trains on the blocks before block k and tests on it, with
+    `embargo` whole sessions left out between. Source: Lopez de Prado, Advances in Financial Machine Learning, ch. 7.
+    """
+
+    splits: int = 5
+    embargo: int = 1
+
+    def split(self, session: Ints, bar_end: Ints, label_end: Ints) -> Iterator[Fold]:
+        """Masks of each fold in order of time, for rows with a session number, a bar_end and a label end."""
+        days = np.unique(session)
+        if len(days) < (self.splits + 1) * (self.embargo + 1) + self.splits:
+            raise TooFewBars(
+                f"{self.splits} folds with an embargo of {self.embargo} need at least "
+                f"{(self.splits + 1) * (self.embargo + 1) + self.splits} sessions, {len(days)} were given.",
+                given=len(days),
+            )
+        for block, before in zip(
+            np.array_split(days, self.splits + 1)[1:],
+            np.cumsum([len(b) for b in np.array_split(days, self.splits + 1)]),
+            strict=False,
+        ):
+            test = (session >= block[0]) & (session <= block[-1])
+            last_trained = days[max(0, before - 1 - self.embargo)]
+            train = (session <= last_trained) & (label_end < bar_end[test].min())
+            yield Fold(train, test)
+
+
+def zones(session: Ints, label_end: Ints, bar_end: Ints, *, share: float, least: int, embargo: int) -> Zones:
+    """Cut the hold-out off the end: `share` of the sessions, at least `least`; with under 4 x `least` sessions 20 %, at least 5.
+
+    Raises TooFewBars below 15 sessions.
+    """
+    days = np.unique(session)
+    if len(days) < LEAST_SESSIONS:
+        raise TooFewBars(
+            f"Training needs at least {LEAST_SESSIONS} sessions, {len(days)} were given; fetch a longer history.",
+            given=len(days),
+            needed=LEAST_SESSIONS,
+        )
+    short = len(days) < 4 * least
+    held = max(5, round(0.20 * len(days))) if short else max(least, round(share * len(days)))
+    holdout = session >= days[-held]
+    dev = (session <= days[-held - 1 - embargo]) & (label_end < bar_end[holdout].min())
+    return Zones(dev, holdout, held, short)
+
+
+def sample_timestamps(train: Mask, bar_end: Ints, limit: int) -> Mask:
+    """Training rows thinned to at most `limit` by dropping whole timestamps, evenly over time."""
+    count = int(train.sum())
+    if count <= limit:
+        return train
+    instants = np.unique(bar_end[train])
+    keep = np.unique(np.linspace(0, len(instants) - 1, max(1, int(len(instants) * limit / count))).round().astype(int))
+    return train & np.isin(bar_end, instants[keep])

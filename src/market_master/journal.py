@@ -1,0 +1,109 @@
+"""The append-only book of decisions: one JSON line an entry, each holding the hash of the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from market_master.domain.errors import JournalBroken
+from market_master.domain.records import JournalEntry, Verdict, as_json
+
+EVENTS = (
+    "registered", "looked", "intended", "promoted", "provisional", "rejected",
+    "shadowed", "approved", "rolled_back", "recovered",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of a home. One file lock serialises it and the alias it speaks of."""
+
+    file: Path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock for a decision: entries and alias move together, or wait."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{self.file}.lock", is_singleton=True):
+            yield
+
+    def write(self, event: str, *, by: str, reason: str, **facts: Any) -> JournalEntry:
+        """Append an entry and see it on disk before returning."""
+        assert event in EVENTS, event
+        with self.locked():
+            entry = JournalEntry(
+                id=uuid.uuid4().hex[:12],
+                time=datetime.now(UTC).isoformat(timespec="microseconds"),
+                event=event,
+                by=by,
+                reason=reason,
+                previous_entry_hash=self._last_hash(),
+                **{"from_version": None, "to_version": None, **facts},
+            )
+            with self.file.open("a", encoding="utf-8") as stream:
+                stream.write(_line(entry) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        return entry
+
+    def entries(self) -> list[JournalEntry]:
+        """All entries in order. Raises JournalBroken where a line is no entry or the chain of hashes does not hold."""
+        if not self.file.exists():
+            return []
+        previous, entries = None, []
+        for number, line in enumerate(self.file.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                values = json.loads(line)
+                values["verdicts"] = tuple(Verdict(**verdict) for verdict in values["verdicts"])
+                entry = JournalEntry(**{f.name: values[f.name] for f in fields(JournalEntry)})
+            except (ValueError, KeyError, TypeError) as error:
+                raise JournalBroken(f"Line {number} of {self.file} is not a journal entry: {error!r}.") from error
+            if entry.previous_entry_hash != previous:
+                raise JournalBroken(
+                    f"Line {number} of {self.file} does not follow from the line before (it names "
+                    f"{entry.previous_entry_hash}, that one hashes to {previous}): the journal was altered."
+                )
+            previous = _hash(line)
+            entries.append(entry)
+        return entries
+
+    def last_decision(self, version: str) -> JournalEntry | None:
+        """The newest promoted, provisional or rejected entry about a version."""
+        decisions = [
+            e for e in self.entries() if e.to_version == version and e.event in ("promoted", "provisional", "rejected")
+        ]
+        return decisions[-1] if decisions else None
+
+    def looks(self, year: int, lane: str) -> int:
+        """How often a lane has looked at a hold-out whose last bar lies in a year."""
+        return sum(
+            e.event == "looked" and e.details.get("year") == year and e.details.get("lane") == lane
+            for e in self.entries()
+        )
+
+    def _last_hash(self) -> str | None:
+        entries = self.entries()
+        return _hash(_line(entries[-1])) if entries else None
+
+
+def journal_of(home: Path) -> Journal:
+    """The journal of a home."""
+    return Journal(home / "data" / "journal.jsonl")
+
+
+def _line(entry: JournalEntry) -> str:
+    return json.dumps(as_json(entry), sort_keys=True)
+
+
+def _hash(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()

@@ -1,0 +1,52 @@
+"""What stands before every candidate: features as they are or standardised, the symbol one-hot; one thread behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
+
+
+class OneThread(Pipeline):
+    """A pipeline that fits and predicts on one thread, so that its numbers don't depend on how many there are."""
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> OneThread:
+        """As Pipeline."""
+        with threadpool_limits(1):
+            fitted: OneThread = super().fit(X, y, **params)
+        return fitted
+
+    def predict_proba(self, X: Any, **params: Any) -> NDArray[np.floating]:
+        """As Pipeline; columns are the classes, each row sums to 1."""
+        with threadpool_limits(1):
+            answers: NDArray[np.floating] = super().predict_proba(X, **params)
+        return answers
+
+
+def candidate(*steps: BaseEstimator, symbols: int, standardised: bool) -> OneThread:
+    """The steps of a candidate behind its columns: features first, then one column for each of `symbols`.
+
+    An unseen symbol (-1) is one-hot of nothing. Standardised features are first held to the range seen in training: a bad
+    tick counts as the most extreme bar of the past, not as a hundred times that. Trees hold themselves to that range.
+    """
+    scale = (
+        Pipeline([("range", MinMaxScaler(clip=True)), ("scale", StandardScaler())]) if standardised else "passthrough"
+    )
+    known = np.arange(symbols, dtype=np.float32)
+    one_hot = OneHotEncoder(categories=[known], handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    columns = ColumnTransformer([("features", scale, _features), ("symbol", one_hot, _symbol)])
+    return OneThread([("columns", columns), *((type(step).__name__.lower(), step) for step in steps)])
+
+
+def _features(X: NDArray[np.float32]) -> list[int]:
+    return list(range(X.shape[1] - 1))
+
+
+def _symbol(X: NDArray[np.float32]) -> list[int]:
+    return [X.shape[1] - 1]

@@ -1,0 +1,24 @@
+"""Gradient boosting, the classic one that looks at every cut."""
+
+from __future__ import annotations
+
+from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.pipeline import Pipeline
+
+from market_master.models import model
+from market_master.models.columns import candidate
+
+
+@model(label="Gradient boosting", complexity=2, max_rows=10_000)
+def gradient_boosting(*, symbols: int, seed: int) -> Pipeline:
+    """Small trees that mend each other's errors; slow, so it learns from a sample of the timestamps."""
+    trees = GradientBoostingClassifier(
+        n_estimators=40,
+        learning_rate=0.05,
+        max_depth=2,
+        min_samples_leaf=100,
+        subsample=0.5,
+        max_features=0.3,
+        random_state=seed,
+    )
+    return candidate(trees, symbols=symbols, standardised=False)

@@ -1,0 +1,29 @@
+"""LightGBM."""
+
+from __future__ import annotations
+
+from sklearn.pipeline import Pipeline
+
+from market_master.models import model
+from market_master.models.columns import candidate
+
+
+@model(label="LightGBM", complexity=2)
+def lightgbm(*, symbols: int, seed: int) -> Pipeline:
+    """Boosted trees of 8 leaves with at least 200 bars in each."""
+    from lightgbm import LGBMClassifier
+
+    trees = LGBMClassifier(
+        n_estimators=80,
+        learning_rate=0.05,
+        num_leaves=8,
+        min_child_samples=200,
+        reg_lambda=10.0,
+        max_bin=63,
+        deterministic=True,
+        force_row_wise=True,
+        n_jobs=1,
+        verbosity=-1,
+        random_state=seed,
+    )
+    return candidate(trees, symbols=symbols, standardised=False)

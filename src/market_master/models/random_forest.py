@@ -1,0 +1,18 @@
+"""Random forest."""
+
+from __future__ import annotations
+
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline
+
+from market_master.models import model
+from market_master.models.columns import candidate
+
+
+@model(label="Random forest", complexity=3)
+def random_forest(*, symbols: int, seed: int) -> Pipeline:
+    """The mean of many trees, each on its own sample of bars; leaves of 100 keep them from learning single bars."""
+    trees = RandomForestClassifier(
+        n_estimators=100, min_samples_leaf=100, max_features=0.2, max_samples=0.3, n_jobs=1, random_state=seed
+    )
+    return candidate(trees, symbols=symbols, standardised=False)

@@ -1,0 +1,1 @@
+"""Where models live once they are made: tracking, versions, cards and the graphs that serve."""

@@ -1,0 +1,116 @@
+"""MLflow runs: one parent for a pipeline run, a nested one for each candidate. MLflow's global state stays untouched."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.entities import Metric, Param
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+
+from market_master.domain.errors import ModelError
+
+EXPERIMENT = "market-master"
+
+
+def tracking_uri(home: Path) -> str:
+    """Where runs and versions are kept: MLFLOW_TRACKING_URI, or the home's own SQLite file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"
+
+
+def client(home: Path) -> MlflowClient:
+    """A client of the home's store, which MLflow's own helpers then use too; the store is made when it is not there yet."""
+    uri = tracking_uri(home)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return _client(uri, home / "mlruns")
+
+
+@cache
+def _client(uri: str, folder: Path) -> MlflowClient:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return MlflowClient(uri, uri)
+    except Exception as error:
+        raise ModelError(f"The MLflow store {uri} can't be opened: {error}.") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """A pipeline run in MLflow."""
+
+    home: Path
+    id: str
+
+    @classmethod
+    def start(cls, home: Path, name: str, params: Mapping[str, Any]) -> Run:
+        """Open the parent run of a pipeline run."""
+        mlflow_client = client(home)
+        experiment = mlflow_client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            location = (home / "mlruns" / "artifacts").as_uri() if tracking_uri(home).startswith("sqlite") else None
+            experiment_id = mlflow_client.create_experiment(EXPERIMENT, artifact_location=location)
+        else:
+            experiment_id = experiment.experiment_id
+        run = cls(home, mlflow_client.create_run(experiment_id, run_name=name).info.run_id)
+        run.params(params)
+        return run
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Parameters, nested ones by dotted name."""
+        flat = [Param(key, str(value)[:6000]) for key, value in _flat(values)]
+        client(self.home).log_batch(self.id, params=flat)
+
+    def metrics(self, values: Mapping[str, float | None]) -> None:
+        """Numbers of the run."""
+        _log_metrics(client(self.home), self.id, values)
+
+    def candidate(self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
+        """A nested, finished run of one candidate or baseline."""
+        mlflow_client = client(self.home)
+        parent = mlflow_client.get_run(self.id)
+        tags = {MLFLOW_PARENT_RUN_ID: self.id, MLFLOW_RUN_NAME: name}
+        child = mlflow_client.create_run(parent.info.experiment_id, tags=tags, run_name=name)
+        mlflow_client.log_batch(child.info.run_id, params=[Param(k, str(v)[:6000]) for k, v in _flat(params)])
+        _log_metrics(mlflow_client, child.info.run_id, metrics)
+        mlflow_client.set_terminated(child.info.run_id, "FINISHED")
+
+    def dataset(self, frame: pd.DataFrame, name: str, context: str) -> None:
+        """A dataset's digest and schema, shown beside the run."""
+        with mlflow.start_run(run_id=self.id):
+            mlflow.log_input(from_pandas(frame, name=name), context=context)
+
+    def tag(self, **tags: str) -> None:
+        """Tags of the run."""
+        for key, value in tags.items():
+            client(self.home).set_tag(self.id, key, value)
+
+    def file(self, path: Path, folder: str = "") -> None:
+        """A file as an artefact of the run."""
+        client(self.home).log_artifact(self.id, str(path), folder or None)
+
+    def finish(self, failed: bool = False) -> None:
+        """Close the run."""
+        client(self.home).set_terminated(self.id, "FAILED" if failed else "FINISHED")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(f"{prefix}{key}", value)]
+    return rows
+
+
+def _log_metrics(mlflow_client: MlflowClient, run_id: str, values: Mapping[str, float | None]) -> None:
+    moment = int(time.time() * 1000)
+    known = [Metric(key, float(value), moment, 0) for key, value in values.items() if value is not None]
+    mlflow_client.log_batch(run_id, metrics=known)

@@ -1,0 +1,144 @@
+"""The MLflow registry: versions, what each carries, and the aliases that point at them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from market_master.domain.errors import ModelError, NoChampion, UnknownVersion
+from market_master.registry.card import Card
+from market_master.registry.graph import Graph
+from market_master.registry.tracking import Run, client
+
+PRODUCTION = "production"
+CHALLENGER = "challenger"
+CARD_FILE = "card.json"
+REQUIREMENTS = ["onnxruntime", "numpy"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelVersion:
+    """A registered version: its graph, its card and the outcome of its last decision ('' before one)."""
+
+    name: str
+    version: str
+    run_id: str
+    outcome: str
+    card: Card
+    graph: Graph
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions of one registered model in a home's registry."""
+
+    home: Path
+    name: str
+
+    def register(self, run: Run, graph: bytes, card: Card, example: np.ndarray) -> str:
+        """Log graph and card as one model of the run and make a version of it, aliased `challenger`; returns its number."""
+        import onnx
+        from mlflow.models import infer_signature
+
+        with mlflow.start_run(run_id=run.id), tempfile.TemporaryDirectory() as folder:
+            logged = mlflow.onnx.log_model(
+                onnx.load_from_string(graph),
+                name="model",
+                signature=infer_signature(example, Graph(graph).probabilities(example).astype(np.float32)),
+                input_example=example,
+                pip_requirements=REQUIREMENTS,
+                onnx_execution_providers=["CPUExecutionProvider"],
+            )
+            file = Path(folder) / CARD_FILE
+            file.write_text(card.to_json(), encoding="utf-8")
+            client(self.home).log_model_artifact(logged.model_id, str(file))
+        version = self._ask(lambda api: self._create(api, logged.model_uri, run.id))
+        self.point(CHALLENGER, version)
+        return version
+
+    def load(self, version: str) -> ModelVersion:
+        """A version with its graph and card. Raises UnknownVersion, or ModelError when it is incomplete."""
+        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
+        folder = Path(self._ask(lambda _: mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}")))
+        for part in (CARD_FILE, "model.onnx"):
+            if not (folder / part).is_file():
+                raise ModelError(f"Version {version} of {self.name} has no {part}; it was not made by this pipeline.")
+        return ModelVersion(
+            name=self.name,
+            version=str(version),
+            run_id=found.run_id or "",
+            outcome=found.tags.get("outcome", ""),
+            card=Card.from_json((folder / CARD_FILE).read_text(encoding="utf-8")),
+            graph=Graph((folder / "model.onnx").read_bytes()),
+        )
+
+    def production(self) -> str | None:
+        """The version behind `production`, None when the alias stands nowhere."""
+        try:
+            return str(client(self.home).get_model_version_by_alias(self.name, PRODUCTION).version)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise ModelError(f"The registry can't be read: {error}.") from error
+
+    def champion(self) -> ModelVersion:
+        """The version behind `production`. Raises NoChampion."""
+        version = self.production()
+        if version is None:
+            raise NoChampion(
+                f"No version of {self.name} stands behind '{PRODUCTION}'; `make run` trains and promotes one."
+            )
+        return self.load(version)
+
+    def point(self, alias: str, version: str) -> None:
+        """Move an alias to a version."""
+        self._ask(lambda api: api.set_registered_model_alias(self.name, alias, version))
+
+    def decide(self, version: str, outcome: str) -> None:
+        """Note the outcome of a version's decision on the version itself."""
+        self._ask(lambda api: api.set_model_version_tag(self.name, version, "outcome", outcome))
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every version, newest first: number, created (epoch milliseconds), run, outcome, aliases."""
+        try:
+            registered = client(self.home).get_registered_model(self.name)
+        except MlflowException:
+            return []
+        rows = client(self.home).search_model_versions(f"name = '{self.name}'")
+        return [
+            {
+                "version": str(row.version),
+                "created": row.creation_timestamp,
+                "run_id": row.run_id,
+                "outcome": row.tags.get("outcome", ""),
+                "aliases": sorted(a for a, v in registered.aliases.items() if str(v) == str(row.version)),
+            }
+            for row in sorted(rows, key=lambda row: -int(row.version))
+        ]
+
+    def _create(self, api: MlflowClient, uri: str, run_id: str) -> str:
+        try:
+            api.create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return str(api.create_model_version(self.name, uri, run_id, model_id=uri.removeprefix("models:/")).version)
+
+    def _ask(self, question: Callable[[MlflowClient], T], missing: str | None = None) -> T:
+        try:
+            return question(client(self.home))
+        except MlflowException as error:
+            if missing is not None and error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise UnknownVersion(
+                    f"The registry has no version {missing} of {self.name}.", version=missing
+                ) from error
+            raise ModelError(f"The registry can't answer: {error}.") from error

@@ -1,0 +1,194 @@
+"""What a person sees in the terminal: progress while it runs, tables when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.json import JSON
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+OUT = Console()
+ERR = Console(stderr=True)
+COLOURS = {
+    "promoted": "green",
+    "provisional": "yellow",
+    "rejected": "red",
+    "BUY": "green",
+    "SELL": "red",
+    "HOLD": "yellow",
+}
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """One line a step on stderr, with its share done and its time, for as long as the block runs."""
+    from market_master.steps.progress import watching
+
+    columns = (
+        TextColumn("{task.description:14}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=ERR) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def listen(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            finished = (done, total) == (1, 1)
+            known = bars.tasks[tasks[step]].total or 1
+            bars.update(tasks[step], total=known if finished else total, completed=known if finished else done)
+
+        with watching(listen):
+            yield
+
+
+def outcome(answer: dict[str, Any]) -> None:
+    """The summary of a pipeline run."""
+    _data(answer["data"])
+    _leaderboard(answer["leaderboard"], answer["winner"])
+    if answer["verdicts"]:
+        _verdicts(answer["verdicts"])
+    word = answer["outcome"]
+    version = f" (version {answer['version']})" if answer["version"] else ""
+    OUT.print(f"\nOutcome: [bold {COLOURS.get(word, 'white')}]{word}[/]{version}. {answer['reason']}")
+    if answer["signal"]:
+        signal(answer["signal"])
+    else:
+        OUT.print(f"No signal: {answer['signal_reason']}")
+    for name, file in answer["reports"].items():
+        OUT.print(f"Report ({name}): {file}", soft_wrap=True)
+    OUT.print(
+        f"Time: {sum(answer['timings'].values()):.1f} s "
+        + ", ".join(f"{k} {v:.1f}" for k, v in answer["timings"].items())
+    )
+    OUT.print("\nNext:\n  make serve             the API on http://127.0.0.1:8000/docs")
+    OUT.print("  .venv/bin/mm signal    the index signal again\n  .venv/bin/mm models journal")
+
+
+def signal(answer: dict[str, Any]) -> None:
+    """An index signal and what made it."""
+    word = answer["signal"]
+    OUT.print(
+        f"\nSignal for {answer['signal_for']} over {answer['predicts_for']['start']} to {answer['predicts_for']['end']}: "
+        f"[bold {COLOURS[word]}]{word}[/] (WSS {answer['wss']:+.3f}, coverage {answer['coverage']:.0%}, index "
+        f"{answer['index']}{', paper' if answer['paper'] else ''})"
+    )
+    table = Table(
+        "symbol", "weight", "action", "score", "expected", "confidence", "contribution", title="Largest contributions"
+    )
+    for row in sorted(answer["constituents"], key=lambda row: -abs(row["contribution"]))[:8]:
+        table.add_row(
+            row["symbol"], f"{row['weight']:.3f}", row["action"], f"{row['score']:+d}",
+            f"{row['expected_score']:+.3f}", f"{row['confidence']:.2f}", f"{row['contribution']:+.3f}",
+        )  # fmt: skip
+    OUT.print(table)
+    for row in answer["missing"]:
+        OUT.print(f"Missing: {row['symbol']} ({row['weight']:.3f}): {row['reason']}")
+    for warning in answer["warnings"]:
+        OUT.print(f"Warning: {warning}")
+
+
+def predictions(answer: list[dict[str, Any]]) -> None:
+    """One line a prediction."""
+    table = Table("symbol", "action", "expected", "confidence", "as of", "for the bar from", "warnings")
+    for row in answer:
+        table.add_row(
+            row["symbol"], row["action"], f"{row['expected_score']:+.3f}", f"{row['confidence']:.2f}",
+            row["as_of"], row["predicts_for"]["start"], ", ".join(row["warnings"]),
+        )  # fmt: skip
+    OUT.print(table)
+
+
+def versions(answer: list[dict[str, Any]]) -> None:
+    """One line a version."""
+    table = Table("version", "outcome", "aliases", "run")
+    for row in answer:
+        table.add_row(row["version"], row["outcome"], ", ".join(row["aliases"]), row["run_id"])
+    OUT.print(table)
+
+
+def journal(answer: list[dict[str, Any]]) -> None:
+    """One line a decision."""
+    table = Table("time", "event", "from", "to", "by", "reason")
+    for row in answer:
+        table.add_row(
+            row["time"][:19], row["event"], row["from_version"] or "", row["to_version"] or "", row["by"], row["reason"]
+        )
+    OUT.print(table)
+
+
+def quality(answer: dict[str, Any]) -> None:
+    """The quality report, one line a symbol."""
+    kinds = (
+        "rows", "kept", "missing", "duplicates", "conflicts", "impossible",
+        "off_grid", "out_of_session", "forming", "zero_volume", "jumps",
+    )  # fmt: skip
+    table = Table(
+        "symbol", "first", "last", *(kind.replace("_", " ") for kind in kinds), title=str(answer["timetable"])
+    )
+    for row in answer["symbols"]:
+        table.add_row(
+            row["symbol"], (row["first"] or "")[:16], (row["last"] or "")[:16], *(str(row[kind]) for kind in kinds)
+        )
+    OUT.print(table)
+    for reason, count in answer["quarantined"].items():
+        OUT.print(f"Quarantined: {count} rows, {reason}")
+    for note in answer["notes"]:
+        OUT.print(f"Note: {note}")
+
+
+def holdings(answer: list[dict[str, Any]]) -> None:
+    """What the store holds, one line a source and interval."""
+    table = Table("source", "interval", "symbols", "bars", "first", "last")
+    for row in answer:
+        symbols = row["symbols"]
+        table.add_row(
+            row["source"], row["interval"], str(len(symbols)), str(sum(s["bars"] for s in symbols)),
+            min((s["first"] for s in symbols), default=""), max((s["last"] for s in symbols), default=""),
+        )  # fmt: skip
+    OUT.print(table)
+
+
+def document(answer: Any) -> None:
+    """Anything else, as coloured JSON."""
+    OUT.print(JSON.from_data(answer))
+
+
+def _data(row: dict[str, Any]) -> None:
+    OUT.print(
+        f"\nData: {row['rows']:,} bars of {row['symbols']} symbols ({row['constituents']} constituents, {row['index_share']:.0%} of "
+        f"the index) from {row['provider']}, {row['first']} to {row['last']}, {row['sessions']} sessions, the last "
+        f"{row['holdout_sessions']} held out; {row['features']} features."
+    )
+    dropped = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in row["dropped"].items() if count)
+    if dropped:
+        OUT.print(f"Dropped or quarantined: {dropped}.")
+    for note in row["notes"][:8]:
+        OUT.print(f"Note: {note}")
+
+
+def _leaderboard(rows: list[dict[str, Any]], winner: str) -> None:
+    columns = ("candidate", "kind", "RPSS", "VOL", "DIR", "DIR t", "IC", "IC t", "log-loss", "macro-F1", "ECE", "fit s")
+    table = Table(*columns, title="Leaderboard (walk-forward, out of sample)")
+    for row in rows:
+        table.add_row(
+            row["candidate"], row["kind"], f"{row['rpss']:+.3%}", f"{row['vol']:+.3%}", f"{row['dir']:+.3%}", f"{row['dir_t']:+.1f}",
+            f"{row['ic']:+.4f}", f"{row['ic_t']:+.1f}", f"{row['log_loss']:.4f}", f"{row['macro_f1']:.3f}",
+            f"{row['ece']:.3f}", f"{row['fit_seconds']:.1f}",
+            style="bold" if row["candidate"] == winner else None,
+        )  # fmt: skip
+    OUT.print(table)
+
+
+def _verdicts(rows: list[dict[str, Any]]) -> None:
+    table = Table("rule", "verdict", "reason", title="Verdicts of the gate")
+    for row in rows:
+        word = "[green]passed[/]" if row["passed"] else f"[red]failed ({row['severity']})[/]"
+        table.add_row(row["rule"], word, row["reason"])
+    OUT.print(table)

@@ -1,0 +1,90 @@
+"""Aggregate: the constituents' actions, weighted, to one signal for the index."""
+
+from __future__ import annotations
+
+from market_master import policy, weights, wss
+from market_master.domain.actions import Action
+from market_master.domain.errors import NoBars, TooFewBars
+from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
+from market_master.domain.sessions import iso
+from market_master.steps.predict import Champion, predict_bars, read_window, require_fresh, require_warmup
+from market_master.store import Store
+from market_master.weights import Weights
+
+LOW_SHARE = 0.80
+
+
+def index_signal(champion: Champion, store: Store, *, now: int, asof: int | None = None) -> IndexSignal:
+    """The index's signal for the bar after the newest one (or the newest closed by `asof`).
+
+    A constituent counts only with a bar that ends at that very instant. Raises StaleData, LowCoverage, NoBars.
+    """
+    universe = champion.settings.universe
+    known = set(store.symbols())
+    eligible = sorted(set(universe.symbols or known) & known - {universe.benchmark})
+    if not eligible:
+        raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
+    window = read_window(champion, store, eligible, asof)
+    newest = max(int(window.bar_end[window.rows(symbol)].max(initial=0)) for symbol in eligible)
+    require_fresh(champion, window, newest, now, universe.index)
+    table = weights.at(universe.weights, newest, known, asked=universe.symbols, benchmark=universe.benchmark)
+    fresh, reasons = [], {}
+    for symbol in table.by_symbol:
+        ends = window.bar_end[window.rows(symbol)]
+        if len(ends) == 0 or ends[-1] != newest:
+            reasons[symbol] = f"no bar that ends {iso(newest)}"
+            continue
+        try:
+            require_warmup(champion, len(ends))
+            fresh.append(symbol)
+        except TooFewBars as error:
+            reasons[symbol] = str(error)
+    answers = predict_bars(champion, window, fresh, now=now) if fresh else []
+    return combine(champion, answers, table, reasons)
+
+
+def combine(champion: Champion, answers: list[Prediction], table: Weights, reasons: dict[str, str]) -> IndexSignal:
+    """WSS and signal of fresh predictions. Raises LowCoverage."""
+    settings = champion.settings
+    scores = {answer.symbol: Action[answer.action].score for answer in answers}
+    total = wss.aggregate(
+        table.by_symbol,
+        scores,
+        {answer.symbol: answer.expected_score for answer in answers},
+        floor=settings.policy.min_coverage,
+        reasons=reasons,
+    )
+    spread = champion.card.wss_expected_sd
+    warnings = sorted({warning for answer in answers for warning in answer.warnings})
+    if table.index_share < LOW_SHARE:
+        warnings.append("low_index_share")
+    return IndexSignal(
+        index=settings.universe.index,
+        signal_for=settings.universe.signal_for,
+        signal=policy.signal(total.wss, buy=settings.policy.buy, sell=settings.policy.sell),
+        wss=total.wss,
+        wss_expected=total.wss_expected,
+        coverage=total.coverage,
+        as_of=answers[0].as_of,
+        predicts_for=answers[0].predicts_for,
+        thresholds=Thresholds(settings.policy.buy, settings.policy.sell),
+        missing=tuple(Missing(symbol, table.by_symbol[symbol], why) for symbol, why in sorted(reasons.items())),
+        weights_as_of=table.as_of,
+        constituents=tuple(
+            Constituent(
+                symbol=answer.symbol,
+                weight=table.by_symbol[answer.symbol],
+                action=answer.action,
+                score=scores[answer.symbol],
+                expected_score=answer.expected_score,
+                confidence=answer.confidence,
+                contribution=total.contributions[answer.symbol],
+            )
+            for answer in answers
+        ),
+        index_share=table.index_share,
+        wss_z=total.wss_expected / spread if spread else None,
+        model=champion.ref,
+        paper=champion.ref.provisional,
+        warnings=tuple(warnings),
+    )

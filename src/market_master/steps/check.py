@@ -1,0 +1,38 @@
+"""Check: what a file or folder of bars holds, before anyone works with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from market_master.domain.bars import Bars
+from market_master.domain.errors import UnknownSymbol
+from market_master.domain.sessions import Timetable
+from market_master.plugins import family
+from market_master.providers import Query
+
+
+def check_files(path: Path, calendar: str, interval: str, now: int) -> dict[str, Any]:
+    """The quality report by symbol of a file or folder. Raises NotOhlcv, IntervalMismatch, MixedGrid, NoBars."""
+    fetched = family("providers")["files"].make(path=path.absolute()).fetch(Query((), calendar, interval, now))
+    return {
+        "path": str(path),
+        "timetable": asdict(fetched.timetable),
+        "symbols": [asdict(row) for row in fetched.report],
+        "quarantined": dict(Counter(fetched.quarantine["reason"].tolist())) if len(fetched.quarantine) else {},
+        "notes": list(fetched.notes),
+    }
+
+
+def bars_of_file(path: Path, symbol: str, times: Timetable, now: int) -> Bars:
+    """One symbol's bars of a file, on the champion's calendar and interval. Raises UnknownSymbol when it holds others."""
+    fetched = (
+        family("providers")["files"].make(path=path.absolute()).fetch(Query((), times.calendar, times.interval, now))
+    )
+    if symbol not in fetched.series:
+        raise UnknownSymbol(
+            f"{path.name} holds {', '.join(sorted(fetched.series)[:10])}, not '{symbol}'.", symbol=symbol
+        )
+    return Bars.of(fetched.timetable, {symbol: fetched.series[symbol]})

@@ -1,0 +1,25 @@
+"""How far a step has come, for whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Listener = Callable[[str, int, int], None]
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def watching(listener: Listener) -> Iterator[None]:
+    """Call the listener with (step, done, total) for as long as the block runs."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def tell(step: str, done: int = 0, total: int = 1) -> None:
+    """Say that a step has done so many of so many parts."""
+    for listener in _listeners:
+        listener(step, done, total)

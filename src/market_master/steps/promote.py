@@ -1,0 +1,91 @@
+"""Promote: the only place that moves the alias `production`, to the version that was judged, with the journal around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from market_master.domain.errors import NotPromotable
+from market_master.domain.records import JournalEntry
+from market_master.journal import journal_of
+from market_master.registry.versions import PRODUCTION, Versions
+from market_master.steps.gate import Decision
+from market_master.steps.register import commit
+
+PROMOTABLE = ("promoted", "provisional")
+
+
+def promote(decision: Decision, model: str, home: Path) -> JournalEntry:
+    """Carry out the gate's decision: write the intention, move the alias, write that it is done; or write the rejection."""
+    facts: dict[str, Any] = {
+        "verdicts": decision.verdicts,
+        "data_hash": decision.data_hash,
+        "feature_fingerprint": decision.feature_fingerprint,
+        "code_commit": decision.code_commit,
+        "details": {"run_id": decision.run_id, "lane": decision.lane},
+    }
+    return _carry_out(decision.version, decision.outcome, "gate", decision.reason, model, home, facts)
+
+
+def promote_by_hand(version: str, by: str, reason: str, model: str, home: Path) -> JournalEntry:
+    """Move the alias to a version that has passed the gate before. Raises NotPromotable when its last decision was a no."""
+    versions, journal = Versions(home, model), journal_of(home)
+    loaded = versions.load(version)
+    decision = journal.last_decision(version)
+    if decision is None or decision.event not in PROMOTABLE:
+        said = f"rejected on {decision.time[:10]}" if decision else "never decided on"
+        raise NotPromotable(f"Version {version} of {model} was {said}; only one that passed the gate can be promoted.")
+    standing = versions.production()
+    if decision.event == "provisional" and standing and versions.load(standing).outcome == "promoted":
+        raise NotPromotable(
+            f"Version {version} is provisional; it can't replace version {standing}, which has shown skill."
+        )
+    facts: dict[str, Any] = {
+        "data_hash": loaded.card.data_hash,
+        "feature_fingerprint": loaded.card.fingerprint,
+        "code_commit": commit(),
+        "details": {"run_id": loaded.run_id, "decision": decision.id},
+    }
+    return _carry_out(version, decision.event, by, reason, model, home, facts)
+
+
+def mend(model: str, home: Path) -> JournalEntry | None:
+    """Finish the record of a promotion that a crash cut off; `production` itself tells whether the alias had moved."""
+    versions, journal = Versions(home, model), journal_of(home)
+    with journal.locked():
+        moves = [e for e in journal.entries() if e.event in ("intended", "recovered", *PROMOTABLE)]
+        if not moves or moves[-1].event != "intended":
+            return None
+        cut_off, standing = moves[-1], versions.production()
+        arrived = standing == cut_off.to_version
+        entry = journal.write(
+            "recovered",
+            by="pipeline",
+            reason=f"A promotion of version {cut_off.to_version} was cut off; the alias stands at {standing}.",
+            from_version=cut_off.from_version,
+            to_version=standing,
+        )
+        if arrived:
+            outcome = str(cut_off.details["outcome"])
+            entry = journal.write(
+                outcome, by=cut_off.by, reason=cut_off.reason, from_version=cut_off.from_version,
+                to_version=cut_off.to_version, verdicts=cut_off.verdicts, data_hash=cut_off.data_hash,
+                feature_fingerprint=cut_off.feature_fingerprint, code_commit=cut_off.code_commit, details=cut_off.details,
+            )  # fmt: skip
+        return entry
+
+
+def _carry_out(
+    version: str, outcome: str, by: str, reason: str, model: str, home: Path, facts: dict[str, Any]
+) -> JournalEntry:
+    versions, journal = Versions(home, model), journal_of(home)
+    with journal.locked():
+        standing = versions.production()
+        words = {"by": by, "reason": reason, "from_version": standing, "to_version": version}
+        if outcome in PROMOTABLE:
+            details = {**facts.get("details", {}), "outcome": outcome}
+            journal.write("intended", **words, **{**facts, "details": details})
+        versions.decide(version, outcome)
+        if outcome in PROMOTABLE:
+            versions.point(PRODUCTION, version)
+        return journal.write(outcome, **words, **facts)

@@ -1,0 +1,151 @@
+"""Register: the winner becomes one graph and one card, a version in the registry, aliased `challenger`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from market_master import charts, features
+from market_master.config import PROJECT_ROOT, Settings
+from market_master.domain.actions import CLASSES
+from market_master.domain.bars import OHLCV
+from market_master.domain.sessions import iso
+from market_master.journal import journal_of
+from market_master.registry.card import Card
+from market_master.registry.export import parity, to_onnx
+from market_master.registry.graph import Graph
+from market_master.registry.tracking import Run
+from market_master.registry.versions import Versions
+from market_master.steps.features import FeatureTable
+from market_master.steps.fetch import Market
+from market_master.steps.label import Labelled
+from market_master.steps.train_compare import Comparison
+from market_master.store import write_whole
+
+LIBRARIES = ("numpy", "scikit-learn", "xgboost", "lightgbm", "onnxruntime", "skl2onnx", "TA-Lib")
+PARITY_ROWS = 5000
+
+
+def register(
+    run: Run,
+    market: Market,
+    table: FeatureTable,
+    labelled: Labelled,
+    comparison: Comparison,
+    settings: Settings,
+    home: Path,
+) -> str:
+    """Log the comparison, export the winner, and register it; returns the version number."""
+    _log(run, market, labelled, comparison, settings, home)
+    graph = to_onnx(comparison.estimator, comparison.inputs.shape[1])
+    sample = comparison.inputs[comparison.train_rows[:: max(1, len(comparison.train_rows) // PARITY_ROWS)]]
+    hashes = features.fingerprint(table.names)
+    rows = comparison.train_rows
+    bars = market.bars
+    card = Card(
+        candidate=comparison.winner,
+        run_id=run.id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=settings.model_dump(mode="json"),
+        timetable=asdict(bars.timetable),
+        source=market.source,
+        live=market.live,
+        symbols=bars.symbols,
+        members=market.members,
+        features=table.names,
+        fingerprints=hashes,
+        fingerprint=features.combined(hashes),
+        warmup=features.warmup(table.names),
+        label=labelled.labeler.state(),
+        classes=CLASSES,
+        calibration=comparison.calibration.state(),
+        wss_expected_sd=comparison.wss_expected_sd,
+        train_first=iso(bars.bar_end[rows].min()),
+        train_last=iso(bars.bar_end[rows].max()),
+        label_known=iso(bars.next_end[labelled.zones.dev].max()),
+        train_rows=len(rows),
+        recipe_hash=_recipe(comparison, hashes, settings),
+        data_hash=market.data_hash,
+        graph_sha256=Graph(graph).sha256,
+        parity=parity(comparison.estimator, graph, sample),
+        libraries={name: installed(name) for name in LIBRARIES},
+        code_commit=commit(),
+    )
+    version = Versions(home, settings.registry.model).register(run, graph, card, sample[:5])
+    journal_of(home).write(
+        "registered",
+        by="pipeline",
+        reason=comparison.why,
+        to_version=version,
+        data_hash=market.data_hash,
+        feature_fingerprint=card.fingerprint,
+        code_commit=card.code_commit,
+        details={"run_id": run.id, "candidate": comparison.winner},
+    )
+    return version
+
+
+def commit() -> str | None:
+    """The commit of the running code, None outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _recipe(comparison: Comparison, hashes: dict[str, str], settings: Settings) -> str:
+    """Hash of what makes a model, data apart: features, label, candidate, parameters."""
+    plain = {
+        k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool, type(None)))
+    }
+    parts: list[Any] = [hashes, settings.label.model_dump(), settings.folds.model_dump(), comparison.winner, plain]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, settings: Settings, home: Path) -> None:
+    bars = market.bars
+    for name, rows in (("dev", labelled.zones.dev), ("holdout", labelled.zones.holdout)):
+        columns: dict[str, Any] = {column: getattr(bars, column)[rows] for column in ("bar_end", *OHLCV)}
+        frame = pd.DataFrame({"symbol": pd.Series(bars.symbols, dtype="str").to_numpy()[bars.code[rows]], **columns})
+        frame["bar_end"] = pd.to_datetime(frame["bar_end"], unit="s", utc=True)
+        run.dataset(frame, f"{settings.name}-{name}", name)
+    for card in comparison.leaderboard:
+        numbers = {k: v for k, v in asdict(card).items() if k not in ("candidate", "kind")}
+        params: dict[str, Any] = {"kind": card.kind, "data_hash": market.data_hash}
+        if card.candidate == comparison.winner:
+            params |= {
+                k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool))
+            }
+        run.candidate(card.candidate, params, numbers)
+    winner = next(card for card in comparison.leaderboard if card.candidate == comparison.winner)
+    run.metrics({f"dev_{k}": v for k, v in asdict(winner).items() if isinstance(v, (int, float))})
+    run.tag(winner=comparison.winner, data_hash=market.data_hash)
+    folder = home / "data" / "runs" / run.id
+    baseline = next(card.candidate for card in comparison.leaderboard if card.kind == "baseline")
+    for name in (comparison.winner, baseline):
+        oof = comparison.out_of_fold[name]
+        for file in charts.draw(
+            folder / "charts", name, probabilities=oof.probabilities, decided=oof.decided, action=oof.action
+        ):
+            run.file(file, "charts")
+    board = folder / "leaderboard.json"
+    summary = {
+        "leaderboard": [asdict(card) for card in comparison.leaderboard],
+        "winner": comparison.winner,
+        "why": comparison.why,
+        "folds": list(comparison.class_shares),
+        "calibration": comparison.calibration.state(),
+    }
+    write_whole(board, json.dumps(summary, indent=2).encode())
+    run.file(board)

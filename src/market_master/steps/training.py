@@ -1,0 +1,177 @@
+"""The training pipeline as a story. `steps` are plain functions, or the same functions dressed as Prefect tasks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from market_master import store
+from market_master.config import Settings
+from market_master.domain.errors import MarketMasterError, NoChampion
+from market_master.domain.records import IndexSignal, as_json
+from market_master.registry.tracking import Run
+from market_master.steps import aggregate, features, fetch, gate, label, promote, register, report, train_compare
+from market_master.steps.gate import Decision
+from market_master.steps.predict import load_champion
+from market_master.steps.progress import tell
+
+Step = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The verbs of the pipeline, in order."""
+
+    fetch: Step = fetch.fetch
+    features: Step = features.compute
+    label: Step = label.label
+    train_compare: Step = train_compare.train_compare
+    register: Step = register.register
+    gate: Step = gate.gate
+    promote: Step = promote.promote
+    predict_index: Step = aggregate.index_signal
+    report: Step = report.report
+
+
+STEPS = tuple(Steps.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pipeline run came to; its field names are the JSON of `mm run`."""
+
+    run_id: str
+    outcome: str
+    """promoted, provisional, rejected, or compared (a dev run stops before the gate)"""
+    reason: str
+    version: str | None
+    data: dict[str, Any]
+    leaderboard: list[dict[str, Any]]
+    winner: str
+    verdicts: list[dict[str, Any]]
+    signal: dict[str, Any] | None
+    signal_reason: str | None
+    reports: dict[str, str]
+    timings: dict[str, float]
+
+
+def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps: Steps | None = None) -> Outcome:
+    """Fetch, features, label, train and compare, gate, promote, and one signal. `dev` stops before the gate."""
+    timings: dict[str, float] = {}
+    todo = _timed(steps or Steps(), timings)
+    model = settings.registry.model
+    promote.mend(model, home)
+    market = todo.fetch(settings, home, now)
+    run = Run.start(home, settings.name, settings.model_dump(mode="json"))
+    try:
+        table = todo.features(market.bars, settings, market.members)
+        labelled = todo.label(market.bars, settings)
+        comparison = todo.train_compare(market, table, labelled, settings)
+        version = decision = None
+        reports: dict[str, str] = {}
+        signal: IndexSignal | None = None
+        silence: str | None = "A dev run makes no signal."
+        if not dev:
+            version = todo.register(run, market, table, labelled, comparison, settings, home)
+            decision = todo.gate(market, table, labelled, comparison, version, settings, home)
+            todo.promote(decision, model, home)
+            signal, silence = _signal(todo, home, model, now)
+            reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
+        outcome = Outcome(
+            run_id=run.id,
+            outcome=decision.outcome if decision else "compared",
+            reason=decision.reason if decision else comparison.why,
+            version=version,
+            data=summary(market, table, labelled),
+            leaderboard=as_json(comparison.leaderboard),
+            winner=comparison.winner,
+            verdicts=as_json(decision.verdicts) if decision else [],
+            signal=as_json(signal) if signal else None,
+            signal_reason=silence,
+            reports=reports,
+            timings=timings,
+        )
+        _keep(run, outcome, settings, decision, home)
+    except BaseException:
+        run.finish(failed=True)
+        raise
+    run.finish()
+    return outcome
+
+
+def summary(market: fetch.Market, table: features.FeatureTable, labelled: label.Labelled) -> dict[str, Any]:
+    """What the run worked on, as the summary and the records tell it."""
+    bars = market.bars
+    first, last = store.iso(bars.bar_end.min()), store.iso(bars.newest)
+    return {
+        "provider": market.provider,
+        "source": market.source,
+        "timetable": asdict(bars.timetable),
+        "rows": len(bars),
+        "symbols": len(bars.symbols),
+        "constituents": len(market.weights.by_symbol),
+        "index_share": market.weights.index_share,
+        "weights_as_of": market.weights.as_of,
+        "first": first,
+        "last": last,
+        "sessions": len(set(bars.session.tolist())),
+        "holdout_sessions": labelled.zones.holdout_sessions,
+        "features": len(table.names),
+        "left_out": table.left_out,
+        "data_hash": market.data_hash,
+        "kept_share": market.kept_share,
+        "written": asdict(market.written),
+        "dropped": {
+            kind: sum(getattr(row, kind) for row in market.report)
+            for kind in ("duplicates", "conflicts", "impossible", "off_grid", "out_of_session", "forming")
+        },
+        "notes": list(market.notes),
+        "quality": [asdict(row) for row in market.report],
+    }
+
+
+def _signal(todo: Steps, home: Path, model: str, now: int) -> tuple[IndexSignal | None, str | None]:
+    """The index's signal by whoever is champion now, or the reason why there is none."""
+    try:
+        champion = load_champion(home, model)
+        return todo.predict_index(champion, champion.store(home), now=now), None
+    except NoChampion as error:
+        return None, str(error)
+    except MarketMasterError as error:
+        return None, f"{error.title}: {error}"
+
+
+def _keep(run: Run, outcome: Outcome, settings: Settings, decision: Decision | None, home: Path) -> None:
+    folder = home / "data" / "runs" / run.id
+    for name, content in (("summary.json", asdict(outcome)), ("settings.json", settings.model_dump(mode="json"))):
+        store.write_whole(folder / name, json.dumps(content, indent=2).encode())
+        run.file(folder / name)
+    if decision:
+        run.file(folder / "decision.json")
+        run.metrics({f"holdout_{k}": v for k, v in asdict(decision.holdout).items() if isinstance(v, (int, float))})
+    run.tag(outcome=outcome.outcome, version=outcome.version or "")
+
+
+def _timed(steps: Steps, timings: dict[str, float]) -> Steps:
+    """The same steps, each telling when it begins and ends, and keeping its seconds."""
+
+    def timed(name: str, step: Step) -> Step:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            tell(name, 0, 1)
+            begun = time.perf_counter()
+            try:
+                answer = step(*args, **kwargs)
+            except Exception as error:
+                error.add_note(f"The step '{name}' failed.")
+                raise
+            timings[name] = round(time.perf_counter() - begun, 3)
+            tell(name, 1, 1)
+            return answer
+
+        return call
+
+    return Steps(**{name: timed(name, getattr(steps, name)) for name in STEPS})

@@ -1,0 +1,170 @@
+"""The append-only bar store: one Parquet file a symbol; a bar once written never changes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.errors import NoBars, UnknownSymbol
+from market_master.domain.sessions import Timetable, iso
+
+COLUMNS = ("bar_end", *OHLCV)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an append did: bars added, bars that were there already, bars that contradict the store."""
+
+    added: int
+    known: int
+    conflicts: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """Bars of one source and interval under `<root>/bars/<source>/<interval>/`; contradictions under `<root>/quarantine/`."""
+
+    root: Path
+    """the home's data folder"""
+    source: str
+    interval: str
+
+    @property
+    def folder(self) -> Path:
+        """Where this source's files of this interval lie."""
+        return self.root / "bars" / self.source / self.interval
+
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols the store has bars of."""
+        return tuple(sorted(unquote(file.stem) for file in self.folder.glob("*.parquet")))
+
+    def timetable(self) -> Timetable:
+        """The calendar and grid all bars here lie on. Raises NoBars when nothing was ever stored."""
+        file = self.folder / "timetable.json"
+        if not file.exists():
+            raise NoBars(
+                f"The store has no {self.interval} bars of '{self.source}'; run the pipeline once to fetch them."
+            )
+        return Timetable(**json.loads(file.read_text(encoding="utf-8")))
+
+    def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Written:
+        """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        added = known = 0
+        conflicts: list[pd.DataFrame] = []
+        with FileLock(self.folder / ".lock"):
+            kept = self.folder / "timetable.json"
+            if not kept.exists():
+                write_whole(kept, json.dumps(vars(timetable)).encode())
+            elif self.timetable() != timetable:
+                raise NoBars(
+                    f"The store's {self.interval} bars of '{self.source}' lie on {self.timetable()}, the new ones on "
+                    f"{timetable}; they can't share one series. Move {self.folder} away to begin anew."
+                )
+            for symbol, columns in series.items():
+                fresh = pd.DataFrame({name: np.asarray(columns[name]) for name in COLUMNS})
+                old = self._read(symbol)
+                both = fresh.merge(old, on="bar_end", how="left", suffixes=("", "_old"), indicator=True)
+                met = (both["_merge"] == "both").to_numpy()
+                same = np.all([both[n].to_numpy() == both[f"{n}_old"].to_numpy() for n in OHLCV], axis=0)
+                known += int((met & same).sum())
+                if (met & ~same).any():
+                    conflicts.append(fresh[met & ~same].assign(symbol=symbol))
+                if not met.all():
+                    frame = pd.concat([old, fresh[~met]]).sort_values("bar_end")
+                    write_whole(self._file(symbol), frame.to_parquet(index=False))
+                    added += int((~met).sum())
+        if conflicts:
+            self.quarantine(pd.concat(conflicts).assign(reason="differs from the stored bar"))
+        return Written(added, known, sum(map(len, conflicts)))
+
+    def quarantine(self, rows: pd.DataFrame) -> Path | None:
+        """Keep rows aside with their reasons, once; returns the file, or None when there is nothing to keep."""
+        if rows.empty:
+            return None
+        file = self.root / "quarantine" / self.source / f"{self.interval}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{file}.lock"):
+            fresh = rows.astype(str)
+            old = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else fresh.iloc[:0]
+            seen = pd.concat([old, fresh]).fillna("").drop_duplicates(subset=list(fresh.columns))
+            if len(seen) > len(old):
+                write_whole(file, seen.to_csv(index=False).encode())
+        return file
+
+    def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
+        """Stored bars of some symbols (all, if none is named), optionally each one's last bars up to an instant.
+
+        Raises UnknownSymbol for a symbol without a file, NoBars for an empty store.
+        """
+        timetable, held = self.timetable(), self.symbols()
+        for symbol in symbols:
+            if symbol not in held:
+                raise UnknownSymbol(
+                    f"The store has no {self.interval} bars of '{symbol}'; it has {len(held)} symbols of '{self.source}'.",
+                    symbol=symbol,
+                    known=len(held),
+                )
+        series = {}
+        for symbol in symbols or held:
+            frame = self._read(symbol)
+            frame = frame if until is None else frame[frame["bar_end"] <= until]
+            frame = frame if last is None else frame.tail(last)
+            series[symbol] = {name: frame[name].to_numpy() for name in COLUMNS}
+        return Bars.of(timetable, series)
+
+    def holdings(self) -> list[dict[str, str | int]]:
+        """For each symbol: bars, first and last bar_end."""
+        rows: list[dict[str, str | int]] = []
+        for symbol in self.symbols():
+            ends = self._read(symbol)["bar_end"]
+            rows.append({"symbol": symbol, "bars": len(ends), "first": iso(ends.min()), "last": iso(ends.max())})
+        return rows
+
+    def _file(self, symbol: str) -> Path:
+        return self.folder / f"{quote(symbol, safe='')}.parquet"
+
+    def _read(self, symbol: str) -> pd.DataFrame:
+        file = self._file(symbol)
+        if file.exists():
+            return pd.read_parquet(file)
+        return pd.DataFrame({name: np.array([], dtype="int64" if name == "bar_end" else "float64") for name in COLUMNS})
+
+
+def stores(root: Path) -> list[Store]:
+    """Every source and interval that lies under a data folder."""
+    return [
+        Store(root, folder.parent.name, folder.name)
+        for folder in sorted((root / "bars").glob("*/*"))
+        if folder.is_dir()
+    ]
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def now() -> int:
+    """The wall clock, epoch seconds."""
+    return int(datetime.now(UTC).timestamp())

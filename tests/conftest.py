@@ -1,0 +1,32 @@
+"""Every test has a home of its own, and no environment but the one it sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """MM_HOME of this test alone; MM_ variables and MLflow's address of the outside are not seen."""
+    for name in [name for name in os.environ if name.startswith("MM_") or name == "MLFLOW_TRACKING_URI"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MM_HOME", str(tmp_path))
+    yield tmp_path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real bars beside the project; without it the real-bar tests say that they were not run."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real bars at {SHARED.relative_to(ROOT.parent)}: the real-bar cases were not run")
+    return SHARED
