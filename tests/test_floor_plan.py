@@ -28,26 +28,25 @@ SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").rglob("*.py"), *(ROO
 
 def _imports(file: Path) -> Iterator[tuple[str, bool]]:
     """Every imported dotted name of a file, and whether it is imported inside a function."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for parent in ast.walk(tree):
-        inside = isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef))
-        for node in ast.walk(parent) if inside else ast.iter_child_nodes(parent):
-            if isinstance(node, ast.Import):
-                yield from ((alias.name, inside) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                yield node.module, inside
-                yield from ((f"{node.module}.{alias.name}", inside) for alias in node.names)
+
+    def walk(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool]]:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module, inside
+            yield from ((f"{node.module}.{alias.name}", inside) for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+    return walk(ast.parse(file.read_text(encoding="utf-8")), False)
 
 
 def _room(dotted: str) -> str | None:
+    """The room or floor of a dotted name of ours."""
     parts = dotted.split(".")
-    return (
-        parts[1]
-        if parts[0] == "market_master"
-        and len(parts) > 1
-        and (PACKAGE / parts[1]).exists() | (PACKAGE / f"{parts[1]}.py").exists()
-        else None
-    )
+    if parts[0] != "market_master" or len(parts) < 2:
+        return None
+    return parts[1] if (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").exists() else None
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
