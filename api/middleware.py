@@ -6,9 +6,11 @@ import json
 import re
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 8 * 1024 * 1024
@@ -19,10 +21,6 @@ SECURITY = [
     (b"cache-control", b"no-store"),
 ]
 log = structlog.get_logger()
-
-
-class TooLarge(Exception):
-    """The body outgrew the limit while it was read."""
 
 
 class Around:
@@ -40,7 +38,7 @@ class Around:
         sent = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = sent if re.fullmatch(r"[\w.-]{1,64}", sent, re.ASCII) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        begun, status, read = time.perf_counter(), 0, 0
+        begun, status, read, too_large = time.perf_counter(), 0, 0, False
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -51,22 +49,26 @@ class Around:
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode()), *extra]}
             await send(message)
 
+        async def unless_too_large(message: Message) -> None:
+            if not too_large:
+                await answer(message)
+
         async def limited() -> Message:
-            nonlocal read
+            nonlocal read, too_large
             message = await receive()
             read += len(message.get("body", b""))
             if read > MAX_BODY:
-                raise TooLarge
+                too_large = True
+                return {"type": "http.disconnect"}
             return message
 
         length = headers.get(b"content-length", b"0")
-        try:
-            if not length.isdigit() or int(length) > MAX_BODY:
-                raise TooLarge
-            await self.app(scope, limited, answer)
-        except TooLarge:
-            if status == 0:
-                await _refuse(answer, request_id)
+        too_large = not length.isdigit() or int(length) > MAX_BODY
+        if not too_large:
+            with suppress(ClientDisconnect):
+                await self.app(scope, limited, unless_too_large)
+        if too_large and status == 0:
+            await _refuse(answer, request_id)
         log.info(
             "request", request_id=request_id, method=scope["method"], path=scope["path"], status=status,
             milliseconds=round(1000 * (time.perf_counter() - begun), 3),

@@ -30,3 +30,6 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no real bars at {SHARED.relative_to(ROOT.parent)}: the real-bar cases were not run")
     return SHARED
+
+
+pytest_plugins = ["trained"]

@@ -1,4 +1,4 @@
-"""Small random markets for tests: bars on a real calendar, with half-days, holes, silent and flat stretches as asked."""
+"""Small random markets for tests: bars on a real calendar, with half-days; holes and silent bars as asked."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_only_closed_bars_of_the_symbols_asked_for() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_edge_shows_in_the_bars(seed: int) -> None:
-    """What anyone can see at a bar's end (its volume, for slot and symbol) foretells the next return as well as promised."""
+    """A bar's volume, for its slot and symbol, foretells the next return as well as the manifest says, not better."""
     fetched = Simulated(seed=seed, symbols=30, sessions=120, edge=0.15).fetch(HOURLY)
     ic, error = _ic(*_observed(_bars(fetched)))
     assert 0.6 * 0.15 <= ic <= fetched.manifest["ic"] + 3 * error
@@ -190,9 +190,9 @@ def test_the_sample_weights_are_the_demo_market_s() -> None:
 
 def test_an_unknown_imperfection_names_the_known_ones() -> None:
     """A flaw, or a mode, that does not exist is refused with the list of those that do."""
-    with pytest.raises(ConfigError, match="no 'gremlins'.*splits.*bad_tick"):
+    with pytest.raises(ConfigError, match=r"no 'gremlins'.*splits.*bad_tick"):
         Simulated(imperfections=("gremlins",))
-    with pytest.raises(ConfigError, match="no 'momentum'.*volume.*reversal"):
+    with pytest.raises(ConfigError, match=r"no 'momentum'.*volume.*reversal"):
         Simulated(mode="momentum")
     with pytest.raises(ConfigError, match="seed -1"):
         Simulated(seed=-1)

@@ -71,7 +71,7 @@ def test_nothing_at_all_is_an_error() -> None:
 
 def test_symbols_must_be_named() -> None:
     """Yahoo can't list what it has."""
-    with pytest.raises(ConfigError, match="universe.symbols"):
+    with pytest.raises(ConfigError, match=r"universe\.symbols"):
         _yahoo().fetch(Query((), "XNYS", "1h", EVENING))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.json import JSON
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -174,14 +175,13 @@ def _data(row: dict[str, Any]) -> None:
 
 
 def _leaderboard(rows: list[dict[str, Any]], winner: str) -> None:
-    columns = ("candidate", "kind", "RPSS", "VOL", "DIR", "DIR t", "IC", "IC t", "log-loss", "macro-F1", "ECE", "fit s")
-    table = Table(*columns, title="Leaderboard (walk-forward, out of sample)")
+    columns = ("candidate", "RPSS", "VOL", "DIR", "t", "IC", "ECE", "fit s")
+    table = Table(*columns, title="Leaderboard (walk-forward, out of sample; baselines in grey)", box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(
-            row["candidate"], row["kind"], f"{row['rpss']:+.3%}", f"{row['vol']:+.3%}", f"{row['dir']:+.3%}", f"{row['dir_t']:+.1f}",
-            f"{row['ic']:+.4f}", f"{row['ic_t']:+.1f}", f"{row['log_loss']:.4f}", f"{row['macro_f1']:.3f}",
-            f"{row['ece']:.3f}", f"{row['fit_seconds']:.1f}",
-            style="bold" if row["candidate"] == winner else None,
+            row["candidate"], f"{row['rpss']:+.2%}", f"{row['vol']:+.2%}", f"{row['dir']:+.2%}", f"{row['dir_t']:+.1f}",
+            f"{row['ic']:+.3f}", f"{row['ece']:.3f}", f"{row['fit_seconds']:.1f}",
+            style="bold" if row["candidate"] == winner else "bright_black" if row["kind"] == "baseline" else None,
         )  # fmt: skip
     OUT.print(table)
 

@@ -32,7 +32,9 @@ def compute(bars: Bars, names: Sequence[str], *, members: Collection[str] | None
     """The features of every bar, float64 [bars, names], NaN where a bar has too little behind it.
 
     `members` are the symbols that make the market (all, unless told). Raises ConfigError for an unknown name,
-    ContextMissing when a market feature is asked for and no member has a bar.
+    ContextMissing when a market feature is asked for and no member has a bar. A second thread pays only where malloc
+    keeps its memory: 24 symbols x 24,000 bars took 0.51 s with one thread, 0.64 s with two, and 0.29 s with two under
+    MALLOC_ARENA_MAX=1 and a high MALLOC_MMAP_THRESHOLD_.
     """
     steps = plan(tuple(names))
     values = np.full((len(names), len(bars)), np.nan)
@@ -87,10 +89,11 @@ def needs_market(names: Sequence[str]) -> bool:
 
 def describe(names: Sequence[str]) -> list[dict[str, Any]]:
     """Name, set, unit, warm-up and meaning of each feature, as plain values."""
+    told = [(name, plugin(name)) for name in names]
     return [
-        {"name": name, **{fact: plugin(name).facts[fact] for fact in ("set", "unit", "warmup")}, "summary": plugin(name).summary}
-        for name in names
-    ]  # fmt: skip
+        {"name": name, **{fact: plug.facts[fact] for fact in ("set", "unit", "warmup")}, "summary": plug.summary}
+        for name, plug in told
+    ]
 
 
 def _all_of(sets: Sequence[str]) -> list[str]:

@@ -49,13 +49,13 @@ def next_slot_return(body: Array, next_slot_before: Ints, volatility: Array) -> 
 
 @feature(set="core", warmup=59, unit="ratio", slots="same_slot")
 def slot_range_ratio(bar_range: Array, same_slot: Ints) -> Array:
-    """Range of this bar over the mean of the same slot on earlier sessions; 1 when 60 bars hold none, or none that moved."""
+    """Range of this bar over its mean in the same slot of earlier sessions; 1 when 60 bars hold none that moved."""
     return rolling.bounded(rolling.ratio(bar_range, _usual(bar_range, same_slot, neutral=0.0), neutral=1.0))
 
 
 @feature(set="core", warmup=59, unit="ln", slots="same_slot")
 def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> Array:
-    """ln of the volume over its geometric mean in the same slot of earlier sessions; 0 where one of them traded nothing."""
+    """ln of the volume over its geometric mean in this slot of earlier sessions; 0 where there is none."""
     known = _usual(traded, same_slot, neutral=0.0)
     usual = rolling.ratio(_usual(log_volume, same_slot, neutral=0.0), known, neutral=0.0, least=0.0)
     return np.where((traded > 0) & (known > 0), rolling.bounded(log_volume - usual), 0.0)
@@ -81,7 +81,7 @@ def _usual(values: Array, earlier: NDArray[np.int64], neutral: float) -> Array:
 
 
 def _earlier(slot: Ints, wanted: Ints) -> Ints:
-    """Indices of the bars up to 59 back whose slot is the wanted one, newest first, in as many columns as are needed."""
+    """Indices of the bars up to 59 back whose slot is the wanted one, newest first; as many columns as needed."""
     here = np.arange(len(slot))
     order = np.argsort(slot, kind="stable")
     key = slot[order] * len(slot) + order

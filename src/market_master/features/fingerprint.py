@@ -1,8 +1,8 @@
 """A hash of the code behind each feature: equal hashes, equal numbers from equal bars.
 
-Read from the syntax trees of this package: the feature's function, the series it asks for, and every function and constant
-of the package they name, however deep. Docstrings, comments, layout, annotations and decorators don't count; the declared
-warm-up and TA-Lib's version do.
+Read from the syntax trees of this package: the feature's function, the series it asks for, and every function and
+constant of the package they name, however deep. Docstrings, comments, layout, annotations and decorators don't count;
+the declared warm-up and TA-Lib's version do.
 """
 
 from __future__ import annotations

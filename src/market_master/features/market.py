@@ -161,7 +161,7 @@ def _rank(values: Array, members: Mask) -> Array:
     rounded = np.round(values, TIE)
     order = np.argsort(rounded, axis=1, kind="stable")
     ordered = np.take_along_axis(rounded, order, axis=1)
-    counted = members[order] & np.isfinite(ordered)
+    counted = (members[order] & np.isfinite(ordered)).astype(float)
     through = np.cumsum(counted, axis=1)
     changes = ordered[:, 1:] != ordered[:, :-1]
     edge = np.ones((len(values), 1), dtype=bool)
@@ -169,8 +169,8 @@ def _rank(values: Array, members: Mask) -> Array:
     first = np.maximum.accumulate(np.where(np.hstack([edge, changes]), place, 0), axis=1)
     last = np.where(np.hstack([changes, edge]), place, place[-1])
     last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
-    below = np.take_along_axis(through - counted, first, axis=1)
-    not_above = np.take_along_axis(through, last, axis=1)
+    below: Array = np.take_along_axis(through - counted, first, axis=1)
+    not_above: Array = np.take_along_axis(through, last, axis=1)
     ranks = np.empty_like(rounded)
     share = rolling.ratio((below + not_above) / 2, through[:, -1:], neutral=0.5, least=0.0) - 0.5
     np.put_along_axis(ranks, order, share, axis=1)

@@ -39,8 +39,8 @@ _series: dict[str, Node] = {}
 def feature(*, set: str = "core", warmup: int, unit: str = "", slots: Slots = "any") -> Callable[[Function], Function]:
     """A feature from one symbol's own bars; its parameters name bar columns, series or other features.
 
-    It returns an array as long as its inputs; the first `warmup` values are blanked, the rest must be finite. `slots` says
-    where it makes sense: on any interval, only with several bars a session, or only where 60 bars reach earlier sessions.
+    It returns an array as long as its inputs; the first `warmup` values are blanked, the rest must be finite. `slots`
+    says where it makes sense: on any interval, with several bars a session, or where 60 bars reach earlier sessions.
     """
     return _keep(set, warmup, unit, slots, panel=False)
 

@@ -40,7 +40,7 @@ def overnight(gap: Array, opens: Array) -> Array:
 
 @series
 def move(close: Array, body: Array, opens: Array) -> Array:
-    """Log return since the last close of the same session; at a session's first bar its body. NaN at the very first bar."""
+    """Log return since the session's last close; at its first bar the body alone. NaN at the very first bar."""
     since = rolling.log_ratio(close, rolling.lag(close, 1))
     return np.where(opens == 1.0, body, since)
 

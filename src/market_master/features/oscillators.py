@@ -27,7 +27,7 @@ def rsi_short(move: Array) -> Array:
 
 @feature(set="core", warmup=13, unit="share")
 def stochastic_k(high: Array, low: Array, close: Array) -> Array:
-    """%K: where the close lies between the lowest low (0) and the highest high (1) of 14 bars; 0.5 when they are one."""
+    """%K: where the close lies between lowest low (0) and highest high (1) of 14 bars; 0.5 when they are one."""
     bottom = rolling.lowest(low, STOCHASTIC)
     room = rolling.log_ratio(rolling.highest(high, STOCHASTIC), bottom)
     return rolling.ratio(rolling.log_ratio(close, bottom), room, neutral=0.5)
@@ -39,7 +39,7 @@ def stochastic_d(stochastic_k: Array) -> Array:
     return rolling.mean(stochastic_k, 3)
 
 
-@feature(set="core", warmup=20, unit="sd")
+@feature(set="core", warmup=19, unit="sd")
 def bollinger_position(move: Array, path_spread: Array) -> Array:
     """How far the price is above its 20-bar mean, in standard deviations of that band; 0 when nothing moved.
 
@@ -50,7 +50,7 @@ def bollinger_position(move: Array, path_spread: Array) -> Array:
 
 @feature(set="core", warmup=20, unit="ratio")
 def bollinger_width(path_spread: Array, volatility: Array) -> Array:
-    """Half-width of the 20-bar band in units of one bar's volatility: wide when moves add up, narrow when they cancel."""
+    """Half-width of the 20-bar band over one bar's volatility: wide when moves add up, narrow when they cancel."""
     return rolling.bounded(path_spread / volatility)
 
 

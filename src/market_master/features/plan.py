@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +60,8 @@ def panel_values(
 ) -> dict[str, Array]:
     """Every panel step as a column over the bars; the axis of time is the union of the members' bars.
 
-    A bar is NaN where no member has a bar at its time, or where it has fewer than `warmup` bars before it on the axis or in
-    its own series. Raises ContextMissing when no member has a bar at all.
+    A bar is NaN where no member has a bar at its time, or where fewer than `warmup` bars lie before it on the axis or
+    in its own series. Raises ContextMissing when no member has a bar at all.
     """
     counted = members[bars.code]
     if not counted.any():
@@ -75,7 +76,7 @@ def panel_values(
     shape = (len(times), len(bars.symbols))
     behind = np.minimum(at, np.arange(len(bars)) - bars.offsets[bars.code])
 
-    values: dict[str, Array] = {MEMBERS: members}
+    values: dict[str, Any] = {MEMBERS: members}
     found: dict[str, Array] = {}
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
         for step in steps:
@@ -91,7 +92,7 @@ def panel_values(
     return found
 
 
-def column(bars: Bars, name: str) -> Array:
+def column(bars: Bars, name: str) -> Any:
     """A bar column by name; `elapsed` counts from the session's open."""
     return bars.slot * float(bars.timetable.seconds) if name == "elapsed" else getattr(bars, name)
 

@@ -1,4 +1,4 @@
-"""How much is traded, against what is usual. A volume of 0 means unknown (indices, thin feeds): neutral, never extreme."""
+"""How much is traded, against what is usual. A volume of 0 is unknown (indices, thin feeds): neutral, never extreme."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from market_master.features import feature, rolling, series
 
 @feature(set="core", warmup=20, unit="ln")
 def volume_surprise(log_volume: Array, traded: Array) -> Array:
-    """ln of the volume over its geometric mean of the 20 bars before; 0 where this bar, or all those, traded nothing."""
+    """ln of the volume over its geometric mean of the 20 bars before; 0 where this bar, or those, had none."""
     known = rolling.lag(rolling.mean(traded, 20), 1)
     usual = rolling.ratio(rolling.lag(rolling.mean(log_volume, 20), 1), known, neutral=0.0, least=0.0)
     return np.where((traded > 0) & (known > 0), rolling.bounded(log_volume - usual), 0.0)

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from market_master.models import model
 from market_master.models.columns import candidate
 
-EPOCHS = 10
+EPOCHS = 20
 
 
 @model(label="Neural network (one layer of 32)", complexity=4)
@@ -16,10 +16,10 @@ def mlp(*, symbols: int, seed: int) -> Pipeline:
     """One layer of 32 units and a fixed number of passes; early stopping would split bars at random."""
     network = MLPClassifier(
         hidden_layer_sizes=(32,),
-        alpha=10.0,
-        batch_size=512,
-        learning_rate_init=1e-3,
-        # no loss ever falls by 100: training ends after n_iter_no_change + 2 passes, and max_iter is never reached
+        alpha=3.0,
+        batch_size=256,
+        learning_rate_init=2e-3,
+        # no loss ever falls by 100: training ends after EPOCHS passes, and max_iter is never reached
         tol=100.0,
         n_iter_no_change=EPOCHS - 2,
         max_iter=EPOCHS + 1,

@@ -62,7 +62,7 @@ def targets(
 def index_ic(edge: float, exposure: Array, *, common: float = COMMON) -> float:
     """Correlation of the best index forecast with the index's next return.
 
-    `exposure` is each symbol's weight times its sigma, `common` the share of the carrier that all symbols have in common.
+    `exposure` is each symbol's weight times its sigma, `common` the share of the carrier that all symbols share.
     """
     whole, own = exposure.sum() ** 2, (exposure**2).sum()
     sector = (np.bincount(sectors(len(exposure)), exposure) ** 2).sum()

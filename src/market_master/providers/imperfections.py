@@ -71,7 +71,7 @@ def _stale_block(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> d
     return _place(tape, symbol, bar) | {"bars": hangs.stop - hangs.start}
 
 
-def _missing(tape: Tape, symbol: int, bar: int, rng: np.random.Generator) -> dict[str, Any]:
+def _missing(tape: Tape, _symbol: int, _bar: int, rng: np.random.Generator) -> dict[str, Any]:
     """Single bars, of any symbol, that never arrived."""
     lost = rng.random(tape.there.shape) < MISSING_SHARE
     tape.there &= ~lost

@@ -124,7 +124,7 @@ def _levels(rng: np.random.Generator, symbols: int) -> _Levels:
 
 
 def _noise(rng: np.random.Generator, symbols: int, bars: int) -> _Noise:
-    """Fat-tailed innovations of unit variance with a market and a sector part, and the part that is each symbol's own."""
+    """Fat-tailed innovations of unit variance with market, sector and own parts; and the own part by itself."""
     unit = np.sqrt(3 / 5)
     market, own = unit * rng.standard_t(5, bars), unit * rng.standard_t(5, (symbols, bars))
     sector = unit * rng.standard_t(5, (SECTORS, bars))[sectors(symbols)]
@@ -149,8 +149,10 @@ def _days(rng: np.random.Generator, days: int) -> tuple[Array, Array]:
 
 
 def _shape(schedule: Schedule, opens: Ints) -> Array:
-    """Each bar's share of the day's spread: U-shaped in the session, weighted by duration; squares add up to an ordinary
-    session's share of the day's variance, a half-day's to less."""
+    """Each bar's share of the day's spread: U-shaped in the session, weighted by duration.
+
+    In an ordinary session the squares add up to the session's share of the day's variance, in a half-day to less.
+    """
     first = np.flatnonzero(opens)
     session = np.cumsum(opens) - 1
     begin, end = schedule.start[first], schedule.end[np.append(first[1:], len(opens)) - 1]

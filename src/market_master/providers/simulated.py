@@ -28,10 +28,10 @@ LAST_SESSION = date(2025, 6, 30)
 @mark("providers", "simulated")
 @dataclass(frozen=True)
 class Simulated:
-    """Symbols S001, S002, ... with a planted edge: the next bar's z leans `edge` times as far as a carrier x known before.
+    """Symbols S001, S002, ... with a planted edge: the next bar's z leans `edge` times as far as a carrier known before.
 
-    x shows in the volume (modes `volume`, and `regime_flip`, where the edge turns round mid-way) or is the reversal of the
-    symbol's own last innovation (`reversal`). Raises ConfigError for a mode or an imperfection that does not exist.
+    The carrier shows in the volume (modes `volume`, and `regime_flip`, where the edge turns round mid-way) or is the
+    reverse of the symbol's own last innovation (`reversal`). Raises ConfigError for what it does not know.
     """
 
     seed: int = 7
@@ -50,7 +50,7 @@ class Simulated:
                     raise ConfigError(f"The simulated market has no '{name}'; it knows {', '.join(known)}.")
         if self.seed < 0 or min(self.symbols, self.sessions) < 1 or not 0 <= self.edge < 1:
             raise ConfigError(
-                f"A simulated market needs a seed of 0 or more, at least 1 symbol and 1 session and an edge from 0 to below 1; "
+                "A simulated market needs a seed of 0 or more, a symbol, a session and an edge from 0 to below 1; "
                 f"given: seed {self.seed}, {self.symbols} symbols, {self.sessions} sessions, edge {self.edge}."
             )
 
@@ -89,12 +89,12 @@ class Simulated:
     def _manifest(self, market: Market) -> dict[str, Any]:
         share = weights(self.seed, self.symbols)
         inner = self.mode == "reversal"
-        carrier = {"carrier": exact.student, "reach": 60.0} if inner else {}
+        carrier, reach = (exact.student, 60.0) if inner else (exact.gaussian, 8.0)
         begins = market.schedule.start[np.append(True, np.diff(market.schedule.session) != 0)]
         return {
             **{key: value for key, value in asdict(self).items() if key != "imperfections"},
             "weights": dict(zip(self.names, share.tolist(), strict=True)),
-            **exact.targets(self.edge, **carrier),
+            **exact.targets(self.edge, carrier=carrier, reach=reach),
             "index_ic": exact.index_ic(self.edge, share * market.sigma, common=0.0 if inner else COMMON),
             "flips_at": iso(begins[flip_day(self.sessions)]) if self.mode == "regime_flip" else None,
         }

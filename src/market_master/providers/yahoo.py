@@ -40,15 +40,16 @@ class Yahoo:
     def fetch(self, query: Query) -> Fetched:
         """All closed, valid bars of the query's symbols.
 
-        Raises ConfigError without symbols or for more days than Yahoo remembers, DataError when Yahoo can't be reached in
-        five tries, NoBars when it has nothing of any symbol.
+        Raises ConfigError without symbols or for more days than Yahoo keeps, DataError when it can't be reached in five
+        tries, NoBars when it has nothing of any symbol.
         """
         asked = self.query(query)
         frames = {symbol: self._ask(symbol, asked) for symbol in query.symbols}
         empty = [symbol for symbol, frame in frames.items() if frame.empty]
         if len(empty) == len(frames):
             raise NoBars(
-                f"Yahoo has no {query.interval} bars of {', '.join(empty)} for the {self.lookback} before {iso(query.now)}."
+                f"Yahoo has no {query.interval} bars of {', '.join(empty)} for the {self.lookback} before "
+                f"{iso(query.now)}; check the symbols on Yahoo's site."
             )
         from market_master.providers.normalise import normalise
 
@@ -62,8 +63,8 @@ class Yahoo:
         days, limit = int(self.lookback.removesuffix("d")), MEMORY_DAYS.get(query.interval)
         if limit is not None and days > limit:
             raise ConfigError(
-                f"Yahoo keeps {query.interval} bars for {limit} days, provider.lookback asks for {days}; set it to {limit}d "
-                "or less, or take a longer interval.",
+                f"Yahoo keeps {query.interval} bars for {limit} days, provider.lookback asks for {days}; "
+                f"set it to {limit}d or less, or take a longer interval.",
                 asked=days,
                 limit=limit,
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -52,13 +54,12 @@ def parity(estimator: Pipeline, graph: bytes, X: NDArray[np.float32]) -> float:
 def _register() -> None:
     """Teach skl2onnx what it lacks; done once for the process, and only when something is exported."""
     from lightgbm import LGBMClassifier
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
     from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
     from xgboost import XGBClassifier
 
     classifiers: list[tuple[type, Converter]] = [
-        (HistGradientBoostingClassifier, _exact(convert_sklearn_random_forest_classifier)),
-        (LGBMClassifier, _exact(convert_lightgbm)),
+        (HistGradientBoostingClassifier, _hist_gradient_boosting),
+        (LGBMClassifier, _lightgbm),
         (XGBClassifier, convert_xgboost),
     ]
     for kind, convert in classifiers:
@@ -68,20 +69,26 @@ def _register() -> None:
     update_registered_converter(Nystroem, "MarketMasterNystroem", _nystroem_shape, _nystroem)
 
 
-def _exact(convert: Converter) -> Converter:
-    """A tree converter whose cuts fall between the same two float32 values as the model's own."""
+def _hist_gradient_boosting(scope: Any, operator: Any, container: Any) -> None:
+    """As skl2onnx would, with exact cuts; it rounds them to the nearest float32 before a node is made."""
+    operator.raw_operator = deepcopy(operator.raw_operator)
+    for tree in chain.from_iterable(operator.raw_operator._predictors):
+        tree.nodes["num_threshold"] = _rounded_down(tree.nodes["num_threshold"])
+    convert_sklearn_random_forest_classifier(scope, operator, _ExactTrees(container))
 
-    def converted(scope: Any, operator: Any, container: Any) -> None:
-        convert(scope, operator, _ExactCuts(container))
 
-    return converted
+def _lightgbm(scope: Any, operator: Any, container: Any) -> None:
+    """As onnxmltools would, with exact cuts."""
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+
+    convert_lightgbm(scope, operator, _ExactTrees(container))
 
 
-class _ExactCuts:
+class _ExactTrees:
     """A container that mends tree nodes on their way in.
 
     Cuts are float64 in the model and float32 in the graph: rounded down, `x <= cut` holds for the same float32 x, where
-    rounding to the nearest would move the bar that lies next to the cut. Flags are integers, which ONNX asks for.
+    rounding to the nearest would move the bar that lies next to the cut. Flags become integers, which ONNX asks for.
     """
 
     def __init__(self, container: Any) -> None:
@@ -91,7 +98,7 @@ class _ExactCuts:
         return getattr(self._container, name)
 
     def add_node(self, op_type: str, inputs: Any, outputs: Any, **attributes: Any) -> None:
-        """As the container's, with exact cuts and integer flags."""
+        """As the container's, with exact cuts and integer flags in trees."""
         if op_type.startswith("TreeEnsemble"):
             flags, modes = "nodes_missing_value_tracks_true", set(attributes["nodes_modes"])
             assert modes <= {"BRANCH_LEQ", "LEAF"}, f"cuts of kind {modes} would need another rounding"

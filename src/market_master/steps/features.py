@@ -32,5 +32,5 @@ class FeatureTable:
 def compute(bars: Bars, settings: Settings, members: Collection[str]) -> FeatureTable:
     """The configured feature sets over all bars."""
     names = room.select(settings.features.sets, settings.interval)
-    values = room.compute(bars, names, members=members, threads=settings.runner.workers)
+    values = room.compute(bars, names, members=members)
     return FeatureTable(names, values, room.left_out(settings.features.sets, settings.interval))

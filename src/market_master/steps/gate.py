@@ -183,9 +183,7 @@ def _meet(
             f"it answers {champion.card.timetable['interval']} bars and these are {settings.interval}; use another "
             "registry.model or another MM_HOME for another market."
         )  # fmt: skip
-    values = features.compute(
-        market.bars, champion.card.features, members=market.members, threads=settings.runner.workers
-    )
+    values = features.compute(market.bars, champion.card.features, members=market.members)
     lost = 1 - float(np.isfinite(values[rows]).all(axis=1).mean())
     if lost > 0:
         return None, None, f"it can't answer {lost:.1%} of the hold-out rows."

@@ -17,7 +17,6 @@ from market_master.domain.errors import ContextMissing, IntervalMismatch, NoBars
 from market_master.domain.inputs import UNSEEN, model_inputs
 from market_master.domain.records import ActedPolicy, ModelRef, Prediction, Provenance, Span
 from market_master.domain.sessions import iso
-from market_master.plugins import family
 from market_master.registry.card import Card
 from market_master.registry.versions import PRODUCTION, ModelVersion, Versions
 from market_master.store import Store
@@ -75,8 +74,7 @@ def load_champion(home: Path, model: str, settings: Settings | None = None) -> C
 
 def verify(version: ModelVersion) -> None:
     """Raise FingerprintMismatch or ModelError unless the running feature code and the graph are those of the card."""
-    known = family("features")
-    running = features.fingerprint([name for name in version.card.features if name in known])
+    running = features.fingerprint(version.card.features)
     version.card.verify(running, version.graph.sha256)
 
 
@@ -115,7 +113,7 @@ def predict_bars(
     card = champion.card
     for symbol in symbols:
         require_warmup(champion, len(bars.bar_end[bars.rows(symbol)]), symbol)
-    values = features.compute(bars, card.features, members=card.members, threads=1)
+    values = features.compute(bars, card.features, members=card.members)
     newest = np.array([bars.rows(symbol).stop - 1 for symbol in symbols])
     incomplete = ~np.isfinite(values[newest]).all(axis=1)
     if incomplete.any():

@@ -1,0 +1,97 @@
+"""The fingerprint changes with the code behind a feature, and with nothing else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from market_master import features
+from market_master.features.fingerprint import fingerprint_of, sources
+from market_master.plugins import family
+
+ALL = tuple(family("features"))
+HERE = "market_master.features."
+
+
+def moved_by(module: str, before: str, after: str) -> set[str]:
+    """The features whose fingerprint changes when one text in a module is replaced by another."""
+    texts = dict(sources())
+    assert before in texts[HERE + module]
+    texts[HERE + module] = texts[HERE + module].replace(before, after)
+    return {name for name in ALL if fingerprint_of(name, texts) != fingerprint_of(name, sources())}
+
+
+def test_docstrings_comments_layout_and_annotations_leave_it():
+    """Words about the code are not the code."""
+    texts = {}
+    for module, text in sources().items():
+        text = re.sub(r'"""(.*?)"""', r'"""Said otherwise. \1"""', text, flags=re.S)
+        text = text.replace(" -> Array:", ":").replace("move: Array", "move:  object")
+        texts[module] = "# a comment\n\n\n" + text.replace("\n@feature", "\n\n# another\n@feature") + "\n# the end\n"
+    assert texts != sources()
+    assert {name: fingerprint_of(name, texts) for name in ALL} == features.fingerprint(ALL)
+
+
+def test_a_changed_function_moves_its_feature_and_those_built_on_it():
+    """A window of its own changes a feature, and what takes that feature as its input."""
+    assert moved_by("oscillators", "_rises(move, 5)", "_rises(move, 6)") == {"rsi_short"}
+    assert moved_by("oscillators", "STOCHASTIC = 14", "STOCHASTIC = 15") == {"stochastic_k", "stochastic_d"}
+
+
+def test_a_changed_series_moves_the_features_that_ask_for_it():
+    """`climb` is directional movement's, through the series' name alone."""
+    assert moved_by("trend", "rolling.lag(high, 1)", "rolling.lag(high, 2)") == {"di_plus", "di_minus", "dx"}
+
+
+def test_a_changed_helper_moves_the_features_that_call_it():
+    """A private helper of a module, and a primitive of the package, count for those that use them only."""
+    assert moved_by("oscillators", "np.maximum(move, 0.0)", "np.maximum(move, 1e-9)") == {"rsi", "rsi_short"}
+    ranked = {"rank_return", "rank_momentum", "rank_volume", "rank_volatility"}
+    assert moved_by("market", "TIE = 9", "TIE = 8") == ranked
+    assert moved_by("rolling", "talib.MIN(values, window)", "talib.MIN(values, window + 1)") == {
+        "stochastic_k", "stochastic_d", "channel_position", "rebound",
+    }  # fmt: skip
+
+
+def test_a_changed_constant_of_another_module_moves_its_users():
+    """The bound of all scaled features is theirs; what is a share by nature does not know it."""
+    moved = moved_by("rolling", "BOUND = 8.0", "BOUND = 6.0")
+    assert {"body_return", "macd", "relative_return"} <= moved
+    assert not {"rsi", "candle_body", "breadth", "time_of_session"} & moved
+
+
+def test_the_warmup_counts(monkeypatch):
+    """Blanking more or fewer values makes another feature."""
+    before = features.fingerprint(["rsi", "macd"])
+    monkeypatch.setitem(family("features")["rsi"].facts, "warmup", 15)
+    after = features.fingerprint(["rsi", "macd"])
+    assert [before[name] == after[name] for name in ("rsi", "macd")] == [False, True]
+
+
+def test_talib_counts(monkeypatch):
+    """Another TA-Lib is other numbers, perhaps."""
+    before = features.fingerprint(["aroon"])
+    monkeypatch.setattr("talib.__version__", "9.9.9")
+    assert features.fingerprint(["aroon"]) != before
+
+
+def test_all_features_differ_and_a_missing_one_is_empty():
+    """No two features share a fingerprint; one that is gone has none."""
+    hashes = features.fingerprint(ALL)
+    assert len(set(hashes.values())) == len(ALL)
+    assert features.fingerprint(["gone_for_good"]) == {"gone_for_good": ""}
+
+
+def test_combined_is_one_hash_whatever_the_order():
+    """The whole list has one hash; a changed member changes it, another order does not."""
+    hashes = features.fingerprint(ALL)
+    turned = dict(reversed(hashes.items()))
+    assert features.combined(hashes) == features.combined(turned)
+    assert features.combined({**hashes, "rsi": "other"}) != features.combined(hashes)
+
+
+@pytest.mark.parametrize("module", sorted(sources()))
+def test_helpers_are_reached_in_ways_the_fingerprint_reads(module):
+    """Feature code imports the package's own parts by `from ... import` only: the fingerprint follows nothing else."""
+    assert not re.search(r"^\s*import market_master|^\s*from \.|import \*", sources()[module], flags=re.M)
