@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from market_master.domain.actions import CLASSES, SCORES
 from market_master.domain.errors import ModelError
 from market_master.domain.inputs import UNSEEN
 from market_master.metrics import rps
 from market_master.models import BASELINE_COLUMNS
+from market_master.models.columns import candidate
 from market_master.plugins import Plugin, family
 from market_master.registry.export import parity, to_onnx
 from market_master.registry.graph import Graph
@@ -87,7 +90,7 @@ def test_simpler_models_have_lower_complexity() -> None:
     order = [{"logistic"}, {"svc"}, {"hist_gradient_boosting", "lightgbm", "xgboost", "gradient_boosting"}]
     order += [{"random_forest", "extra_trees"}, {"mlp"}, {"vote"}]
     ranks = [{_plugin(name).facts["complexity"] for name in names} for names in order]
-    assert all(max(lower) < min(higher) for lower, higher in zip(ranks, ranks[1:], strict=False))
+    assert all(max(lower) < min(higher) for lower, higher in pairwise(ranks))
 
 
 @every_candidate
@@ -98,6 +101,26 @@ def test_same_seed_same_bits_whatever_the_threads(name: str) -> None:
         again = clone(_new(name)).fit(*_market(1, edge=0.3))
         assert np.array_equal(again.predict_proba(rows), _fitted(name).predict_proba(rows))
         assert to_onnx(again, WIDTH) == _graph(name)
+
+
+def test_a_candidate_works_on_one_thread() -> None:
+    """Fitting and predicting see one thread in every numerical library, and give the others back afterwards."""
+    seen: list[int] = []
+
+    class Spy(LogisticRegression):
+        def fit(self, *rows: Any) -> Any:
+            seen.extend(pool["num_threads"] for pool in threadpool_info())
+            return super().fit(*rows)
+
+        def predict_proba(self, rows: Any) -> Any:
+            seen.extend(pool["num_threads"] for pool in threadpool_info())
+            return super().predict_proba(rows)
+
+    X, action = _market(1)
+    with threadpool_limits(2):
+        candidate(Spy(), symbols=SYMBOLS, standardised=True).fit(X, action).predict_proba(X)
+        assert {pool["num_threads"] for pool in threadpool_info()} == {2}
+    assert set(seen) == {1}
 
 
 @every_candidate
@@ -191,9 +214,9 @@ def test_the_noise_limit_catches_overfit_boosting() -> None:
 
 
 NOISE_LIMIT = 0.02
-"""Maximum likelihood with p free numbers loses p / 2n nats on fresh rows, and a nat is 1.1 of the prior's RPS (method 11:
-0.51 % per 0.46 % at an IC of 0.1). An unpenalised line for each class has p = 4 x (10 + 8), so 1.3 % at 3,000 rows; no
-regularised model should lose half as much again."""
+"""Maximum likelihood with p free numbers loses p / 2n nats on fresh rows, and a nat is 1.1 of the prior's RPS (method
+11: 0.51 % per 0.46 % at an IC of 0.1). An unpenalised line for each class has p = 4 x (10 + 8), so 1.3 % at 3,000 rows;
+no regularised model should lose half as much again."""
 
 
 def _excess(answers: NDArray, outcome: Actions, trained: Actions) -> float:
@@ -278,7 +301,7 @@ def test_persistence_by_hand() -> None:
     action = np.tile(np.arange(5), 20).astype(np.int8)
     always = _new("persistence").fit(_rows(action, 0.0), action)
     assert always.a_ == pytest.approx(1.0)
-    assert np.allclose(always.predict_proba(_rows([3, -1], 0.0)), [[0, 0, 0, 1, 0], [0.2] * 5])
+    assert np.allclose(always.predict_proba(_rows([3, -1], 0.0)), np.array([[0, 0, 0, 1, 0], [0.2] * 5]))
     mirrored = _new("persistence").fit(_rows(4 - action, 0.0), action)
     assert mirrored.a_ == 0.0
     assert np.allclose(mirrored.predict_proba(_rows([3], 0.0)), [[0.2] * 5])

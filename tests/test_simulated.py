@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from market_master.domain.bars import OHLCV, Array, Bars, violations
 from market_master.domain.errors import ConfigError, NoBars
-from market_master.domain.sessions import iso, session_date
+from market_master.domain.sessions import Ints, iso, session_date
 from market_master.providers import Fetched, Query
 from market_master.providers.exact import gaussian, index_ic, targets
 from market_master.providers.imperfections import KINDS
@@ -188,6 +189,69 @@ def test_the_sample_weights_are_the_demo_market_s() -> None:
     assert round(table["weight"].sum(), 9) == 1
 
 
+FLAWED = Simulated(symbols=10, sessions=60)
+
+
+def test_a_flawless_market_passes_the_cleaning_unchanged() -> None:
+    """Bars that skip the cleaning are those that come out of it: flaws that lie after `now` change nothing."""
+    flawless, cleaned = FLAWED, replace(FLAWED, imperfections=("bad_tick",))
+    early = Query((), "XNYS", "1h", int(flawless.fetch(HOURLY).series["S001"]["bar_end"][30]))
+    assert _same(flawless.fetch(early), cleaned.fetch(early))
+    for one, other in zip(flawless.fetch(early).report, cleaned.fetch(early).report, strict=True):
+        assert replace(one, stamps="") == replace(other, stamps="")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_imperfection_is_where_the_manifest_says(kind: str) -> None:
+    """One flaw is planted, told, and leaves every other symbol as it was; what comes out is clean."""
+    whole, spoilt = _bars(FLAWED.fetch(HOURLY)), replace(FLAWED, imperfections=(kind,)).fetch(HOURLY)
+    bars, planted = _bars(spoilt), spoilt.manifest["imperfections"]
+    assert [flaw["kind"] for flaw in planted] == [kind]
+    assert not violations(*(getattr(bars, name) for name in OHLCV))
+    if kind == "missing":
+        assert len(whole) - len(bars) == planted[0]["bars"]
+        assert 0.003 < planted[0]["bars"] / len(whole) < 0.008
+        return
+    symbol = planted[0]["symbol"]
+    before, after = whole.series(symbol), bars.series(symbol)
+    line = next(line for line in spoilt.report if line.symbol == symbol)
+    at = int(np.flatnonzero([iso(end) == planted[0]["bar_end"] for end in before["bar_end"]])[0])
+    for other in set(whole.symbols) - {symbol}:
+        for name in OHLCV:
+            np.testing.assert_array_equal(bars.series(other)[name], whole.series(other)[name])
+    match kind:
+        case "splits":
+            np.testing.assert_allclose(
+                after["close"], np.where(np.arange(len(before["close"])) < at, 1, 0.5) * before["close"]
+            )
+            assert whole.slot[whole.rows(symbol)][at] == 0
+            assert line.jumps == 1
+        case "stale_block":
+            silent = np.flatnonzero(after["volume"] == 0)
+            assert (silent[0], len(silent), line.zero_volume) == (at, 6, 6)
+            assert len(np.unique(after["high"][silent])) == 1
+        case "halt":
+            assert len(before["close"]) - len(after["close"]) == planted[0]["bars"] == line.missing
+        case "late_listing":
+            assert iso(after["bar_end"][0]) == planted[0]["bar_end"] == line.first != iso(before["bar_end"][0])
+        case "delisting":
+            assert iso(after["bar_end"][-1]) == planted[0]["bar_end"] == line.last != iso(before["bar_end"][-1])
+        case "duplicate":
+            assert line.duplicates == 1
+            np.testing.assert_array_equal(after["close"], before["close"])
+        case "bad_tick":
+            assert line.impossible == len(spoilt.quarantine) == 1
+            np.testing.assert_array_equal(after["close"], np.delete(before["close"], at))
+
+
+def test_imperfections_stay_in_their_places() -> None:
+    """A flaw lies where it lay when others are switched on beside it."""
+    alone = {kind: replace(FLAWED, imperfections=(kind,)).fetch(HOURLY).manifest["imperfections"][0] for kind in KINDS}
+    together = replace(FLAWED, imperfections=tuple(KINDS)).fetch(HOURLY)
+    assert together.manifest["imperfections"] == [alone[kind] for kind in KINDS]
+    assert not violations(*(getattr(_bars(together), name) for name in OHLCV))
+
+
 def test_an_unknown_imperfection_names_the_known_ones() -> None:
     """A flaw, or a mode, that does not exist is refused with the list of those that do."""
     with pytest.raises(ConfigError, match=r"no 'gremlins'.*splits.*bad_tick"):
@@ -210,7 +274,7 @@ def _same(one: Fetched, other: Fetched) -> bool:
     )
 
 
-def _observed(bars: Bars) -> tuple[Array, Array, Array]:
+def _observed(bars: Bars) -> tuple[Array, Array, Ints]:
     """From complete bars only: log volume freed of symbol and slot, next return over an EWMA scale, and the day."""
     frame = pd.DataFrame({"code": bars.code, "kind": bars.slot * 10**6 + bars.bar_end - bars.bar_start})
     frame["short"] = frame.groupby([bars.session, bars.code])["kind"].transform("size")
@@ -228,7 +292,7 @@ def _observed(bars: Bars) -> tuple[Array, Array, Array]:
     return shown, ahead, bars.session
 
 
-def _ic(shown: Array, ahead: Array, day: Array) -> tuple[float, float]:
+def _ic(shown: Array, ahead: Array, day: Ints) -> tuple[float, float]:
     """Correlation, and its standard error from daily means."""
     seen = np.isfinite(ahead)
     shown, ahead, day = shown[seen] - shown[seen].mean(), ahead[seen] - ahead[seen].mean(), day[seen]

@@ -209,11 +209,11 @@ def build(content: dict[str, Any], origin: str, environ: Mapping[str, str]) -> S
 
 
 def _merged(content: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The content with MM_<KEY> and MM_<SECTION>__<KEY> put in; lists and nulls are written as in YAML."""
+    """The content with MM_<KEY> and MM_<SECTION>__<KEY> put in; lists and nulls are written as in YAML, empty is not set."""
     merged = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
     for name, text in environ.items():
         where = name.removeprefix("MM_").lower().split("__")
-        if not name.startswith("MM_") or (len(where) == 1 and where[0] not in Settings.model_fields):
+        if not name.startswith("MM_") or not text or (len(where) == 1 and where[0] not in Settings.model_fields):
             continue
         if where[0] not in Settings.model_fields or len(where) > 2:
             raise ConfigError(f"{name} sets no known setting; {_nearest(where[0], Settings.model_fields)}")

@@ -13,7 +13,7 @@ from typing import TypeVar
 from market_master.plugins import mark
 
 BASELINE_COLUMNS = ("last_class", "last_z", "volatility_ratio", "slot")
-"""What baselines see, float32: the bar's own class (-1 unknown) and z (0 unknown), its volatility ratio, the next bar's slot."""
+"""What baselines see, float32: class (-1 unknown) and z (0 unknown) of the bar itself, volatility, next slot."""
 
 Maker = TypeVar("Maker", bound=Callable[..., object])
 

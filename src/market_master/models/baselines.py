@@ -72,7 +72,7 @@ class VolatilityOnly(Rule):
         self.pipeline_.fit(X, y)
 
     def _answer(self, X: Array) -> Array:
-        return symmetric(self.pipeline_.predict_proba(X), self.prior_)
+        return symmetric(self.pipeline_.predict_proba(X).astype(float), self.prior_)
 
 
 class Persistence(Rule):
@@ -91,7 +91,7 @@ class Persistence(Rule):
 
 
 class OrderedLogit(Rule):
-    """P(action <= k) = logistic(threshold_k - slope x z of the bar itself), by maximum likelihood with a slope of one sign.
+    """P(action <= k) = logistic(threshold_k - slope x z of the bar itself), by maximum likelihood, slope of one sign.
 
     The likelihood is concave: where the data ask for the other sign, the slope is 0 and the answer is the prior.
     """

@@ -1,4 +1,4 @@
-"""What stands before every candidate: features as they are or standardised, the symbol one-hot; one thread behind it."""
+"""What stands before every candidate: features as they are or standardised, the symbol one-hot; and one thread."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class OneThread(Pipeline):
 def candidate(*steps: BaseEstimator, symbols: int, standardised: bool) -> OneThread:
     """The steps of a candidate behind its columns: features first, then one column for each of `symbols`.
 
-    An unseen symbol (-1) is one-hot of nothing. Standardised features are first held to the range seen in training: a bad
-    tick counts as the most extreme bar of the past, not as a hundred times that. Trees hold themselves to that range.
+    An unseen symbol (-1) is one-hot of nothing. Standardised features are first held to the range seen in training: a
+    bad tick counts as the most extreme bar of the past, not as a hundred times that. Trees do so by themselves.
     """
     scale = (
         Pipeline([("range", MinMaxScaler(clip=True)), ("scale", StandardScaler())]) if standardised else "passthrough"

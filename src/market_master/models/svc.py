@@ -12,7 +12,7 @@ from market_master.models.columns import candidate
 
 @model(label="SVC (Nystroem kernel map + logistic)", complexity=1)
 def svc(*, symbols: int, seed: int) -> Pipeline:
-    """Likeness to 100 typical bars, weighed by a straight line; an exact SVC would take hours and give no probabilities."""
+    """Likeness to 100 bars, weighed by a straight line; an exact SVC would take hours and give no probabilities."""
     kernel = Nystroem(kernel="rbf", n_components=100, random_state=seed)
     line = LogisticRegression(C=1.0, tol=1e-4, max_iter=1000, random_state=seed)
     return candidate(kernel, line, symbols=symbols, standardised=True)

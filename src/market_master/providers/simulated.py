@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -28,7 +28,7 @@ LAST_SESSION = date(2025, 6, 30)
 @mark("providers", "simulated")
 @dataclass(frozen=True)
 class Simulated:
-    """Symbols S001, S002, ... with a planted edge: the next bar's z leans `edge` times as far as a carrier known before.
+    """Symbols S001, S002, ... with a planted edge: the next bar's z leans `edge` times a carrier known before.
 
     The carrier shows in the volume (modes `volume`, and `regime_flip`, where the edge turns round mid-way) or is the
     reverse of the symbol's own last innovation (`reversal`). Raises ConfigError for what it does not know.
@@ -80,9 +80,10 @@ class Simulated:
                 f"{iso(schedule.end[-1])}, has none of the {len(asked)} symbols asked for by {iso(query.now)}."
             )
         unknown = sorted(asked - set(self.names))
-        return Fetched(
-            **(_cleaned(tape, query, timetable) if planted else _flawless(tape, timetable)),
-            notes=(f"The simulated market has no {', '.join(unknown)}.",) if unknown else (),
+        fetched = _cleaned(tape, query) if planted else _flawless(tape, timetable)
+        return replace(
+            fetched,
+            notes=fetched.notes + ((f"The simulated market has no {', '.join(unknown)}.",) if unknown else ()),
             manifest=self._manifest(market) | {"imperfections": planted},
         )
 
@@ -113,7 +114,7 @@ def _last_sessions(timetable: Timetable, count: int) -> Schedule:
     return Schedule(known.start[bars], known.end[bars], known.session[bars], known.slot[bars])
 
 
-def _flawless(tape: Tape, timetable: Timetable) -> dict[str, Any]:
+def _flawless(tape: Tape, timetable: Timetable) -> Fetched:
     """The tape as it is: a market without imperfections needs no cleaning."""
     series: dict[str, Mapping[str, NDArray]] = {}
     report = []
@@ -123,11 +124,22 @@ def _flawless(tape: Tape, timetable: Timetable) -> dict[str, Any]:
             series[name] = {"bar_end": end, **{column: tape.columns[column][symbol, there] for column in OHLCV}}
             report.append(SymbolReport(name, count, count, iso(end[0]), iso(end[-1]), stamps="UTC, bar end"))
     nothing = pd.DataFrame(columns=["symbol", "stamp", *OHLCV, "reason"])
-    return {"timetable": timetable, "series": series, "report": tuple(report), "quarantine": nothing}
+    return Fetched(timetable, series, tuple(report), nothing)
 
 
-def _cleaned(tape: Tape, query: Query, timetable: Timetable) -> dict[str, Any]:
-    """The tape as any vendor's: flaws and all, through the cleaning."""
+def _cleaned(tape: Tape, query: Query) -> Fetched:
+    """The tape as any vendor's, flaws and all, through the cleaning."""
     from market_master.providers.normalise import normalise
 
-    raise NotImplementedError
+    symbol, bar = np.nonzero(tape.there)
+    again = [place for place in tape.twice if tape.there[place]]
+    symbol = np.concatenate([symbol, [s for s, _ in again]]).astype(int)
+    bar = np.concatenate([bar, [b for _, b in again]]).astype(int)
+    rows = pd.DataFrame(
+        {
+            "symbol": np.array(tape.names)[symbol],
+            "stamp": pd.to_datetime(tape.schedule.end[bar], unit="s", utc=True),
+            **{column: tape.columns[column][symbol, bar] for column in OHLCV},
+        }
+    )
+    return normalise(rows, query, grid="session", stamp="end")

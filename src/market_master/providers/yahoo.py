@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -53,8 +53,8 @@ class Yahoo:
             )
         from market_master.providers.normalise import normalise
 
-        notes = [f"Yahoo has no bars of {symbol}." for symbol in empty]
-        return normalise(self.extract(frames), query, grid="session", stamp="start", notes=notes)
+        fetched = normalise(self.extract(frames, daily=query.interval == "1d"), query, grid="session", stamp="start")
+        return replace(fetched, notes=fetched.notes + tuple(f"Yahoo has no bars of {symbol}." for symbol in empty))
 
     def query(self, query: Query) -> dict[str, Any]:
         """What to ask Yahoo for: interval, and start and end in epoch seconds."""
@@ -70,16 +70,23 @@ class Yahoo:
             )
         return {"interval": query.interval, "start": query.now - days * DAY + _MARGIN, "end": query.now}
 
-    def extract(self, frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-        """Yahoo's frames as one long frame: symbol, stamp (the bar's start), open, high, low, close, volume."""
-        ...
+    def extract(self, frames: dict[str, pd.DataFrame], *, daily: bool) -> pd.DataFrame:
+        """One long frame: symbol, stamp, OHLCV; stamps are bar starts in UTC, a daily row's is its session's date."""
+        long = []
+        for symbol, frame in frames.items():
+            if not frame.empty:
+                stamps = pd.DatetimeIndex(frame.index)
+                rows = frame.rename(columns=str.lower)[list(OHLCV)].astype(float)
+                stamp = stamps.tz_localize(None) if daily else stamps.tz_convert("UTC")
+                long.append(rows.assign(symbol=symbol, stamp=stamp))
+        return pd.concat(long, ignore_index=True)[["symbol", "stamp", *OHLCV]]
 
     def _ask(self, symbol: str, asked: dict[str, Any]) -> pd.DataFrame:
         download = self.download or _history
         patience = Retrying(
             retry=retry_if_exception(_passes),
             stop=stop_after_attempt(TRIES),
-            wait=wait_exponential_jitter(initial=2, max=60, jitter=2),
+            wait=wait_exponential_jitter(multiplier=2, max=60, jitter=2),
             sleep=self.sleep,
             reraise=True,
         )

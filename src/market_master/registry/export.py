@@ -46,7 +46,7 @@ def to_onnx(estimator: Pipeline, width: int) -> bytes:
 
 
 def parity(estimator: Pipeline, graph: bytes, X: NDArray[np.float32]) -> float:
-    """Largest difference between the probabilities of the pipeline and those of its graph, over all rows and classes."""
+    """Largest difference between the pipeline's probabilities and its graph's, over all rows and classes."""
     return float(np.abs(estimator.predict_proba(X) - Graph(graph).probabilities(X)).max())
 
 
@@ -119,7 +119,7 @@ def _nystroem_shape(operator: Any) -> None:
 
 
 def _nystroem(scope: Any, operator: Any, container: Any) -> None:
-    """exp(-gamma |x - c|^2) for each component c, times the normalisation; in float64, since small eigenvalues magnify."""
+    """exp(-gamma |x - c|^2) for each component c, normalised; in float64, since small eigenvalues magnify."""
     fitted, opset = operator.raw_operator, container.target_opset
     assert fitted.kernel == "rbf", "only the rbf kernel is converted"
     c = fitted.components_.astype(np.float64)

@@ -1,4 +1,4 @@
-"""The served form of a model: one ONNX graph, nothing unpickled. NumPy and onnxruntime only: this is the request path."""
+"""The served form of a model: one ONNX graph, never a pickle. NumPy and onnxruntime only: this is the request path."""
 
 from __future__ import annotations
 
