@@ -1,4 +1,4 @@
-"""From a model's raw probabilities to honest ones: one temperature, one directional shrinkage, and the action cut points."""
+"""From a model's raw probabilities to honest ones: a temperature, a directional shrinkage, the action cut points."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +21,7 @@ PATH_KEYS = (("universe", "weights"), ("provider", "path"))
 class Section(BaseModel):
     """A part of the configuration: frozen, and a key it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
 
 
 class Universe(Section):
@@ -180,16 +181,16 @@ def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     Raises ConfigError: no such file, not YAML, an unknown key (naming the nearest known one) or an impossible value.
     """
     try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        content = yaml.load(config.read_text(encoding="utf-8"), _Words)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The config {config} can't be read: {error}. Configs lie in configs/.") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"The config {config} is not YAML: {error}.") from error
+        raise ConfigError(f"The config {config} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"The config {config} holds no settings; begin with a copy of configs/demo.yaml.")
     for section, key in PATH_KEYS:
         part = content.get(section)
-        if isinstance(part, dict) and part.get(key):
+        if isinstance(part, dict) and isinstance(part.get(key), str) and part[key]:
             part[key] = str(PROJECT_ROOT / part[key])
     return build(content, str(config), environ)
 
@@ -209,21 +210,32 @@ def build(content: dict[str, Any], origin: str, environ: Mapping[str, str]) -> S
 
 
 def _merged(content: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The content with MM_<KEY> and MM_<SECTION>__<KEY> put in; lists and nulls are written as in YAML, empty is not set."""
+    """The content with MM_<KEY> and MM_<SECTION>__<KEY> put in; lists and nulls as in YAML, empty is not set."""
     merged = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
-    for name, text in environ.items():
+    for name, text in sorted(environ.items()):
         where = name.removeprefix("MM_").lower().split("__")
-        if not name.startswith("MM_") or not text or (len(where) == 1 and where[0] not in Settings.model_fields):
+        known = where[0] in Settings.model_fields
+        if not name.startswith("MM_") or not text or (len(where) == 1 and not known and not _slip(where[0])):
             continue
-        if where[0] not in Settings.model_fields or len(where) > 2:
+        section = merged.get(where[0]) or {}
+        if not known or len(where) > 2 or (len(where) == 2 and not isinstance(section, dict)):
             raise ConfigError(f"{name} sets no known setting; {_nearest(where[0], Settings.model_fields)}")
-        parsed = yaml.safe_load(text)
-        value = parsed if isinstance(parsed, (list, dict)) or parsed is None else text
-        if len(where) == 1:
-            merged[where[0]] = value
-        else:
-            merged[where[0]] = {**(merged.get(where[0]) or {}), where[1]: value}
+        merged[where[0]] = _value(text) if len(where) == 1 else {**section, where[1]: _value(text)}
     return merged
+
+
+def _value(text: str) -> Any:
+    """A variable's list, mapping or null as in YAML; any other text as it stands."""
+    try:
+        parsed = yaml.load(text, _Words)
+    except yaml.YAMLError:
+        return text
+    return parsed if isinstance(parsed, (list, dict)) or parsed is None else text
+
+
+def _slip(word: str) -> bool:
+    """So near a setting that it was meant to be one: MM_HOME is not, MM_INTERVALL is."""
+    return bool(difflib.get_close_matches(word, Settings.model_fields, cutoff=0.8))
 
 
 def _absolute(section: Any, key: str) -> Any:
@@ -243,7 +255,11 @@ def _known(where: list[str]) -> list[str]:
     if not where:
         return list(Settings.model_fields)
     if where[0] == "provider":
-        kinds = {"simulated": SimulatedProvider, "files": FilesProvider, "yahoo": YahooProvider}
+        kinds: dict[str, type[Section]] = {
+            "simulated": SimulatedProvider,
+            "files": FilesProvider,
+            "yahoo": YahooProvider,
+        }
         return list(kinds[where[1]].model_fields) if len(where) > 1 and where[1] in kinds else list(kinds)
     section = Settings.model_fields[where[0]].annotation if where[0] in Settings.model_fields else None
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
@@ -252,3 +268,15 @@ def _known(where: list[str]) -> list[str]:
 def _nearest(word: str, known: Any) -> str:
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
     return f"the nearest known one is '{close[0]}'." if close else "no such section is known."
+
+
+class _Words(yaml.SafeLoader):
+    """YAML in which ON and NO are symbols, 000660 is one too, and only true and false are truth values."""
+
+
+_Words.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in rules if tag.rpartition(":")[2] not in ("bool", "int", "timestamp")]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Words.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
+_Words.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))

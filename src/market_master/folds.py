@@ -66,19 +66,21 @@ class PurgedWalkForward:
 
 
 def zones(session: Ints, label_end: Ints, bar_end: Ints, *, share: float, least: int, embargo: int) -> Zones:
-    """Cut the hold-out off the end: `share` of the sessions, at least `least`; with under 4 x `least` sessions 20 %, at least 5.
+    """Cut the hold-out off the end: `share` of the sessions, at least `least`.
 
-    Raises TooFewBars below 15 sessions.
+    With fewer than 4 x `least` sessions it is 20 % of them, at least 5, and the history counts as short.
+    Raises TooFewBars below 15 sessions, and where hold-out and embargo leave nothing to learn from.
     """
     days = np.unique(session)
-    if len(days) < LEAST_SESSIONS:
-        raise TooFewBars(
-            f"Training needs at least {LEAST_SESSIONS} sessions, {len(days)} were given; fetch a longer history.",
-            given=len(days),
-            needed=LEAST_SESSIONS,
-        )
     short = len(days) < 4 * least
     held = max(5, round(0.20 * len(days))) if short else max(least, round(share * len(days)))
+    needed = max(LEAST_SESSIONS, held + embargo + 1)
+    if len(days) < needed:
+        raise TooFewBars(
+            f"Training needs at least {needed} sessions, {len(days)} were given; fetch a longer history.",
+            given=len(days),
+            needed=needed,
+        )
     holdout = session >= days[-held]
     dev = (session <= days[-held - 1 - embargo]) & (label_end < bar_end[holdout].min())
     return Zones(dev, holdout, held, short)
@@ -89,6 +91,11 @@ def sample_timestamps(train: Mask, bar_end: Ints, limit: int) -> Mask:
     count = int(train.sum())
     if count <= limit:
         return train
-    instants = np.unique(bar_end[train])
-    keep = np.unique(np.linspace(0, len(instants) - 1, max(1, int(len(instants) * limit / count))).round().astype(int))
+    instants, rows = np.unique(bar_end[train], return_counts=True)
+    keep, saved = np.zeros(len(instants), dtype=bool), 0
+    for place, here in enumerate(rows.tolist()):
+        saved += here * limit
+        if saved >= here * count:
+            saved -= here * count
+            keep[place] = True
     return train & np.isin(bar_end, instants[keep])

@@ -1,14 +1,17 @@
-"""The append-only book of decisions: one JSON line an entry, each holding the hash of the one before."""
+"""The append-only book of decisions: one JSON line an entry, each holding the hash of the one before.
+
+An entry's `id` is a hash of its own content: so the newest line, which no other vouches for, can't be altered unseen.
+What a chain can't show is that its last lines were cut off.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +45,7 @@ class Journal:
         assert event in EVENTS, event
         with self.locked():
             entry = JournalEntry(
-                id=uuid.uuid4().hex[:12],
+                id="",
                 time=datetime.now(UTC).isoformat(timespec="microseconds"),
                 event=event,
                 by=by,
@@ -50,6 +53,7 @@ class Journal:
                 previous_entry_hash=self._last_hash(),
                 **{"from_version": None, "to_version": None, **facts},
             )
+            entry = _named(entry)
             with self.file.open("a", encoding="utf-8") as stream:
                 stream.write(_line(entry) + "\n")
                 stream.flush()
@@ -73,6 +77,8 @@ class Journal:
                     f"Line {number} of {self.file} does not follow from the line before (it names "
                     f"{entry.previous_entry_hash}, that one hashes to {previous}): the journal was altered."
                 )
+            if _line(_named(entry)) != line:
+                raise JournalBroken(f"Line {number} of {self.file} is not as it was written: the journal was altered.")
             previous = _hash(line)
             entries.append(entry)
         return entries
@@ -99,6 +105,11 @@ class Journal:
 def journal_of(home: Path) -> Journal:
     """The journal of a home."""
     return Journal(home / "data" / "journal.jsonl")
+
+
+def _named(entry: JournalEntry) -> JournalEntry:
+    """The entry under its own id, the hash of all else in it."""
+    return replace(entry, id=_hash(_line(replace(entry, id="")))[:12])
 
 
 def _line(entry: JournalEntry) -> str:

@@ -8,9 +8,9 @@ from sklearn.metrics import f1_score, log_loss
 
 from market_master.domain.actions import SCORES, expected_score, symmetric
 from market_master.domain.bars import Array
+from market_master.domain.days import day_t
 from market_master.domain.records import Scorecard
 from market_master.domain.sessions import Ints
-from market_master.domain.days import day_t
 
 Actions = NDArray[np.integer]
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from market_master.domain.bars import OHLCV, Bars
-from market_master.domain.errors import NoBars, UnknownSymbol
+from market_master.domain.errors import MixedGrid, NoBars, UnknownSymbol
 from market_master.domain.sessions import Timetable, iso
 
 COLUMNS = ("bar_end", *OHLCV)
@@ -33,7 +33,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Store:
-    """Bars of one source and interval under `<root>/bars/<source>/<interval>/`; contradictions under `<root>/quarantine/`."""
+    """Bars of one source and interval in `<root>/bars/<source>/<interval>/`; contradictions in `<root>/quarantine/`."""
 
     root: Path
     """the home's data folder"""
@@ -59,7 +59,10 @@ class Store:
         return Timetable(**json.loads(file.read_text(encoding="utf-8")))
 
     def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Written:
-        """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing."""
+        """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing.
+
+        Raises MixedGrid, before anything is written, for bars of another calendar or grid than those here.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         added = known = 0
         conflicts: list[pd.DataFrame] = []
@@ -68,7 +71,7 @@ class Store:
             if not kept.exists():
                 write_whole(kept, json.dumps(vars(timetable)).encode())
             elif self.timetable() != timetable:
-                raise NoBars(
+                raise MixedGrid(
                     f"The store's {self.interval} bars of '{self.source}' lie on {self.timetable()}, the new ones on "
                     f"{timetable}; they can't share one series. Move {self.folder} away to begin anew."
                 )
@@ -98,7 +101,7 @@ class Store:
         with FileLock(f"{file}.lock"):
             fresh = rows.astype(str)
             old = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else fresh.iloc[:0]
-            seen = pd.concat([old, fresh]).fillna("").drop_duplicates(subset=list(fresh.columns))
+            seen = pd.concat([old, fresh]).fillna("").drop_duplicates()
             if len(seen) > len(old):
                 write_whole(file, seen.to_csv(index=False).encode())
         return file
@@ -112,7 +115,8 @@ class Store:
         for symbol in symbols:
             if symbol not in held:
                 raise UnknownSymbol(
-                    f"The store has no {self.interval} bars of '{symbol}'; it has {len(held)} symbols of '{self.source}'.",
+                    f"The store has no {self.interval} bars of '{symbol}'; it has {len(held)} symbols "
+                    f"of '{self.source}'.",
                     symbol=symbol,
                     known=len(held),
                 )

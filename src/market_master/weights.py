@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -29,10 +31,10 @@ def at(
     """The weights in force at an instant: the newest `as_of` not after it; equal ones when there is no table.
 
     `known` are the symbols that have bars, `asked` those the config names (empty = all). The benchmark is never a
-    constituent. Raises MissingWeight when a named symbol has left a table it was in before, when no table is old enough,
-    or when none of the known symbols has a weight.
+    constituent. Raises MissingWeight when a named symbol has left a table it was in before, when no table is old
+    enough, or when none of the known symbols has a weight.
     """
-    eligible = sorted(set(asked or known) - {benchmark})
+    eligible = sorted(set(known) & set(asked or known) - {benchmark})
     if table is None:
         return Weights({symbol: 1 / len(eligible) for symbol in eligible}, None, 1.0)
     frame = read(table)
@@ -63,7 +65,7 @@ def at(
 def read(table: Path) -> pd.DataFrame:
     """A weights file as columns symbol, weight, as_of (ISO date; '' sorts first when the file has none).
 
-    Raises DataError for a file that can't be read, lacks columns, repeats a symbol or holds an impossible weight.
+    Raises DataError for a file that can't be read, lacks columns, repeats a symbol or has an impossible weight or date.
     """
     try:
         frame = pd.read_csv(table, dtype={"symbol": "str"}, keep_default_na=False, na_values={"weight": [""]})
@@ -79,12 +81,26 @@ def read(table: Path) -> pd.DataFrame:
     frame["symbol"] = frame["symbol"].str.strip()
     frame["as_of"] = frame["as_of"].astype("str").str.slice(0, 10)
     frame["weight"] = pd.to_numeric(frame["weight"], errors="coerce")
-    bad = frame[~(frame["weight"] >= 0) | (frame["symbol"] == "")]
+    bad = frame[~frame["weight"].between(0, math.inf, inclusive="left") | (frame["symbol"] == "")]
     if len(bad):
         raise DataError(
             f"The weights file {table.name} has {len(bad)} impossible rows, the first: {bad.iloc[0].to_dict()}."
+        )
+    undated = frame[~frame["as_of"].map(_is_date)]
+    if len(undated):
+        raise DataError(
+            f"The weights file {table.name} has {len(undated)} rows whose as_of is not written YYYY-MM-DD, the first: "
+            f"'{undated.iloc[0]['as_of']}'."
         )
     twice = frame[frame.duplicated(["symbol", "as_of"])]
     if len(twice):
         raise DataError(f"The weights file {table.name} names {twice.iloc[0]['symbol']} twice for one as_of.")
     return frame[["symbol", "weight", "as_of"]]
+
+
+def _is_date(text: str) -> bool:
+    """An ISO date, or nothing: dates are compared as text, and in another style the future may come first."""
+    try:
+        return text == "" or date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

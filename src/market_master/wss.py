@@ -33,7 +33,7 @@ def aggregate(
     """
     fresh = sorted(set(weights) & set(scores))
     coverage = sum(weights[symbol] for symbol in fresh)
-    if not fresh or coverage < floor - 1e-12:
+    if coverage <= 0 or coverage < floor - 1e-12:
         missing = {symbol: reasons.get(symbol, "no fresh action") for symbol in sorted(set(weights) - set(scores))}
         raise LowCoverage(
             f"Only {coverage:.3f} of the index weight has a fresh action, {floor:.3f} is needed; missing: "

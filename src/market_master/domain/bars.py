@@ -21,8 +21,8 @@ OHLCV = (*PRICES, "volume")
 class Bars:
     """Closed bars of one or many symbols on one timetable, sorted by (symbol, bar_end); one array a column.
 
-    Instants are epoch seconds UTC; `session` counts days since 1970-01-01; `next_start`, `next_end`, `next_slot` are those of
-    the calendar's next bar, whether or not the symbol traded in it.
+    Instants are epoch seconds UTC; `session` counts days since 1970-01-01; `next_start`, `next_end`, `next_slot` are
+    those of the calendar's next bar, whether or not the symbol traded in it.
     """
 
     timetable: Timetable

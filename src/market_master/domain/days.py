@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from market_master.domain.bars import Array
+from market_master.domain.errors import TooFewBars
 from market_master.domain.sessions import Ints
 
 BLOCK = 5
@@ -53,8 +54,12 @@ def gain(daily: Array, seed: int = 7) -> Gain:
     """Is the mean of daily gains above 0? Circular block bootstrap of days (block 5, 2000 draws), cross-checked.
 
     The larger p-value decides: the bootstrap's, or Diebold and Mariano's with the factor of Harvey, Leybourne and
-    Newbold (1997) on t with n - 1 degrees of freedom. A gain of 0 on every day has p = 1.
+    Newbold (1997) on t with n - 1 degrees of freedom. A gain of 0 on every day has p = 1. Raises TooFewBars for fewer
+    than 2 days, or days without a number: no evidence must not look like p = 0.
     """
+    known = int(np.isfinite(daily).sum())
+    if len(daily) < 2 or known < len(daily):
+        raise TooFewBars(f"A gain needs at least 2 days, each with a number; {known} of {len(daily)} have one.")
     if not np.any(daily):
         return Gain(0.0, 0.0, 0.0, 1.0, len(daily))
     from arch.bootstrap import CircularBlockBootstrap

@@ -1,4 +1,4 @@
-"""The records that leave the system: scorecards, verdicts, predictions, signals. Their field names are the JSON names."""
+"""The records that leave the system: scorecards, verdicts, predictions, signals. Field names are the JSON names."""
 
 from __future__ import annotations
 

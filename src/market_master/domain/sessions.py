@@ -1,4 +1,4 @@
-"""Which bars a calendar knows: their starts, ends, sessions and slots, with half-days and clock changes as they were."""
+"""Which bars a calendar knows: their starts, ends, sessions and slots, half-days and clock changes as they were."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DAY = 86400
 class Timetable:
     """How bars of one kind lie in time: exchange calendar, interval, and grid.
 
-    On the `session` grid bars are counted from the session's open (09:30, 10:30, ...); on the `clock` grid the first bar
-    ends at the next full interval (09:30, 10:00, 11:00, ...). The last bar of a session ends at its close on both.
+    On the `session` grid bars are counted from the session's open (09:30, 10:30, ...); on the `clock` grid the first
+    bar ends at the next full interval (09:30, 10:00, 11:00, ...). The last bar of a session ends at its close on both.
     """
 
     calendar: str
@@ -37,7 +37,7 @@ class Timetable:
 
     def between(self, first: int, last: int) -> Schedule:
         """All bars of the calendar years around two instants (epoch seconds), with a margin on both sides."""
-        low, high = _day(first) - timedelta(days=20), _day(last) + timedelta(days=20)
+        low, high = _day(first - 20 * DAY), _day(last + 20 * DAY)
         return _schedule(self, low.year, high.year)
 
 

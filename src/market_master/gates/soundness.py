@@ -38,8 +38,8 @@ def leak_alarm(evidence: Evidence) -> Verdict:
         return missing("leak_alarm", "The information coefficient")
     highest = max(abs(card.ic) for card in cards)
     return Verdict(
-        "leak_alarm", highest <= evidence.max_ic, "block", highest, evidence.max_ic,
-        f"The largest |IC|, walk-forward or hold-out, is {highest:.4f}; above {evidence.max_ic:.4f} it would be a leak.",
+        "leak_alarm", all(abs(card.ic) <= evidence.max_ic for card in cards), "block", highest, evidence.max_ic,
+        f"The largest |IC|, walk-forward or hold-out, is {highest:.4f}; above {evidence.max_ic:.4f} it is a leak.",
     )  # fmt: skip
 
 
@@ -69,7 +69,12 @@ def data_quality(evidence: Evidence) -> Verdict:
 @gate()
 def untouched_holdout(evidence: Evidence) -> Verdict:
     """The hold-out begins after the last label that challenger or champion learned from."""
-    known = max(evidence.labels_known, evidence.champion_labels_known or "")
+    learned = [evidence.labels_known]
+    if evidence.champion_version is not None:
+        learned.append(evidence.champion_labels_known or "")
+    if not evidence.holdout_first or not all(learned):
+        return missing("untouched_holdout", "Where training ended and the hold-out began")
+    known = max(learned)
     return Verdict(
         "untouched_holdout", evidence.holdout_first > known, "block", evidence.holdout_first, known,
         f"The hold-out begins {evidence.holdout_first}; the last label learned from closed {known}.",

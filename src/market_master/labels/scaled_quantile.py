@@ -1,4 +1,4 @@
-"""The default label: the next bar's return against what this symbol, at this hour and in this volatility, usually does."""
+"""The default label: the next bar's return against what this symbol, at this hour and volatility, usually does."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class ScaledQuantile:
         """The action each bar's next bar called for."""
         scale, ahead = self.scale(bars), forward_return(bars)
         weak = np.maximum(self.k1 * scale, self.cost)
-        return cut(bars, ahead / scale, ahead, weak, weak * (self.k2 / self.k1))
+        strong = weak * (self.k2 / self.k1) if self.k1 else np.maximum(weak, self.k2 * scale)
+        return cut(bars, ahead / scale, ahead, weak, strong)
 
     def state(self) -> dict[str, Any]:
         """Slot factors and thresholds."""

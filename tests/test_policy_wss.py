@@ -1,0 +1,201 @@
+"""Probabilities become actions, actions one score, the score a signal; what is missing is never a hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from market_master import policy
+from market_master.domain.actions import expected_score
+from market_master.domain.errors import LowCoverage
+from market_master.wss import Aggregate, aggregate
+
+law = settings(max_examples=100, derandomize=True, database=None, deadline=None)
+CUTS = (-0.5, -0.1, 0.1, 0.5)
+NAMES = [f"S{number:02}" for number in range(40)]
+
+
+@st.composite
+def indices(draw: st.DrawFn) -> tuple[dict[str, float], dict[str, int], dict[str, float]]:
+    """Weights that sum to 1, a score and an expected score of each symbol."""
+    count = draw(st.integers(1, 40))
+    raw = draw(st.lists(st.floats(0.01, 1.0), min_size=count, max_size=count))
+    scores = draw(st.lists(st.integers(-2, 2), min_size=count, max_size=count))
+    expected = draw(st.lists(st.floats(-2, 2), min_size=count, max_size=count))
+    weights = [weight / sum(raw) for weight in raw]
+    return (
+        dict(zip(NAMES, weights, strict=False)),
+        dict(zip(NAMES, scores, strict=False)),
+        dict(zip(NAMES, expected, strict=False)),
+    )
+
+
+def total(weights: dict[str, float], scores: dict[str, int], floor: float = 0.8, **reasons: str) -> Aggregate:
+    """The aggregate, each expected score being the score."""
+    return aggregate(weights, scores, {name: float(s) for name, s in scores.items()}, floor=floor, reasons=reasons)
+
+
+def with_score(*scores: float) -> np.ndarray:
+    """Probabilities with these expected scores, by sell, hold and buy alone."""
+    return np.array([[0, max(-s, 0), 1 - abs(s), max(s, 0), 0] for s in scores])
+
+
+@law
+@given(indices(), st.randoms(use_true_random=False))
+def test_the_order_of_symbols_does_not_matter(index, random):
+    """Weights, scores and answers in any order give the same aggregate, to the last bit."""
+    order = list(index[0])
+    random.shuffle(order)
+    turned = [{name: part[name] for name in order} for part in index]
+    assert aggregate(*index, floor=0.8, reasons={}) == aggregate(*turned, floor=0.8, reasons={})
+
+
+@law
+@given(indices())
+def test_wss_is_the_sum_of_contributions_between_the_extremes(index):
+    """Never beyond the lowest and highest score; expected scores likewise; with all there, coverage is 1."""
+    found = aggregate(*index, floor=0.8, reasons={})
+    assert found.wss == pytest.approx(sum(found.contributions.values()), abs=1e-12)
+    assert min(index[1].values()) - 1e-9 <= found.wss <= max(index[1].values()) + 1e-9
+    assert min(index[2].values()) - 1e-9 <= found.wss_expected <= max(index[2].values()) + 1e-9
+    assert found.coverage == pytest.approx(1.0)
+    assert found.wss == pytest.approx(sum(index[0][name] * index[1][name] for name in index[0]), abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [-2, -1, 0, 1, 2])
+def test_one_mind_is_the_whole_index(score):
+    """All strong_buy is +2, all hold 0, all strong_sell -2, whatever the weights and with a tenth missing."""
+    weights = {"A": 0.5, "B": 0.4, "C": 0.1}
+    assert total(weights, dict.fromkeys("ABC", score)).wss == pytest.approx(score)
+    assert total(weights, dict.fromkeys("AB", score)).wss == pytest.approx(score)
+
+
+def test_a_missing_symbol_is_left_out_and_not_a_hold():
+    """The others are weighted anew over what is covered; a hold in its place would be another answer."""
+    weights = {"A": 0.5, "B": 0.4, "C": 0.1}
+    found = total(weights, {"A": 2, "B": -1})
+    assert found.wss == pytest.approx((0.5 * 2 - 0.4) / 0.9)
+    assert found.coverage == pytest.approx(0.9)
+    assert set(found.contributions) == {"A", "B"}
+    held = total(weights, {"A": 2, "B": -1, "C": 0})
+    assert held.wss == pytest.approx(0.5 * 2 - 0.4)
+    assert held.coverage == pytest.approx(1.0)
+    assert abs(found.wss) > abs(held.wss)
+
+
+def test_a_symbol_without_a_weight_has_no_say():
+    """Predictions of symbols outside the index are not in it."""
+    assert total({"A": 1.0}, {"A": 1, "X": -2}) == total({"A": 1.0}, {"A": 1})
+
+
+def test_low_coverage_is_an_error_with_the_numbers_in_it():
+    """0.79 of the weight is no signal: what was covered, what is needed, who is missing with what weight and why."""
+    weights = {"A": 0.5, "B": 0.29, "C": 0.11, "D": 0.10}
+    with pytest.raises(
+        LowCoverage, match=r"0\.790.*0\.800.*C \(0\.110, halted\), D \(0\.100, no fresh action\)"
+    ) as caught:
+        total(weights, {"A": 2, "B": 2}, C="halted")
+    assert caught.value.status == 503
+    assert caught.value.numbers == {
+        "coverage": pytest.approx(0.79),
+        "floor": 0.8,
+        "missing": [
+            {"symbol": "C", "weight": 0.11, "reason": "halted"},
+            {"symbol": "D", "weight": 0.10, "reason": "no fresh action"},
+        ],
+    }
+
+
+def test_coverage_at_the_floor_is_enough():
+    """0.80 of 0.80, also where the sum of eight tenths is a little less."""
+    assert total({"A": 0.8, "B": 0.2}, {"A": 1}).wss == pytest.approx(1.0)
+    tenths = dict.fromkeys(NAMES[:10], 0.1)
+    assert total(tenths, dict.fromkeys(NAMES[:8], 1)).coverage == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("weights", "scores"), [({}, {}), ({"A": 1.0}, {}), ({"A": 1.0}, {"X": 1}), ({"A": 0.0, "B": 1.0}, {"A": 2})]
+)
+def test_nothing_covered_is_never_a_signal(weights, scores):
+    """No action, or none that weighs anything, is LowCoverage even where the floor is 0."""
+    with pytest.raises(LowCoverage):
+        total(weights, scores, floor=0.0)
+
+
+def test_a_signal_begins_just_at_its_threshold():
+    """Exactly +0.5 is BUY and exactly -0.5 SELL; what lies between is HOLD."""
+    said = {wss: policy.signal(wss, buy=0.5, sell=-0.5) for wss in (2.0, 0.5, 0.4999, 0.0, -0.4999, -0.5, -2.0)}
+    assert list(said.values()) == ["BUY", "BUY", "HOLD", "HOLD", "HOLD", "SELL", "SELL"]
+    assert policy.signal(0.5, buy=0.6, sell=-0.1) == "HOLD"
+    assert policy.signal(-0.1, buy=0.6, sell=-0.1) == "SELL"
+
+
+@pytest.mark.parametrize("count", range(2, 61, 2))
+def test_half_of_an_equal_index_is_exactly_half(count):
+    """6 buys and 6 holds of 12 are +0.5 and BUY, though twelfths do not sum to it in floating point."""
+    weights = {f"S{number}": 1 / count for number in range(count)}
+    for score, word in ((1, "BUY"), (-1, "SELL")):
+        for strong in range(count // 4 + 1):
+            acting = [2 * score] * strong + [score] * (count // 2 - 2 * strong)
+            scores = dict(zip(weights, acting + [0] * (count - len(acting)), strict=True))
+            assert policy.signal(total(weights, scores).wss, buy=0.5, sell=-0.5) == word
+
+
+def test_the_expected_score_falls_among_the_cuts():
+    """Beyond the outer cuts strong, beyond the inner ones plain, between them hold."""
+    scores = (-0.9, -0.51, -0.3, -0.11, 0.0, 0.09, 0.11, 0.3, 0.51, 0.9)
+    assert policy.act(with_score(*scores), "expected_score", CUTS).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_a_score_on_a_cut_goes_towards_hold():
+    """Ties: just on an outer cut it is plain, just on an inner one hold."""
+    cuts = (-0.5, -0.25, 0.25, 0.5)
+    found = policy.act(with_score(*cuts), "expected_score", cuts)
+    assert expected_score(with_score(*cuts)).tolist() == list(cuts)
+    assert found.tolist() == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize("cuts", [(0.01, 0.02, 0.03, 0.04), (-0.04, -0.03, -0.02, -0.01)])
+def test_cuts_may_lie_on_one_side_of_zero(cuts):
+    """They are quantiles: in a rising market all may be above 0, and the lowest scores are still sells."""
+    middle = [(a + b) / 2 for a, b in zip((-0.5, *cuts), (*cuts, 0.5), strict=True)]
+    assert policy.act(with_score(*middle), "expected_score", cuts).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_without_cuts_every_action_is_hold():
+    """No directional edge, nothing to do."""
+    assert policy.act(np.eye(5), "expected_score", None).tolist() == [2] * 5
+
+
+def test_argmax_is_the_likeliest_class_and_ties_go_to_hold():
+    """One likeliest class is it; hold wins a tie; of two on one side the nearer to hold; up against down is hold."""
+    clear = np.full((5, 5), 0.1) + 0.5 * np.eye(5)
+    assert policy.act(clear, "argmax", None).tolist() == [0, 1, 2, 3, 4]
+    ties = {
+        (0.2, 0.2, 0.2, 0.2, 0.2): 2, (0.1, 0.1, 0.4, 0.4, 0.0): 2, (0.4, 0.1, 0.4, 0.1, 0.0): 2,
+        (0.4, 0.4, 0.1, 0.1, 0.0): 1, (0.0, 0.1, 0.1, 0.4, 0.4): 3,
+        (0.1, 0.4, 0.0, 0.4, 0.1): 2, (0.4, 0.0, 0.2, 0.0, 0.4): 2,
+        (0.4, 0.0, 0.2, 0.4, 0.0): 2, (0.0, 0.4, 0.2, 0.0, 0.4): 2,
+    }  # fmt: skip
+    assert policy.act(np.array(list(ties)), "argmax", None).tolist() == list(ties.values())
+
+
+@law
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["argmax", "expected_score"]), st.sampled_from([2, 4, 8, 16]))
+def test_up_and_down_are_treated_alike(seed, rule, steps):
+    """Probabilities turned around give the action turned around, ties included."""
+    random = np.random.default_rng(seed)
+    said = random.multinomial(steps, np.full(5, 0.2), 200) / steps
+    cuts = (-0.5, -0.25, 0.25, 0.5)
+    assert np.array_equal(policy.act(said[:, ::-1], rule, cuts), 4 - policy.act(said, rule, cuts))
+
+
+def test_the_confidence_filter_holds_what_is_unsure():
+    """Below the least confidence hold, at it and above the action stays; without a limit all stay."""
+    said = np.array([[0.1, 0.1, 0.1, 0.1, 0.6], [0.2, 0.1, 0.1, 0.01, 0.59], [0.61, 0.39, 0, 0, 0], [0, 0, 1, 0, 0]])
+    action = np.array([4, 4, 0, 2])
+    assert policy.filter_confidence(action, said, 0.6).tolist() == [4, 2, 0, 2]
+    assert policy.filter_confidence(action, said, None).tolist() == action.tolist()
+    assert policy.filter_confidence(action, said, 0.0).tolist() == action.tolist()
