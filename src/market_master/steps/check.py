@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from market_master.domain.bars import Bars
-from market_master.domain.errors import UnknownSymbol
 from market_master.domain.sessions import Timetable
 from market_master.plugins import family
 from market_master.providers import Query
@@ -27,12 +26,7 @@ def check_files(path: Path, calendar: str, interval: str, now: int) -> dict[str,
 
 
 def bars_of_file(path: Path, symbol: str, times: Timetable, now: int) -> Bars:
-    """One symbol's bars of a file, on the champion's calendar and interval. Raises UnknownSymbol when it holds others."""
-    fetched = (
-        family("providers")["files"].make(path=path.absolute()).fetch(Query((), times.calendar, times.interval, now))
-    )
-    if symbol not in fetched.series:
-        raise UnknownSymbol(
-            f"{path.name} holds {', '.join(sorted(fetched.series)[:10])}, not '{symbol}'.", symbol=symbol
-        )
+    """One symbol's bars of a file, on the champion's calendar and interval. Raises NoBars when it holds others."""
+    query = Query((symbol,), times.calendar, times.interval, now)
+    fetched = family("providers")["files"].make(path=path.absolute()).fetch(query)
     return Bars.of(fetched.timetable, {symbol: fetched.series[symbol]})
