@@ -78,6 +78,17 @@ def iso(instant: int) -> str:
     return datetime.fromtimestamp(int(instant), UTC).isoformat().replace("+00:00", "Z")
 
 
+def exchange_zone(calendar: str) -> str:
+    """The time zone on the exchange's own clock. Raises ConfigError for an unknown calendar."""
+    from exchange_calendars import get_calendar
+    from exchange_calendars.errors import CalendarError
+
+    try:
+        return str(get_calendar(calendar).tz)
+    except CalendarError as error:
+        raise ConfigError(f"The calendar '{calendar}' is not known ({error}); use one such as XNYS, or 24/7.") from error
+
+
 def session_date(day: int) -> date:
     """A session number (days since 1970-01-01) as a date."""
     return date(1970, 1, 1) + timedelta(days=int(day))
@@ -103,37 +114,54 @@ def _schedule(timetable: Timetable, first_year: int, last_year: int) -> Schedule
     return Schedule(start, end, session, slot)
 
 
-def _sessions(calendar: str, first_year: int, last_year: int) -> list[tuple[int, list[tuple[int, int]]]]:
-    """Each session's day number and its trading stretches (one, or two around a lunch break), in epoch seconds."""
-    import exchange_calendars
+def _sessions(calendar: str, first_year: int, last_year: int) -> list[tuple[int, int, list[tuple[int, int]]]]:
+    """Each session's day number, offset of the exchange's clock, and trading stretches (two around a lunch break).
+
+    All in epoch seconds. Years that the calendar knows in part are cut to what it knows.
+    """
+    from exchange_calendars import get_calendar
     from exchange_calendars.errors import CalendarError
 
     try:
-        exchange = exchange_calendars.get_calendar(calendar, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+        known = get_calendar(calendar)
+        earliest, latest = known.bound_min(), known.bound_max()
+        exchange = get_calendar(
+            calendar,
+            start=max(f"{first_year}-01-01", str(earliest.date()) if earliest else ""),
+            end=min(f"{last_year}-12-31", str(latest.date()) if latest else "9999"),
+        )
     except (CalendarError, ValueError) as error:
         raise ConfigError(
             f"The calendar '{calendar}' has no sessions for {first_year} to {last_year} ({error}); "
             "use a name exchange_calendars knows, such as XNYS, or 24/7."
         ) from error
+    opens = exchange.schedule["open"]
+    local = opens.dt.tz_convert(exchange.tz).dt.tz_localize(None)
+    ahead = (local - opens.dt.tz_localize(None)).dt.total_seconds().astype(int)
     seconds = [
         exchange.schedule[name].to_numpy(dtype="datetime64[s]").astype(np.int64)
         for name in ("open", "break_start", "break_end", "close")
     ]
     days = exchange.schedule.index.to_numpy(dtype="datetime64[D]").astype(np.int64)
     return [
-        (int(day), [(o, c)] if pause < 0 else [(o, pause), (resume, c)])
-        for day, o, pause, resume, c in zip(days, *(column.tolist() for column in seconds), strict=True)
+        (int(day), offset, [(o, c)] if pause < 0 else [(o, pause), (resume, c)])
+        for day, offset, o, pause, resume, c in zip(
+            days, ahead.tolist(), *(column.tolist() for column in seconds), strict=True
+        )
     ]
 
 
-def _slots(timetable: Timetable, day: int, stretches: list[tuple[int, int]]) -> tuple[Ints, Ints, Ints, Ints]:
+def _slots(
+    timetable: Timetable, day: int, ahead: int, stretches: list[tuple[int, int]]
+) -> tuple[Ints, Ints, Ints, Ints]:
     step = timetable.seconds
     if timetable.interval == "1d":
         start, end = np.array([stretches[0][0]]), np.array([stretches[-1][1]])
     else:
         starts, ends = [], []
         for opens, closes in stretches:
-            first_end = opens + step if timetable.grid == "session" else (opens // step + 1) * step
+            full = ((opens + ahead) // step + 1) * step - ahead
+            first_end = opens + step if timetable.grid == "session" else full
             inner = np.arange(first_end, closes, step, dtype=np.int64)
             starts.append(np.concatenate([[opens], inner]))
             ends.append(np.concatenate([inner, [closes]]))
