@@ -91,8 +91,8 @@ def _verdicts(decision: Decision) -> None:
 
 def _signal(signal: IndexSignal) -> None:
     create_markdown_artifact(
-        f"# {signal.signal} {signal.signal_for}\n\nWSS {signal.wss:+.3f}, coverage {signal.coverage:.0%}, as of {signal.as_of}, for "
-        f"the bar {signal.predicts_for.start} to {signal.predicts_for.end}.",
+        f"# {signal.signal} {signal.signal_for}\n\nWSS {signal.wss:+.3f}, coverage {signal.coverage:.0%}, as of {signal.as_of}, "
+        f"for the bar {signal.predicts_for.start} to {signal.predicts_for.end}.",
         key="signal",
     )
 

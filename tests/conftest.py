@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,12 @@ os.environ["DO_NOT_TRACK"] = "true"
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """MM_HOME of this test alone; MM_ variables and MLflow's address of the outside are not seen."""
     for name in [name for name in os.environ if name.startswith("MM_") or name == "MLFLOW_TRACKING_URI"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MM_HOME", str(tmp_path))
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

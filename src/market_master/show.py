@@ -163,8 +163,8 @@ def document(answer: Any) -> None:
 
 def _data(row: dict[str, Any]) -> None:
     OUT.print(
-        f"\nData: {row['rows']:,} bars of {row['symbols']} symbols ({row['constituents']} constituents, {row['index_share']:.0%} of "
-        f"the index) from {row['provider']}, {row['first']} to {row['last']}, {row['sessions']} sessions, the last "
+        f"\nData: {row['rows']:,} bars of {row['symbols']} symbols ({row['constituents']} constituents, {row['index_share']:.0%} "
+        f"of the index) from {row['provider']}, {row['first']} to {row['last']}, {row['sessions']} sessions, the last "
         f"{row['holdout_sessions']} held out; {row['features']} features."
     )
     dropped = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in row["dropped"].items() if count)

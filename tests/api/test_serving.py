@@ -243,7 +243,8 @@ def test_the_docs_need_nothing_from_outside(client: TestClient) -> None:
     assert client.get("/openapi.json").json()["paths"]
 
 
-def test_a_server_without_a_champion_lives_and_is_not_ready(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_server_without_a_champion_lives_and_is_not_ready() -> None:
     """No champion: /health 200, /ready and every answer 503 with the reason."""
     with TestClient(create_app()) as running:
         assert running.get("/health").status_code == 200

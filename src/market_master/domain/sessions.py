@@ -86,7 +86,9 @@ def exchange_zone(calendar: str) -> str:
     try:
         return str(get_calendar(calendar).tz)
     except CalendarError as error:
-        raise ConfigError(f"The calendar '{calendar}' is not known ({error}); use one such as XNYS, or 24/7.") from error
+        raise ConfigError(
+            f"The calendar '{calendar}' is not known ({error}); use one such as XNYS, or 24/7."
+        ) from error
 
 
 def session_date(day: int) -> date:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from market_master.domain.errors import ConfigError, IntervalMismatch, NoBars, NotOhlcv
-from market_master.domain.sessions import INTERVALS
+from market_master.domain.errors import IntervalMismatch, NoBars, NotOhlcv
+from market_master.domain.sessions import INTERVALS, exchange_zone
 from market_master.plugins import mark
 from market_master.providers import Fetched, Query
 from market_master.providers.normalise import normalise
@@ -35,7 +36,7 @@ class Files:
 
     def fetch(self, query: Query) -> Fetched:
         """All valid bars of the files. Raises NotOhlcv naming each refused file, IntervalMismatch, MixedGrid, NoBars."""
-        zone = self.timezone or _calendar_zone(query.calendar)
+        zone = self.timezone or exchange_zone(query.calendar)
         frames, zones, notes, refused = [], set(), [], []
         for file in self._files():
             try:
@@ -83,34 +84,34 @@ def _in_utc(table: Table, zone: str, interval: str, file: Path) -> tuple[pd.Data
     return table.frame.assign(stamp=moments), told
 
 
-def _moments(stamps: pd.Series, zone: str, interval: str) -> tuple[pd.Series, str]:
+def _moments(stamps: Any, zone: str, interval: str) -> tuple[Any, str]:
     if pd.api.types.is_numeric_dtype(stamps):
-        unit = "ms" if stamps.abs().max() > 1e11 else "s"
+        unit: Any = "ms" if stamps.abs().max() > 1e11 else "s"
         return pd.to_datetime(stamps, unit=unit, utc=True), f"epoch {unit}"
     text = not pd.api.types.is_datetime64_any_dtype(stamps)
     if interval == "1d":
         days = stamps.astype(str).str.slice(0, 10) if text else stamps
-        parsed = pd.to_datetime(days, **_order(days)) if text else days
+        parsed = pd.to_datetime(days, format=_format(days)) if text else days
         return parsed.dt.tz_localize(None).dt.normalize() if parsed.dt.tz else parsed.dt.normalize(), "session dates"
     if text and stamps.astype(str).str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True).all():
         return pd.to_datetime(stamps, utc=True, format="ISO8601"), "own offsets"
-    parsed = pd.to_datetime(stamps, **_order(stamps)) if text else stamps
+    parsed = pd.to_datetime(stamps, format=_format(stamps)) if text else stamps
     if parsed.dt.tz is not None:
         return parsed.dt.tz_convert("UTC"), "own zone"
     local = parsed.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     return local.dt.tz_convert("UTC"), f"naive, taken as {zone}"
 
 
-def _order(stamps: pd.Series) -> dict[str, str]:
+def _format(stamps: pd.Series) -> str:
     """DD/MM/YYYY or MM/DD/YYYY, told by a first or second number above 12; ISO otherwise."""
     parts = stamps.astype(str).str.extract(r"^(\d{1,2})/(\d{1,2})/\d{4}(.*)$").dropna()
     if parts.empty:
-        return {"format": "ISO8601"}
+        return "ISO8601"
     first, second = parts[0].astype(int).max(), parts[1].astype(int).max()
     if first <= 12 and second <= 12:
         raise ValueError("day and month can't be told apart")
     clock = " %H:%M:%S" if parts[2].str.count(":").max() == 2 else " %H:%M" if parts[2].str.strip().any() else ""
-    return {"format": ("%d/%m/%Y" if first > 12 else "%m/%d/%Y") + clock}
+    return ("%d/%m/%Y" if first > 12 else "%m/%d/%Y") + clock
 
 
 def _require_interval(frame: pd.DataFrame, interval: str, file: Path) -> None:
@@ -126,14 +127,3 @@ def _require_interval(frame: pd.DataFrame, interval: str, file: Path) -> None:
             found=found,
             wanted=wanted,
         )
-
-
-def _calendar_zone(calendar: str) -> str:
-    """The exchange's own time zone, where naive stamps are most likely at home."""
-    import exchange_calendars
-    from exchange_calendars.errors import CalendarError
-
-    try:
-        return str(exchange_calendars.get_calendar(calendar).tz)
-    except (CalendarError, ValueError) as error:
-        raise ConfigError(f"'{calendar}' is no calendar: {error}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -146,7 +147,7 @@ def _report(
     stamps: str,
 ) -> tuple[tuple[SymbolReport, ...], tuple[str, ...]]:
     """One report a symbol, and notes on moves that look like unadjusted splits."""
-    gap = np.log(clean["open"] / clean.groupby("symbol")["close"].shift()).abs() > JUMP
+    gap = np.abs(np.log(clean["open"] / clean.groupby("symbol")["close"].shift())) > JUMP
     counted = pd.DataFrame(
         {"rows": 1, "off_grid": table.off_grid, "out_of_session": table.outside, "forming": table.forming}
     ).groupby(rows["symbol"].to_numpy()).sum()  # fmt: skip
@@ -157,7 +158,7 @@ def _report(
     impossible = aside[aside["reason"] != CONFLICT].groupby("symbol").size()
     report = []
     for symbol, row in counted.iterrows():
-        good = kept.loc[symbol] if symbol in kept.index else None
+        good: Any = kept.loc[str(symbol)] if symbol in kept.index else None
         lost = int(conflicts.get(symbol, 0)), int(impossible.get(symbol, 0))
         count = int(good["kept"]) if good is not None else 0
         expected = schedule.closed_between(int(good["first"]) - 1, int(good["last"])) if good is not None else 0
@@ -182,7 +183,7 @@ def _report(
                 stamps=stamps,
             )
         )
-    jumpy = clean[gap.to_numpy()]
+    jumpy = clean[np.asarray(gap)]
     notes = tuple(
         f"{symbol} opens {np.exp(np.log(part['open'].iloc[0] / clean.loc[: part.index[0], 'close'].iloc[-2])) - 1:+.0%} from the "
         f"close before on {iso(int(part['bar_end'].iloc[0]))[:10]}"

@@ -25,8 +25,7 @@ class FeatureTable:
     @property
     def complete(self) -> NDArray[np.bool_]:
         """Rows past the warm-up, with every feature there."""
-        whole: NDArray[np.bool_] = np.isfinite(self.values).all(axis=1)
-        return whole
+        return np.asarray(np.isfinite(self.values).all(axis=1))
 
 
 def compute(bars: Bars, settings: Settings, members: Collection[str]) -> FeatureTable:

@@ -81,11 +81,10 @@ def _carry_out(
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():
         standing = versions.production()
-        words = {"by": by, "reason": reason, "from_version": standing, "to_version": version}
+        words: dict[str, Any] = {**facts, "by": by, "reason": reason, "from_version": standing, "to_version": version}
         if outcome in PROMOTABLE:
-            details = {**facts.get("details", {}), "outcome": outcome}
-            journal.write("intended", **words, **{**facts, "details": details})
+            journal.write("intended", **{**words, "details": {**facts.get("details", {}), "outcome": outcome}})
         versions.decide(version, outcome)
         if outcome in PROMOTABLE:
             versions.point(PRODUCTION, version)
-        return journal.write(outcome, **words, **facts)
+        return journal.write(outcome, **words)
