@@ -239,6 +239,14 @@ def test_fetching_again_changes_nothing(home: Path) -> None:
     assert outcomes[0].data["data_hash"] == outcomes[1].data["data_hash"]
 
 
+def test_two_homes_in_one_process_are_two_registries(home: Path) -> None:
+    """A home's versions stay its own, though MLflow remembers the last store it was told."""
+    for name in ("one", "other"):
+        (home / name).mkdir()
+        assert _train(home / name, settings_of("test", **QUICK)).version == "1"
+    assert Versions(home / "one", "market-master").production() == "1"
+
+
 def test_noise_and_demo_never_share_a_series(home: Path) -> None:
     """Two simulated markets are two sources; the bars of one never mix with the other's."""
     one = _train(home, settings_of("test", **QUICK), dev=True)

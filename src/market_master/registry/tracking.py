@@ -21,13 +21,15 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from market_master.domain.errors import ModelError
 
 EXPERIMENT = "market-master"
+GIVEN_STORE = os.environ.get("MLFLOW_TRACKING_URI")
+"""read once: MLflow sets the variable itself whenever it is told a store"""
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def tracking_uri(home: Path) -> str:
     """Where runs and versions are kept: MLFLOW_TRACKING_URI, or the home's own SQLite file."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"
+    return GIVEN_STORE or f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"
 
 
 def client(home: Path) -> MlflowClient:
