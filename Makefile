@@ -10,7 +10,7 @@ QUIET := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PREFECT_SERVER_ANALYTIC
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all serve ui check format lock clean
+.PHONY: help setup run test test-all serve ui check format bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ check: $(READY)  ## format, lint, types, floor plan
 
 format: $(READY)  ## let ruff put the files in order
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: $(READY)  ## the benchmark tables (after a run)
+	@$(QUIET) $(BIN)/python -m benchmarks.predict_latency
 
 lock: $(READY)  ## requirements.lock from requirements.in
 	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock

@@ -20,6 +20,7 @@ from market_master.plugins import mark
 from market_master.providers import Fetched, Query, SymbolReport, exact, imperfections
 from market_master.providers.imperfections import Tape, plant
 from market_master.providers.market import COMMON, MODES, Market, draw, flip_day, stream, weights
+from market_master.providers.normalise import normalise
 
 LAST_SESSION = date(2025, 6, 30)
 """The market ends here, whatever the clock on the wall says."""
@@ -129,8 +130,6 @@ def _flawless(tape: Tape, timetable: Timetable) -> Fetched:
 
 def _cleaned(tape: Tape, query: Query) -> Fetched:
     """The tape as any vendor's, flaws and all, through the cleaning."""
-    from market_master.providers.normalise import normalise
-
     symbol, bar = np.nonzero(tape.there)
     again = [place for place in tape.twice if tape.there[place]]
     symbol = np.concatenate([symbol, [s for s, _ in again]]).astype(int)

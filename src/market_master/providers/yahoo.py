@@ -15,6 +15,7 @@ from market_master.domain.errors import ConfigError, DataError, NoBars
 from market_master.domain.sessions import DAY, iso
 from market_master.plugins import mark
 from market_master.providers import Fetched, Query
+from market_master.providers.normalise import normalise
 
 MEMORY_DAYS = {"1m": 8, "5m": 60, "15m": 60, "30m": 60, "1h": 730}
 """how far back Yahoo serves each interval; daily bars have no limit"""
@@ -51,8 +52,6 @@ class Yahoo:
                 f"Yahoo has no {query.interval} bars of {', '.join(empty)} for the {self.lookback} before "
                 f"{iso(query.now)}; check the symbols on Yahoo's site."
             )
-        from market_master.providers.normalise import normalise
-
         fetched = normalise(self.extract(frames, daily=query.interval == "1d"), query, grid="session", stamp="start")
         return replace(fetched, notes=fetched.notes + tuple(f"Yahoo has no bars of {symbol}." for symbol in empty))
 
