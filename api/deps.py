@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastapi import Request
 
+from market_master.config import Settings
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.registry.versions import Versions
 from market_master.steps.predict import Champion, load_champion
@@ -23,10 +24,10 @@ class Serving:
     refusal: MarketMasterError | None
 
     @classmethod
-    def start(cls, home: Path, model: str, settings: object = None) -> Serving:
+    def start(cls, home: Path, model: str, settings: Settings | None = None) -> Serving:
         """Load and verify the champion; a server without one lives, and is not ready."""
         try:
-            return cls(home, model, load_champion(home, model, settings), None)  # type: ignore[arg-type]
+            return cls(home, model, load_champion(home, model, settings), None)
         except MarketMasterError as error:
             return cls(home, model, None, error)
 
