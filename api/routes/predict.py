@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request
 
 from api.deps import bar_store, champion
 from api.errors import PROBLEMS
 from api.schemas import BarIn, PredictRequest
 from market_master import store
+from market_master.config import PROJECT_ROOT
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import IntervalMismatch
 from market_master.domain.records import Prediction
@@ -15,10 +19,12 @@ from market_master.steps.accept import accept
 from market_master.steps.predict import Champion, predict_posted, predict_stored
 
 router = APIRouter(tags=["predict"])
+SAMPLE = PROJECT_ROOT / "data" / "sample" / "request.json"
+EXAMPLES: dict[str, Any] = {"60 bars of S001": {"value": json.loads(SAMPLE.read_text(encoding="utf-8"))}}
 
 
 @router.post("/predict", responses={status: PROBLEMS[status] for status in (413, 422, 503)})
-def predict(body: PredictRequest, request: Request) -> Prediction:
+def predict(body: Annotated[PredictRequest, Body(openapi_examples=EXAMPLES)], request: Request) -> Prediction:
     """Predict from bars in the body: oldest first, at least the champion's warm-up and one."""
     asked, now = champion(request), store.now()
     trained = asked.card.timetable["interval"]

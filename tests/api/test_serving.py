@@ -243,6 +243,13 @@ def test_the_docs_need_nothing_from_outside(client: TestClient) -> None:
     assert client.get("/openapi.json").json()["paths"]
 
 
+def test_the_documented_example_works_when_pasted(client: TestClient) -> None:
+    """The body that /docs shows for POST /predict is answered."""
+    shown = client.get("/openapi.json").json()["paths"]["/predict"]["post"]["requestBody"]
+    (example,) = shown["content"]["application/json"]["examples"].values()
+    assert client.post("/predict", json=example["value"]).status_code == 200
+
+
 @pytest.mark.usefixtures("home")
 def test_a_server_without_a_champion_lives_and_is_not_ready() -> None:
     """No champion: /health 200, /ready and every answer 503 with the reason."""
