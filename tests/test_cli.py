@@ -151,3 +151,4 @@ def test_every_command_has_an_example() -> None:
         code, out, _ = mm(*words, "--help")
         assert code == 0
         assert "Example: mm" in out, words
+        assert all(option in out for option in ("--config", "--json", "--debug")), words

@@ -77,9 +77,6 @@ def _styles(folder: Path) -> dict[str, Path]:
             plain.assign(date=naive.strftime("%Y-%m-%d"), ToD=naive.strftime("%H:%M:%S")).drop(columns="timestamp"),
             folder / "e" / "AAPL_1h.csv",
         ),
-        "month first": _as_csv(
-            plain.assign(timestamp=naive.strftime("%m/%d/%Y %H:%M")).replace("x", "y"), folder / "f" / "AAPL_1h.csv"
-        ),
         "three-line header": folder / "g" / "prices.csv",
         "alpha vantage": folder / "h" / "AAPL.json",
         "freqtrade lists": folder / "i" / "AAPL-1h.json.gz",
@@ -130,6 +127,14 @@ def test_what_is_not_ohlcv_is_refused_by_name(tmp_path: Path, content: str, word
     (tmp_path / "odd.csv").write_text(content)
     with pytest.raises(NotOhlcv, match=rf"odd\.csv.*({words})"):
         fetch(tmp_path / "odd.csv")
+
+
+@pytest.mark.parametrize("pattern", ["%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M"])
+def test_day_and_month_are_told_apart_by_a_number_above_twelve(tmp_path: Path, pattern: str) -> None:
+    """14/03 and 03/14 are the same day; 07/03 alone would be refused."""
+    hours = (MONDAY + pd.Timedelta("4D")).tz_localize(None)
+    fetched = fetch(_as_csv(frame_of(hours.strftime(pattern)), tmp_path / "A_1h.csv"))
+    assert _ends(fetched, "A")[0] == "2025-03-14T14:30:00Z"
 
 
 def test_one_refused_file_refuses_the_folder(tmp_path: Path) -> None:

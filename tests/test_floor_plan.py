@@ -19,7 +19,7 @@ VENDORS = {
     "prefect": ["flows/"],
     "fastapi": ["api/"],
     "yfinance": ["src/market_master/providers/yahoo.py"],
-    "exchange_calendars": ["src/market_master/domain/sessions.py", "src/market_master/providers/"],
+    "exchange_calendars": ["src/market_master/domain/sessions.py"],
     "typer": ["src/market_master/cli.py"],
     "skl2onnx": ["src/market_master/registry/"],
 }

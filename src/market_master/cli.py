@@ -150,7 +150,7 @@ def show_model(version: str, config_file: Config = None, as_document: Json = Fal
 
 
 @models.command("journal")
-def journal(as_document: Json = False, debug: Debug = False) -> None:
+def journal(config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
     """Every decision: when, what, by whom, why; the chain of hashes is checked.
 
     Example: mm models journal
@@ -159,6 +159,7 @@ def journal(as_document: Json = False, debug: Debug = False) -> None:
     def answer() -> list[dict[str, Any]]:
         from market_master.journal import journal_of
 
+        _model(config_file)
         return as_json(journal_of(config.home()).entries())
 
     _answer(answer, show.journal, as_document, debug)
@@ -198,13 +199,14 @@ def check(path: Path, config_file: Config = None, as_document: Json = False, deb
 
 
 @data.command("list")
-def list_data(as_document: Json = False, debug: Debug = False) -> None:
+def list_data(config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
     """What the bar store holds.
 
     Example: mm data list
     """
 
     def answer() -> list[dict[str, Any]]:
+        _model(config_file)
         held = store.stores(config.home() / "data")
         return [{"source": s.source, "interval": s.interval, "symbols": s.holdings()} for s in held]
 
@@ -243,6 +245,7 @@ def _settings(file: Path | None, default: Path) -> Settings:
 
 
 def _model(file: Path | None) -> str:
+    """The registered model's name; a config that is given has to be a good one, even where only this is asked of it."""
     return (
         config.load(file, os.environ).registry.model if file else os.environ.get("MM_REGISTRY__MODEL", "market-master")
     )
