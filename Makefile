@@ -36,7 +36,7 @@ serve: $(READY)  ## the API on HOST:PORT
 
 ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
 	@echo "MLflow  http://127.0.0.1:5000"; echo "Prefect http://127.0.0.1:4200"
-	@$(QUIET) PREFECT_HOME=$(or $(PREFECT_HOME),$(abspath $(or $(MM_HOME),.))/.prefect) $(BIN)/prefect server start --host 127.0.0.1 --port 4200 & \
+	@$(QUIET) PREFECT_HOME=$(or $(PREFECT_HOME),$(abspath $(or $(MM_HOME),.))/data/prefect) $(BIN)/prefect server start --host 127.0.0.1 --port 4200 & \
 	trap 'kill 0' EXIT; \
 	$(QUIET) $(BIN)/mlflow server --backend-store-uri sqlite:///$(abspath $(or $(MM_HOME),.))/mlruns/mlflow.db --host 127.0.0.1 --port 5000
 
