@@ -1,129 +1,187 @@
-"""Bars from your own files: one, or a folder of them."""
+"""Files of bars: one or a folder of them, CSV, Parquet, Feather and JSON, in the styles vendors and users have."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from market_master.domain.bars import OHLCV, PRICES
 from market_master.domain.errors import IntervalMismatch, NoBars, NotOhlcv
-from market_master.domain.sessions import INTERVALS, exchange_zone
+from market_master.domain.sessions import DAY, INTERVALS, exchange_zone
 from market_master.plugins import mark
-from market_master.providers import Fetched, Query
-from market_master.providers.normalise import normalise
-from market_master.providers.styles import SUFFIXES, Table, read
+from market_master.providers import Fetched, Query, stamps, tables
+from market_master.providers.tables import SPLIT
 
-MOST_REFUSED = 10
-"""of the list of refused files in an error"""
+NAMED = 10
+"""files or splits that a sentence names at most"""
+
+
+@dataclass(frozen=True, eq=False)
+class Extract:
+    """The rows of all files in one form, before any cleaning."""
+
+    rows: pd.DataFrame
+    """symbol, stamp (UTC instants; of daily bars session dates), open, high, low, close, volume"""
+    told: dict[str, str]
+    """symbol -> how its stamps were read"""
+    notes: tuple[str, ...]
 
 
 @mark("providers", "files")
+@dataclass(frozen=True)
 class Files:
-    """CSV, Parquet, Feather and JSON files of bars, in the styles of common vendors."""
+    """A file of bars or a folder of them; what is not OHLCV is refused by name, never skipped in silence."""
+
+    path: Path
+    stamp: str = "start"
+    """what the stamps are of a bar: its start or its end"""
+    grid: str = "auto"
+    timezone: str | None = None
+    """of stamps without an offset, in files that tell no zone; None = the calendar's own"""
 
     live = False
 
-    def __init__(self, path: Path, stamp: str = "start", grid: str = "auto", timezone: str | None = None) -> None:
-        self.path, self.stamp, self.grid, self.timezone = Path(path), stamp, grid, timezone
-
     @property
     def source(self) -> str:
-        """The path makes the source: two files' series never mix."""
-        return f"files-{hashlib.sha256(str(self.path.absolute()).encode()).hexdigest()[:8]}"
+        """`files-` and a hash of the absolute path."""
+        return "files-" + hashlib.sha256(str(Path(self.path).absolute()).encode()).hexdigest()[:8]
 
     def fetch(self, query: Query) -> Fetched:
-        """All valid bars of the files. Raises NotOhlcv naming each refused file, IntervalMismatch, MixedGrid, NoBars."""
-        zone = self.timezone or exchange_zone(query.calendar)
-        frames, zones, notes, refused = [], set(), [], []
-        for file in self._files():
+        """All closed, valid bars of the files.
+
+        Raises NotOhlcv (naming the refused files), IntervalMismatch, MixedGrid, NoBars (or no such path).
+        """
+        files, notes = self.query()
+        extract = self.extract(files, query)
+        fetched = self.normalise(extract, query)
+        return replace(fetched, notes=(*notes, *extract.notes, *fetched.notes))
+
+    def query(self) -> tuple[list[Path], tuple[str, ...]]:
+        """The files to read, sorted, and a note on those that are not read for their names' endings."""
+        path = Path(self.path)
+        if not path.exists():
+            raise NoBars(f"There is no file or folder {path}; set provider.path to where the bars are.")
+        inside = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        inside = [file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+        files = [file for file in inside if file.name.lower().endswith(tables.ENDINGS)]
+        others = [_name(file, path) for file in inside if not file.name.lower().endswith(tables.ENDINGS)]
+        if not files:
+            if path.is_file():
+                raise NotOhlcv(f"{path.name} is none of the kinds that are read: {', '.join(tables.ENDINGS)}.")
+            raise NoBars(f"The folder {path} holds no file that ends in {', '.join(tables.ENDINGS)}.")
+        return files, (f"Not read, for the endings of their names: {_listed(others)}.",) if others else ()
+
+    def extract(self, files: Sequence[Path], query: Query) -> Extract:
+        """The rows of the files; splits that the files tell are undone.
+
+        Raises NotOhlcv for all refused files together, then IntervalMismatch for all of another interval.
+        """
+        here = exchange_zone(query.calendar)
+        assumed = stamps.known_zone(self.timezone) if self.timezone else here
+        parts, told, refused, mistimed = list[pd.DataFrame](), dict[str, set[str]](), list[str](), list[str]()
+        for file in files:
             try:
-                table = read(file)
-                frame, told = _in_utc(table, zone, query.interval, file)
+                part, way = self._part(file, query, assumed, here)
             except NotOhlcv as error:
-                refused.append(str(error))
-                continue
-            if not table.names_symbols and len(query.symbols) == 1 and self.path.is_file():
-                frame["symbol"] = query.symbols[0]
-            frame = frame[frame["symbol"].isin(query.symbols)] if query.symbols else frame
-            _require_interval(frame, query.interval, file)
-            frames.append(frame)
-            zones.add(told)
-            notes += [table.note] if table.note else []
+                refused.append(f"{_name(file, Path(self.path))}: {error}.")
+            except IntervalMismatch as error:
+                mistimed.append(f"{_name(file, Path(self.path))} {error}")
+            else:
+                parts.append(part)
+                for symbol in part["symbol"].unique():
+                    told.setdefault(symbol, set()).add(way)
         if refused:
-            more = f" (and {len(refused) - MOST_REFUSED} more)" if len(refused) > MOST_REFUSED else ""
-            raise NotOhlcv(" ".join(refused[:MOST_REFUSED]) + more, refused=len(refused))
-        rows = pd.concat(frames, ignore_index=True)
-        if rows.empty:
-            raise NoBars(f"{self.path.name} has no bars of {', '.join(query.symbols)}.", symbols=query.symbols)
-        told = ", ".join(sorted(zones))
-        return normalise(rows, query, grid=self.grid, stamp=self.stamp, zones=told, notes=tuple(notes))
+            raise NotOhlcv(_listed(refused, " "), files=refused)
+        if mistimed:
+            raise IntervalMismatch(
+                f"{_listed(mistimed)}; {query.interval} bars are asked for. Set `interval`, or provider.path to other "
+                "files.",
+                wanted=query.interval,
+                files=mistimed,
+            )
+        rows, notes = _unsplit(pd.concat(parts, ignore_index=True))
+        return Extract(rows, {symbol: "; ".join(sorted(ways)) for symbol, ways in told.items()}, notes)
 
-    def _files(self) -> list[Path]:
-        if self.path.is_file():
-            return [self.path]
-        if not self.path.is_dir():
-            raise NoBars(f"There is no file or folder {self.path}; set provider.path (or MM_PROVIDER__PATH).")
-        found = sorted(file for file in self.path.rglob("*") if file.is_file() and file.name.endswith(SUFFIXES))
-        if not found:
-            raise NoBars(f"The folder {self.path} holds no file that ends in {', '.join(SUFFIXES)}.")
-        return found
+    def normalise(self, extract: Extract, query: Query) -> Fetched:
+        """The rows cleaned by the bar contract."""
+        from market_master.providers.normalise import normalise
 
+        return normalise(extract.rows, query, grid=self.grid, stamp=self.stamp, told=extract.told)
 
-def _in_utc(table: Table, zone: str, interval: str, file: Path) -> tuple[pd.DataFrame, str]:
-    """Stamps as UTC datetimes, or as plain dates for daily bars, and how they were read."""
-    stamps = table.frame["stamp"]
-    try:
-        moments, told = _moments(stamps, table.zone or zone, interval)
-    except (ValueError, TypeError) as error:
-        raise NotOhlcv(
-            f"{file.name} has time stamps that can't be read, such as '{stamps.iloc[0]}': {error}."
-        ) from error
-    return table.frame.assign(stamp=moments), told
-
-
-def _moments(stamps: Any, zone: str, interval: str) -> tuple[Any, str]:
-    if pd.api.types.is_numeric_dtype(stamps):
-        unit: Any = "ms" if stamps.abs().max() > 1e11 else "s"
-        return pd.to_datetime(stamps, unit=unit, utc=True), f"epoch {unit}"
-    text = not pd.api.types.is_datetime64_any_dtype(stamps)
-    if interval == "1d":
-        days = stamps.astype(str).str.slice(0, 10) if text else stamps
-        parsed = pd.to_datetime(days, format=_format(days)) if text else days
-        return parsed.dt.tz_localize(None).dt.normalize() if parsed.dt.tz else parsed.dt.normalize(), "session dates"
-    if text and stamps.astype(str).str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True).all():
-        return pd.to_datetime(stamps, utc=True, format="ISO8601"), "own offsets"
-    parsed = pd.to_datetime(stamps, format=_format(stamps)) if text else stamps
-    if parsed.dt.tz is not None:
-        return parsed.dt.tz_convert("UTC"), "own zone"
-    local = parsed.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    return local.dt.tz_convert("UTC"), f"naive, taken as {zone}"
+    def _part(self, file: Path, query: Query, assumed: str, here: str) -> tuple[pd.DataFrame, str]:
+        """One file's rows with resolved stamps, and how those were read. Its errors do not name the file yet."""
+        table = tables.read(file, stamp=self.stamp)
+        read = stamps.read(table.frame["stamp"])
+        _require_interval(table.frame["symbol"], read.wall, INTERVALS[query.interval])
+        zone = table.zone or assumed
+        if query.interval == "1d":
+            stamp = stamps.session_dates(read, zone=zone, calendar_zone=here, ends=self.stamp == "end")
+            way = "session dates" if read.dates else f"session dates in {here}, of bar {self.stamp}s"
+        else:
+            stamp = stamps.instants(read, zone)
+            why = "told by the file" if table.zone else "given" if self.timezone else "assumed: the calendar's"
+            way = f"{read.told if read.instant is not None else f'{zone} ({why})'}, bar {self.stamp}"
+        frame = table.frame.assign(stamp=stamp)
+        if not table.named and len(query.symbols) == 1 and Path(self.path).is_file():
+            frame["symbol"] = query.symbols[0]
+        return frame, way
 
 
-def _format(stamps: pd.Series) -> str:
-    """DD/MM/YYYY or MM/DD/YYYY, told by a first or second number above 12; ISO otherwise."""
-    parts = stamps.astype(str).str.extract(r"^(\d{1,2})/(\d{1,2})/\d{4}(.*)$").dropna()
-    if parts.empty:
-        return "ISO8601"
-    first, second = parts[0].astype(int).max(), parts[1].astype(int).max()
-    if first <= 12 and second <= 12:
-        raise ValueError("day and month can't be told apart")
-    clock = " %H:%M:%S" if parts[2].str.count(":").max() == 2 else " %H:%M" if parts[2].str.strip().any() else ""
-    return ("%d/%m/%Y" if first > 12 else "%m/%d/%Y") + clock
+def _require_interval(symbol: pd.Series, wall: pd.Series, wanted: int) -> None:
+    """Bars of which neither the median spacing nor the most frequent one is the interval are other bars.
 
-
-def _require_interval(frame: pd.DataFrame, interval: str, file: Path) -> None:
-    """The usual step between a symbol's bars has to be the interval asked for."""
-    if len(frame) < 3:
+    A half-hour first bar moves neither, a thin market's absent bars not the second; below four bars nothing is told.
+    """
+    code, instant = pd.factorize(symbol)[0], wall.to_numpy().astype("datetime64[s]")
+    order = np.lexsort((instant, code))
+    step, same = np.diff(instant[order]).astype(float), np.diff(code[order]) == 0
+    spacing = pd.Series(step[same & (step > 0)])
+    if len(spacing) < 3:
         return
-    first = frame[frame["symbol"] == frame["symbol"].iloc[0]]["stamp"].dropna().drop_duplicates().sort_values()
-    steps = first.diff().dropna().dt.total_seconds()
-    found, wanted = float(steps.mode().iloc[0]) if len(steps) else np.nan, INTERVALS[interval]
-    if len(steps) > 1 and found != wanted:
-        raise IntervalMismatch(
-            f"{file.name} holds bars of {found:.0f} seconds, {interval} bars ({wanted} seconds) are asked for.",
-            found=found,
-            wanted=wanted,
-        )
+    usual = float(spacing.mode().iloc[0])
+    if wanted not in (usual, float(spacing.median())):
+        raise IntervalMismatch(f"holds bars of {usual:g} seconds ({_span(usual)})")
+
+
+def _unsplit(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Prices and volumes before a split that the rows tell, in shares as they are after it; and a note on the splits.
+
+    Only rows that carry a split coefficient are touched, the others are adjusted by their vendor; dividends stay in.
+    """
+    columns = ["symbol", "stamp", *OHLCV]
+    if SPLIT not in rows:
+        return rows[columns], ()
+    told = rows.loc[rows[SPLIT].notna() & rows["stamp"].notna(), ["symbol", "stamp", SPLIT]]
+    told = told.sort_values(["symbol", "stamp"], ascending=[True, False], kind="stable").drop_duplicates()
+    ratio = told[SPLIT].where(told[SPLIT] > 0, 1.0)
+    told = told.assign(factor=ratio.groupby(told["symbol"]).cumprod() / ratio).drop(columns=SPLIT)
+    told = told.drop_duplicates(["symbol", "stamp"])
+    factor = rows[["symbol", "stamp"]].merge(told, how="left", on=["symbol", "stamp"])["factor"].to_numpy()
+    factor = np.where(rows[SPLIT].notna() & np.isfinite(factor), factor, 1.0)
+    adjusted = {name: rows[name] / factor for name in PRICES} | {"volume": rows["volume"] * factor}
+    splits = rows[rows[SPLIT].notna() & ~rows[SPLIT].isin([0, 1])].drop_duplicates(["symbol", "stamp"])
+    splits = splits.sort_values(["symbol", "stamp"])
+    named = [f"{s} {t:%Y-%m-%d} ({c:g}:1)" for s, t, c in splits[["symbol", "stamp", SPLIT]].itertuples(index=False)]
+    note = f"Adjusted by the files' own split coefficients, not for dividends: {_listed(named)}."
+    return rows[columns].assign(**adjusted), (note,) if named else ()
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("d", DAY), ("h", 3600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g} s"
+
+
+def _name(file: Path, root: Path) -> str:
+    return file.name if file == root else str(file.relative_to(root))
+
+
+def _listed(things: Sequence[str], between: str = ", ") -> str:
+    more = f" and {len(things) - NAMED} more" if len(things) > NAMED else ""
+    return between.join(things[:NAMED]) + more

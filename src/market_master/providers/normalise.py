@@ -1,22 +1,25 @@
-"""From a vendor's rows to clean bars on one timetable; every row that is lost is counted, and told why."""
+"""Cleaning: rows as a vendor gives them become valid bars of one timetable, and every other row is accounted for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from market_master.domain.bars import OHLCV, violations
+from market_master.domain.bars import OHLCV, Array, violations
 from market_master.domain.errors import MixedGrid, NoBars
-from market_master.domain.sessions import GRIDS, Ints, Schedule, Timetable, iso
+from market_master.domain.sessions import DAY, GRIDS, Ints, Schedule, Timetable, iso
 from market_master.providers import Fetched, Query, SymbolReport
-from market_master.providers.schema import validate
+from market_master.providers.schema import validated
 
-JUMP = np.log(4 / 3)
-"""a move between two bars that may be an unadjusted split"""
-CONFLICT = "other values for the same bar"
+FATES = ("kept", "duplicates", "conflicts", "impossible", "off_grid", "out_of_session", "forming")
+"""what becomes of a row, each a count of SymbolReport; the counts add up to its rows"""
+JUMP = 1 / 3
+"""of the price: how far a move between two bars has to go, up or down, to look like a split"""
+NAMED = 30
+"""symbols a sentence names at most"""
 
 
 def normalise(
@@ -25,178 +28,204 @@ def normalise(
     *,
     grid: str = "auto",
     stamp: str = "start",
-    zones: str = "",
-    notes: tuple[str, ...] = (),
+    told: Mapping[str, str] | None = None,
 ) -> Fetched:
-    """Clean bars of a long table with columns symbol, stamp (datetimes in UTC; dates for daily bars) and OHLCV.
+    """The bars of a long table (symbol, stamp, open, high, low, close, volume) that keep the bar contract.
 
-    Exact copies, forming, off-grid and out-of-session rows are dropped; conflicting and impossible ones go to
-    quarantine. Raises MixedGrid when symbols lie on different grids, NoBars when nothing is left.
+    `stamp`: datetimes in UTC, each its bar's start or end; of daily bars, datetimes without a zone are session dates.
+    `grid`: session, clock, or auto, the one most of a symbol's stamps lie on. `told`: how each symbol's stamps were
+    read, for the report. Raises MixedGrid when symbols lie on different grids, NoBars when nothing is left.
     """
-    if frame.empty:
-        raise NoBars("The source answered without a single row.")
-    rows = frame[["symbol", "stamp", *OHLCV]].reset_index(drop=True)
-    rows["second"] = rows["stamp"].to_numpy(dtype="datetime64[s]").astype(np.int64)
-    rows["whole"] = rows["stamp"].to_numpy(dtype="datetime64[ns]").astype(np.int64) % 1_000_000_000 == 0
-    notes += _jumps_back(rows)
-    schedule, chosen = _on_grid(rows, query, grid, stamp)
-    rows = rows.sort_values(["symbol", "second"], kind="stable", ignore_index=True)
-    table = _Placed.of(rows, schedule, query, stamp)
-    clean, aside = _sorted_out(rows[table.usable].assign(bar_end=table.bar_end[table.usable]))
-    if clean.empty:
+    rows = frame[frame["symbol"].isin(query.symbols)] if query.symbols else frame
+    absent = sorted(set(query.symbols) - set(rows["symbol"]))
+    if rows.empty:
+        known = ", it has " + _named(sorted(set(frame["symbol"]))) if len(frame) else ""
+        raise NoBars(f"The source has no row of {_named(absent) or 'any symbol'}{known}.", symbols=absent)
+    code, found = pd.factorize(rows["symbol"], sort=True)
+    names = [str(name) for name in found]
+    key = "session" if query.interval == "1d" and rows["stamp"].dt.tz is None else stamp
+    instant, values = _seconds(rows["stamp"]), rows[list(OHLCV)].to_numpy(dtype=np.float64)
+    timetable = Timetable(query.calendar, query.interval, _grid(query, grid, key, names, code, instant))
+    schedule = _around(timetable, instant, query.now)
+    at = _places(schedule, instant, key)
+    fate, reason = _fates(schedule, at, code, instant, values, key, query.now)
+    if not (fate == _KEPT).any():
+        lost = ", ".join(f"{(fate == number).sum()} {name}" for number, name in enumerate(FATES) if number)
         raise NoBars(
-            f"None of {len(rows)} rows is a closed {query.interval} bar of {query.calendar}: {int(table.off_grid.sum())} lie off "
-            f"the grid, {int(table.outside.sum())} outside the sessions, {int(table.forming.sum())} are still forming, "
-            f"{len(aside)} are impossible or contradict each other. Look at provider.stamp, calendar and interval.",
+            f"None of {len(rows)} rows is a closed, valid {query.interval} bar of {query.calendar}: "
+            f"{lost}. Look at calendar, interval and provider.stamp.".replace("_", " "),
             rows=len(rows),
         )
-    validate(clean[["symbol", "bar_end", *OHLCV]])
-    absent = sorted(set(query.symbols) - set(rows["symbol"]))
-    if absent:
-        notes += (f"The source has nothing of {', '.join(absent)}.",)
-    report, suspects = _report(rows, table, clean, aside, schedule, chosen, f"{zones or 'UTC'}, bar {stamp}")
+    order = np.lexsort((at, code))
+    order = order[fate[order] == _KEPT]
+    clean = validated(
+        pd.DataFrame({"symbol": found.take(code[order]), "bar_end": schedule.end[at[order]]}).assign(
+            **{name: values[order, column] for column, name in enumerate(OHLCV)}
+        )
+    )
+    limits = np.searchsorted(code[order], np.arange(len(names) + 1))
+    columns = {name: clean[name].to_numpy() for name in ("bar_end", *OHLCV)}
+    series = {
+        name: {column: whole[first:last] for column, whole in columns.items()}
+        for name, first, last in zip(names, limits[:-1], limits[1:], strict=True)
+    }
+    counts = np.bincount(code * len(FATES) + fate, minlength=len(names) * len(FATES)).reshape(-1, len(FATES))
+    jumps = np.bincount(code[order], _jumps(code[order], schedule.session[at[order]], columns), len(names))
+    way = "session dates" if key == "session" else f"UTC, bar {stamp}"
+    report = tuple(
+        SymbolReport(
+            symbol=name,
+            rows=int(counts[number].sum()),
+            first=iso(ends[0]) if len(ends) else None,
+            last=iso(ends[-1]) if len(ends) else None,
+            missing=schedule.closed_between(ends[0] - 1, ends[-1]) - len(ends) if len(ends) else 0,
+            zero_volume=int((series[name]["volume"] == 0).sum()),
+            jumps=int(jumps[number]),
+            grid=timetable.grid,
+            stamps=(told or {}).get(name, way),
+            **dict(zip(FATES, counts[number].tolist(), strict=True)),
+        )
+        for number, (name, ends) in enumerate((name, series[name]["bar_end"]) for name in names)
+    )
+    aside = (fate == _CONFLICT) | (fate == _IMPOSSIBLE)
     return Fetched(
-        timetable=Timetable(query.calendar, query.interval, chosen),
-        series={
-            str(s): {n: g[n].to_numpy() for n in ("bar_end", *OHLCV)} for s, g in clean.groupby("symbol", sort=True)
-        },
+        timetable=timetable,
+        series={line.symbol: series[line.symbol] for line in report if line.kept},
         report=report,
-        quarantine=aside[["symbol", "stamp", *OHLCV, "reason"]],
-        notes=notes + suspects,
+        quarantine=rows.loc[aside, ["symbol", "stamp", *OHLCV]].assign(reason=reason[aside]).reset_index(drop=True),
+        notes=_notes(report, absent, _blocks(names, code, instant)),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Placed:
-    """Where each row stands in the calendar, or why it stands nowhere."""
-
-    bar_end: Ints
-    off_grid: np.ndarray
-    outside: np.ndarray
-    forming: np.ndarray
-
-    @classmethod
-    def of(cls, rows: pd.DataFrame, schedule: Schedule, query: Query, stamp: str) -> _Placed:
-        second = rows["second"].to_numpy()
-        at = _locate(schedule, second, query.interval, stamp)
-        at[~rows["whole"].to_numpy()] = -1
-        instant = second - 1 if stamp == "end" else second
-        around = np.searchsorted(schedule.start, instant, "right") - 1
-        inside = (around >= 0) & (instant < schedule.end[np.maximum(around, 0)])
-        lost = at < 0
-        bar_end = schedule.end[np.maximum(at, 0)]
-        return cls(bar_end, lost & inside, lost & ~inside, ~lost & (bar_end > query.now))
-
-    @property
-    def usable(self) -> np.ndarray:
-        return ~(self.off_grid | self.outside | self.forming)
+_KEPT, _DUPLICATE, _CONFLICT, _IMPOSSIBLE, _OFF_GRID, _OUT, _FORMING = range(len(FATES))
+_UNREADABLE = np.iinfo(np.int64).min
+"""the instant of a stamp that is none"""
 
 
-def _locate(schedule: Schedule, second: Ints, interval: str, stamp: str) -> Ints:
-    if interval == "1d" and stamp == "start":
-        return schedule.by_session(second // 86400)
-    return schedule.by_end(second) if stamp == "end" else schedule.by_start(second)
+def _seconds(stamp: pd.Series) -> Ints:
+    """Epoch seconds, to the nearest: some vendors end a bar at 59.999."""
+    plain = stamp.dt.tz_convert(None) if stamp.dt.tz is not None else stamp
+    whole = plain.dt.round("s").to_numpy().astype("datetime64[s]").astype(np.int64)
+    return np.where(stamp.isna().to_numpy(), _UNREADABLE, whole)
 
 
-def _on_grid(rows: pd.DataFrame, query: Query, grid: str, stamp: str) -> tuple[Schedule, str]:
-    """The schedule of the grid that most stamps of each symbol lie on; all symbols have to agree."""
-    first, last = int(rows["second"].min()), int(rows["second"].max())
-    schedules = {name: Timetable(query.calendar, query.interval, name).between(first, last) for name in GRIDS}
-    if grid != "auto":
-        return schedules[grid], grid
-    hits = pd.DataFrame(
-        {name: _locate(s, rows["second"].to_numpy(), query.interval, stamp) >= 0 for name, s in schedules.items()}
-    )
-    count = hits.groupby(rows["symbol"].to_numpy()).sum()
-    count = count[count.sum(axis=1) > 0]
+def _around(timetable: Timetable, instant: Ints, now: int) -> Schedule:
+    """The calendar's bars around the stamps, no later than now: a mistyped year ahead does not stretch it."""
+    known = instant[instant != _UNREADABLE]
+    if not len(known):
+        raise NoBars(f"None of {len(instant)} stamps can be read as an instant.", rows=len(instant))
+    first = min(int(known.min()), now)
+    return timetable.between(first, max(first, min(int(known.max()), now)))
+
+
+def _places(schedule: Schedule, instant: Ints, key: str) -> Ints:
+    """Index of the bar each stamp names by its start, its end or its session date; -1 for none."""
+    if key == "session":
+        return np.where(instant % DAY == 0, schedule.by_session(instant // DAY), -1)
+    return schedule.by_end(instant) if key == "end" else schedule.by_start(instant)
+
+
+def _grid(query: Query, grid: str, key: str, names: Sequence[str], code: Ints, instant: Ints) -> str:
+    """The grid given, or the one that most stamps of every symbol with bars lie on; the session's when both are."""
+    if grid != "auto" or query.interval == "1d":
+        return grid if grid != "auto" else GRIDS[0]
+    hits = {}
+    for each in GRIDS:
+        at = _places(_around(Timetable(query.calendar, query.interval, each), instant, query.now), instant, key)
+        hits[each] = np.bincount(code[at >= 0], minlength=len(names))
+    clock = hits["clock"] > hits["session"]
     by_grid = {
-        "session": sorted(count.index[count["session"] > count["clock"]]),
-        "clock": sorted(count.index[count["clock"] > count["session"]]),
+        "session": [name for name, here, on in zip(names, ~clock, hits["session"], strict=True) if here and on],
+        "clock": [name for name, here in zip(names, clock, strict=True) if here],
     }
     if all(by_grid.values()):
-        told = "; ".join(
-            f"{len(names)} on the {name} grid ({', '.join(map(str, names[:12]))}{', ...' if len(names) > 12 else ''})"
-            for name, names in by_grid.items()
-        )
         raise MixedGrid(
-            f"The symbols' bars lie on two grids and can't share one time axis: {told}. Choose symbols of one grid in "
-            "universe.symbols, or say provider.grid to drop the other's bars.",
+            f"Bars that end at different times can't share one time axis: {len(by_grid['session'])} symbols lie on the "
+            f"session grid ({_named(by_grid['session'])}), {len(by_grid['clock'])} on the clock grid "
+            f"({_named(by_grid['clock'])}). Name the symbols of one grid in universe.symbols, or set provider.grid, "
+            "which drops the other's bars.",
             **by_grid,
         )
-    return (schedules["clock"], "clock") if by_grid["clock"] else (schedules["session"], "session")
+    return "clock" if by_grid["clock"] else "session"
 
 
-def _sorted_out(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows without exact copies, parted into valid ones and those for quarantine, with the reason."""
-    rows = rows.drop_duplicates(["symbol", "bar_end", *OHLCV])
-    reason = np.full(len(rows), "", dtype=object)
-    for rule, mask in violations(*(rows[name].to_numpy(dtype=float) for name in OHLCV)):
-        reason[mask & (reason == "")] = rule.text
-    reason[rows.duplicated(["symbol", "bar_end"], keep=False).to_numpy()] = CONFLICT
-    good = reason == ""
-    return rows[good], rows[~good].assign(reason=reason[~good])
+def _fates(
+    schedule: Schedule, at: Ints, code: Ints, instant: Ints, values: Array, key: str, now: int
+) -> tuple[Ints, NDArray]:
+    """What becomes of each row, and the reason why it is kept aside.
+
+    A copy is dropped before values are judged, and rows that contradict each other are all kept aside, whichever of
+    them would be possible: nothing tells which one was meant.
+    """
+    fate, reason = np.full(len(at), _KEPT), np.full(len(at), "", dtype=object)
+    inside = _inside(schedule, instant, key)
+    fate[at < 0] = np.where(instant[at < 0] > now, _FORMING, np.where(inside[at < 0], _OFF_GRID, _OUT))
+    fate[(at >= 0) & (schedule.end[at] > now)] = _FORMING
+    fate[instant == _UNREADABLE] = _IMPOSSIBLE
+    reason[instant == _UNREADABLE] = "the stamp must be one instant"
+    placed = np.flatnonzero(fate == _KEPT)
+    bar = pd.Series(code[placed] * len(schedule.end) + at[placed])
+    shared = placed[bar.duplicated(keep=False).to_numpy()]
+    copies = pd.DataFrame(values[shared]).assign(bar=code[shared] * len(schedule.end) + at[shared])
+    copy = copies.duplicated().to_numpy()
+    fate[shared[copy]] = _DUPLICATE
+    clash = copies[~copy]["bar"].duplicated(keep=False).to_numpy()
+    fate[shared[~copy][clash]] = _CONFLICT
+    reason[shared[~copy][clash]] = "other values for the same bar"
+    left = np.flatnonzero(fate == _KEPT)
+    for rule, broken in violations(*values[left].T):
+        fate[left[broken]] = _IMPOSSIBLE
+        reason[left[broken]] = [f"{said}; {rule.text}" if said else rule.text for said in reason[left[broken]]]
+    return fate, reason
 
 
-def _report(
-    rows: pd.DataFrame,
-    table: _Placed,
-    clean: pd.DataFrame,
-    aside: pd.DataFrame,
-    schedule: Schedule,
-    grid: str,
-    stamps: str,
-) -> tuple[tuple[SymbolReport, ...], tuple[str, ...]]:
-    """One report a symbol, and notes on moves that look like unadjusted splits."""
-    gap = np.abs(np.log(clean["open"] / clean.groupby("symbol")["close"].shift())) > JUMP
-    counted = pd.DataFrame(
-        {"rows": 1, "off_grid": table.off_grid, "out_of_session": table.outside, "forming": table.forming}
-    ).groupby(rows["symbol"].to_numpy()).sum()  # fmt: skip
-    kept = clean.assign(gap=gap, quiet=clean["volume"] == 0).groupby("symbol").agg(
-        kept=("bar_end", "size"), first=("bar_end", "min"), last=("bar_end", "max"), zero=("quiet", "sum"), jumps=("gap", "sum")
-    )  # fmt: skip
-    conflicts = aside[aside["reason"] == CONFLICT].groupby("symbol").size()
-    impossible = aside[aside["reason"] != CONFLICT].groupby("symbol").size()
-    report = []
-    for symbol, row in counted.iterrows():
-        good: Any = kept.loc[str(symbol)] if symbol in kept.index else None
-        lost = int(conflicts.get(symbol, 0)), int(impossible.get(symbol, 0))
-        count = int(good["kept"]) if good is not None else 0
-        expected = schedule.closed_between(int(good["first"]) - 1, int(good["last"])) if good is not None else 0
-        dropped = int(row["off_grid"] + row["out_of_session"] + row["forming"])
-        report.append(
-            SymbolReport(
-                symbol=str(symbol),
-                rows=int(row["rows"]),
-                kept=count,
-                first=iso(int(good["first"])) if good is not None else None,
-                last=iso(int(good["last"])) if good is not None else None,
-                duplicates=int(row["rows"]) - dropped - count - sum(lost),
-                conflicts=lost[0],
-                impossible=lost[1],
-                off_grid=int(row["off_grid"]),
-                out_of_session=int(row["out_of_session"]),
-                forming=int(row["forming"]),
-                missing=expected - count,
-                zero_volume=int(good["zero"]) if good is not None else 0,
-                jumps=int(good["jumps"]) if good is not None else 0,
-                grid=grid,
-                stamps=stamps,
-            )
-        )
-    jumpy = clean[np.asarray(gap)]
-    notes = tuple(
-        f"{symbol} opens {np.exp(np.log(part['open'].iloc[0] / clean.loc[: part.index[0], 'close'].iloc[-2])) - 1:+.0%} from the "
-        f"close before on {iso(int(part['bar_end'].iloc[0]))[:10]}"
-        + (f" (and {len(part) - 1} times more)" if len(part) > 1 else "")
-        + ": an unadjusted split, perhaps."
-        for symbol, part in jumpy.groupby("symbol")
-    )
-    return tuple(report), notes
+def _inside(schedule: Schedule, instant: Ints, key: str) -> NDArray[np.bool_]:
+    """Whether a stamp falls into trading, though perhaps on no edge of a bar."""
+    if key == "session":
+        return schedule.by_session(instant // DAY) >= 0
+    if key == "end":
+        bar = np.minimum(np.searchsorted(schedule.end, instant, "left"), len(schedule.end) - 1)
+        return (schedule.start[bar] < instant) & (instant <= schedule.end[bar])
+    bar = np.maximum(np.searchsorted(schedule.start, instant, "right") - 1, 0)
+    return (schedule.start[bar] <= instant) & (instant < schedule.end[bar])
 
 
-def _jumps_back(rows: pd.DataFrame) -> tuple[str, ...]:
-    """A series that goes back in time holds an appended block; newest-first files go back all the way and are fine."""
-    step = rows.groupby("symbol")["second"].diff()
-    back, forth = (step < 0).groupby(rows["symbol"]).sum(), (step > 0).groupby(rows["symbol"]).sum()
-    odd = sorted(map(str, back.index[(back > 0) & (forth > 0)]))
-    return (f"The rows of {', '.join(odd[:10])} jump back in time; they were put in order.",) if odd else ()
+def _jumps(code: Ints, session: Ints, columns: Mapping[str, Array]) -> NDArray[np.bool_]:
+    """Bars that open far from the close before, in a session that ends as far from the end of the one before.
+
+    A move within a bar is trade, and one that comes back in the session a bad print; a split is neither.
+    """
+    new = np.diff(code, prepend=-1) != 0
+    first = np.flatnonzero(new | (np.diff(session, prepend=-1) != 0))
+    day = np.searchsorted(first, np.arange(len(code)), "right") - 1
+    ends = columns["close"][np.append(first[1:], len(code)) - 1]
+    before = np.where(new, np.nan, np.roll(columns["close"], 1))
+    day_before = np.where(new[first], np.nan, np.roll(ends, 1))
+    gap, settled = columns["open"] / before, (ends / day_before)[day]
+    return ((gap >= 1 + JUMP) & (settled >= 1 + JUMP)) | ((gap <= 1 - JUMP) & (settled <= 1 - JUMP))
+
+
+def _blocks(names: Sequence[str], code: Ints, instant: Ints) -> list[str]:
+    """Symbols whose rows run neither forward nor backward in time throughout, as if blocks had been appended."""
+    order = np.argsort(code, kind="stable")
+    step = np.where(np.diff(code[order]) == 0, np.sign(np.diff(instant[order])), 0)
+    ups, downs = (np.bincount(code[order][1:][step == way], minlength=len(names)) for way in (1, -1))
+    return [name for name, turns in zip(names, np.minimum(ups, downs), strict=True) if turns]
+
+
+def _notes(report: Sequence[SymbolReport], absent: Sequence[str], blocks: Sequence[str]) -> tuple[str, ...]:
+    lost = [line.symbol for line in report if not line.kept]
+    jumpy = [f"{line.symbol} ({line.jumps})" for line in report if line.jumps]
+    notes = {
+        f"The source has no row of {_named(absent)}.": absent,
+        f"Not one row is left of {_named(lost)}.": lost,
+        f"The rows of {_named(blocks)} jump back in time; they were put in order.": blocks,
+        f"Moves of a third or more between two bars that the session did not take back, perhaps splits that prices "
+        f"are not adjusted for: {_named(jumpy)}.": jumpy,
+    }
+    return tuple(note for note, symbols in notes.items() if symbols)
+
+
+def _named(symbols: Sequence[str]) -> str:
+    more = f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else ""
+    return ", ".join(symbols[:NAMED]) + more
