@@ -49,9 +49,8 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """A version's calibrated answers on the hold-out rows and what became of them."""
+    """What became of a version's calibrated answers on the hold-out rows."""
 
-    probabilities: Array
     rps: Array
     direction: Array
     """RPS saved by direction, row by row"""
@@ -76,7 +75,8 @@ def gate(
     alpha = _spend(journal_of(home), challenger, lane, market, settings)
     rows = np.flatnonzero(holdout & table.complete)
     mine = answers(challenger, table.values, rows, market, labelled)
-    reference = float(metrics.rps(_prior(challenger, len(rows)), labelled.labels.action[rows]).mean())
+    knowing_nothing = metrics.rps(_prior(challenger, len(rows)), labelled.labels.action[rows])
+    reference = float(knowing_nothing.mean())
     theirs, duel, reason = _meet(champion, mine, rows, reference, market, labelled, settings)
     judgement = gates.judge(
         Evidence(
@@ -84,10 +84,7 @@ def gate(
             alpha=alpha,
             max_ic=_max_ic(market, settings, [mine.card, *comparison.leaderboard]),
             challenger=mine.card,
-            against_prior=_duel(
-                metrics.rps(_prior(challenger, len(rows)), labelled.labels.action[rows]) - mine.rps,
-                mine.direction, reference, market.bars.session[rows],
-            ),
+            against_prior=_duel(knowing_nothing - mine.rps, mine.direction, reference, market.bars.session[rows]),
             champion_version=champion.version if champion else None,
             champion=theirs.card if theirs else None,
             against_champion=duel,
@@ -133,11 +130,10 @@ def answers(model: ModelVersion, values: Array, rows: Ints, market: Market, labe
     bars, action = market.bars, labelled.labels.action[rows]
     inputs = model_inputs(values[rows], bars.symbols, bars.code[rows], model.card.symbols)
     probabilities = learned.apply(model.graph.probabilities(inputs))
-    prior = _prior(model, len(rows))
+    prior, scores = _prior(model, len(rows)), metrics.rps(probabilities, action)
     return Answers(
-        probabilities=probabilities,
-        rps=metrics.rps(probabilities, action),
-        direction=metrics.rps(symmetric(probabilities, prior), action) - metrics.rps(probabilities, action),
+        rps=scores,
+        direction=metrics.rps(symmetric(probabilities, prior), action) - scores,
         card=metrics.scorecard(
             model.card.candidate,
             "model",

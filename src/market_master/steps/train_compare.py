@@ -229,7 +229,6 @@ def _calibrated(plugin: Plugin, raw: list[Array], folds: list[FoldRows], setting
         prior = folds[number].prior
         learned = _calibration_of(raw, folds, range(number), prior)
         if plugin.facts["kind"] == "baseline":
-            learned = Calibration(1.0, 1.0, tuple(prior), learned.cuts)
             probabilities.append(raw[number])
         else:
             probabilities.append(learned.apply(raw[number]))
