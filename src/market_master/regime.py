@@ -60,7 +60,7 @@ def _raw(daily: Array) -> NDArray[np.str_]:
 
 def _confirmed(raw: NDArray[np.str_]) -> NDArray[np.str_]:
     """A change counts once it has stood for CONFIRMED sessions."""
-    settled, standing = raw.copy(), "neutral"
+    settled, standing = raw.astype("U8"), "neutral"
     for day in range(len(raw)):
         if day + 1 >= CONFIRMED and (raw[day + 1 - CONFIRMED : day + 1] == raw[day]).all():
             standing = str(raw[day])
