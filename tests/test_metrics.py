@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_odds import PRIOR, world
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import binom, spearmanr
 
 from market_master import metrics
 from market_master.domain import days
@@ -167,6 +167,66 @@ def test_calibration_error_by_hand():
     true = world(8, 50_000, 0.5)
     assert metrics.ece(true.probabilities, true.action) < 0.01
     assert metrics.ece(true.probabilities[:3], true.action[:3]) <= 1.0
+
+
+def test_rank_ic_is_spearman_s_of_each_instant():
+    """Across the symbols of an instant it is scipy's Spearman, in whatever order the rows come; a constant has none."""
+    random = np.random.default_rng(11)
+    score, z = random.standard_normal((2, 40)).round(1)
+    bar_end, order = np.repeat(np.arange(4), 10), random.permutation(40)
+    wanted = [spearmanr(score[bar_end == t], z[bar_end == t]).statistic for t in range(4)]
+    assert metrics.rank_ic(score[order], z[order], bar_end[order]) == pytest.approx(wanted)
+    assert np.isnan(metrics.rank_ic(np.zeros(40), z, bar_end)).all()
+
+
+def test_an_interval_holds_the_truth_as_often_as_it_says():
+    """Of 90 % bands of DIR in worlds with known odds, 90 % hold the exact value: within three binomial errors of 100."""
+    exact = card(*_long_run(0.1)).dir
+    held = 0
+    for seed in range(100):
+        true = world(seed, 4000, 0.1, per_day=40)
+        low, high = card(true.probabilities, true.action, z=true.z, session=true.session).intervals["dir"]
+        held += low <= exact <= high
+    low, high = binom.interval(0.997, 100, 0.90)
+    assert low <= held <= high
+
+
+def _long_run(rho: float) -> tuple[NDArray, NDArray]:
+    true = world(99, 1_000_000, rho, per_day=1000)
+    return true.probabilities, true.action
+
+
+def test_every_number_but_t_has_an_interval_around_it():
+    """Each interval holds its own number; the calibration error's, which noise can only raise, may lie above it."""
+    true = world(3, 5000, 0.3)
+    found = card(true.probabilities, true.action, z=true.z, session=true.session)
+    assert set(found.intervals) == {
+        "rps", "rpss", "vol", "dir", "ic", "log_loss", "macro_f1", "accuracy", "ece", "macro_f1_argmax",
+    }  # fmt: skip
+    for name, (low, high) in found.intervals.items():
+        assert low <= high
+        assert low <= getattr(found, name) <= high or name == "ece", name
+
+
+def test_null_values_are_those_of_actions_dealt_out_at_random():
+    """Shuffled actions have the null macro-F1 and accuracy, within three binomial errors."""
+    true = world(4, 100_000, 0.0)
+    decided = np.random.default_rng(5).permutation(true.action)
+    found = card(true.probabilities, true.action, decided=decided)
+    assert found.macro_f1 == pytest.approx(found.macro_f1_null, abs=3 * 0.5 / np.sqrt(100_000 * 0.1))
+    assert found.accuracy == pytest.approx(found.accuracy_null, abs=3 * 0.5 / np.sqrt(100_000))
+
+
+def test_reliability_bands_hold_the_truth_of_a_calibrated_model():
+    """Where the stated odds are the true ones, nine bins of ten have them in their 90 % band (three binomial errors)."""
+    true = world(6, 60_000, 0.5)
+    table = metrics.reliability(true.probabilities, true.action, true.session)
+    assert table.shape == (5, 10, 4)
+    stated, came, low, high = np.moveaxis(table, -1, 0)
+    assert (low <= came).all()
+    assert (came <= high).all()
+    assert (np.diff(stated, axis=1) >= 0).all()
+    assert ((low <= stated) & (stated <= high)).sum() >= binom.ppf(0.0015, 50, 0.9)
 
 
 def test_a_day_is_one_observation():

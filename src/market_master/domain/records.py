@@ -26,6 +26,20 @@ class Scorecard:
     ece: float
     fit_seconds: float
     folds: int
+    macro_f1_null: float | None = None
+    """macro-F1 of the same action shares dealt out at random"""
+    accuracy_null: float | None = None
+    macro_f1_argmax: float | None = None
+    rank_ic: float | None = None
+    """mean over instants of the Spearman correlation across symbols; None without any to rank"""
+    sign_accuracy: float | None = None
+    sign_base: float | None = None
+    """share of the more frequent sign"""
+    wss_ic: float | None = None
+    """correlation over time of the index's expected score with its next z, both weighted"""
+    wss_ic_t: float | None = None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """90 % band of each number, from a bootstrap of days"""
 
 
 @dataclass(frozen=True)
