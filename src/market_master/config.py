@@ -74,6 +74,8 @@ class Features(Section):
     """Which feature sets the candidates see."""
 
     sets: tuple[str, ...] = ("core",)
+    keep: int | None = Field(None, ge=1)
+    """train on this many, the most important by permutation on the folds before; empty = on all"""
 
 
 class Label(Section):
@@ -104,6 +106,26 @@ class Folds(Section):
     max_train_rows: int = Field(60_000, ge=1000)
 
 
+class Training(Section):
+    """How a candidate is fitted, whichever it is."""
+
+    seeds: int = Field(1, ge=1, le=20)
+    """fits that differ by their random seed alone, averaged"""
+    recency_sessions: int | None = Field(None, ge=1)
+    """half-life of a row's weight; empty = all rows weigh the same"""
+
+
+class Tuning(Section):
+    """Optuna's search of each candidate's parameters, on the development folds."""
+
+    trials: int = Field(0, ge=0)
+    """of each candidate, its defaults among them; 0 = defaults only"""
+    batch: int = Field(4, ge=1)
+    """trials asked for and told together: with a limit in trials the search is the same on any number of workers"""
+    seconds: float | None = Field(None, gt=0)
+    """no new batch of a candidate after this time; what is reached then depends on the machine"""
+
+
 class Gate(Section):
     """What a challenger has to prove."""
 
@@ -132,10 +154,19 @@ class Costs(Section):
 
 
 class Runner(Section):
-    """Where candidate x fold runs."""
+    """Where candidate x fold x trial runs."""
 
-    kind: Literal["local"] = "local"
+    kind: Literal["local", "dask"] = "local"
     workers: int = Field(2, ge=1)
+    """local processes"""
+    address: str | None = None
+    """of Dask's scheduler"""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Runner:
+        if self.kind == "dask" and not self.address:
+            raise ValueError("runner.kind is dask and needs runner.address, such as tcp://127.0.0.1:8786")
+        return self
 
 
 class Registry(Section):
@@ -156,6 +187,8 @@ class Settings(Section):
     label: Label = Label()
     folds: Folds = Folds()
     candidates: tuple[str, ...] = ("logistic",)
+    training: Training = Training()
+    tuning: Tuning = Tuning()
     gate: Gate = Gate()
     policy: Policy = Policy()
     costs: Costs = Costs()

@@ -1,19 +1,77 @@
-"""Where the many fits run: one `map`, in order, with the same results whatever the number of workers."""
+"""Where the many fits run: one `map`, in order, with the same results whatever carries them out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
+from market_master.domain.errors import RunnerError
+
 T = TypeVar("T")
+AHEAD = 2
+"""jobs that wait for each Dask thread: enough to keep it busy, few enough to fit in memory"""
+PATIENCE = "15s"
+"""for a Dask scheduler to answer"""
 
 
-def run_all(function: Callable[..., T], jobs: Iterable[tuple[Any, ...]], *, workers: int) -> Iterator[T]:
-    """function(*job) for each job, in local processes; results come in the jobs' order, each as soon as it may.
+@dataclass(frozen=True)
+class Runner:
+    """`local` processes, or the threads of a Dask cluster by the address of its scheduler.
 
-    Large arrays are shared through memory maps. Each process runs one thread of each numerical library.
+    Results are the same bits either way: a fit sees one thread of every numerical library, and no clock.
     """
-    from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
-        yield from Parallel(return_as="generator")(delayed(function)(*job) for job in jobs)
+    kind: str = "local"
+    workers: int = 2
+    address: str | None = None
+
+    def map(
+        self, function: Callable[..., T], jobs: Iterable[tuple[Any, ...]], *, shared: Sequence[Any] = ()
+    ) -> Iterator[T]:
+        """function(*shared, *job) for each job; results come in the jobs' order, each as soon as it may.
+
+        `shared` is sent once. Raises RunnerError when the cluster can't be reached, and whatever a job raises.
+        """
+        return self._on_dask(function, jobs, shared) if self.kind == "dask" else self._local(function, jobs, shared)
+
+    def _local(self, function: Callable[..., T], jobs: Iterable[tuple[Any, ...]], shared: Sequence[Any]) -> Iterator[T]:
+        """Large arrays are shared through memory maps."""
+        from joblib import Parallel, delayed, parallel_config
+
+        with parallel_config(backend="loky", n_jobs=self.workers, inner_max_num_threads=1):
+            yield from Parallel(return_as="generator")(delayed(function)(*shared, *job) for job in jobs)
+
+    def _on_dask(
+        self, function: Callable[..., T], jobs: Iterable[tuple[Any, ...]], shared: Sequence[Any]
+    ) -> Iterator[T]:
+        from distributed import Client
+
+        try:
+            client = Client(self.address, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise RunnerError(
+                f"No Dask scheduler answers at {self.address} within {PATIENCE}: start one with `dask scheduler` and "
+                "`dask worker ADDRESS --nthreads 1`, or set runner.kind to local."
+            ) from error
+        with client:
+            threads = sum(client.nthreads().values())
+            if not threads:
+                raise RunnerError(f"The Dask scheduler at {self.address} has no worker; start one with `dask worker`.")
+            sent = client.scatter(list(shared), broadcast=True) if shared else []
+            waiting, todo = deque[Any](), iter(jobs)
+
+            def submit(count: int) -> None:
+                for job in islice(todo, count):
+                    waiting.append(client.submit(_call, function, len(sent), *sent, job, pure=False))
+
+            submit(AHEAD * threads)
+            while waiting:
+                yield waiting.popleft().result()
+                submit(1)
+
+
+def _call(function: Callable[..., T], count: int, *given: Any) -> T:
+    return function(*given[:count], *given[count])

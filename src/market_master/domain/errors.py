@@ -25,6 +25,12 @@ class ConfigError(MarketMasterError):
     status = 500
 
 
+class RunnerError(MarketMasterError):
+    """The processes or the cluster that should do the work can't be had."""
+
+    title = "RunnerError"
+
+
 class DataError(MarketMasterError):
     """Bars, weights or files that are missing, invalid or too few."""
 

@@ -1,13 +1,15 @@
-"""What stands before every candidate: features as they are or standardised, the symbol one-hot; and one thread."""
+"""What stands around every candidate: features as they are or standardised, the symbol one-hot; weights; one thread."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
@@ -16,10 +18,11 @@ from threadpoolctl import threadpool_limits
 class OneThread(Pipeline):
     """A pipeline that fits and predicts on one thread, so that its numbers don't depend on how many there are."""
 
-    def fit(self, X: Any, y: Any = None, **params: Any) -> OneThread:
-        """As Pipeline."""
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> OneThread:
+        """As Pipeline; weights of rows go to the last step."""
+        weights = {} if sample_weight is None else {f"{self.steps[-1][0]}__sample_weight": sample_weight}
         with threadpool_limits(1):
-            fitted: OneThread = super().fit(X, y, **params)
+            fitted: OneThread = super().fit(X, y, **weights)
         return fitted
 
     def predict_proba(self, X: Any, **params: Any) -> NDArray[np.floating]:
@@ -42,6 +45,19 @@ def candidate(*steps: BaseEstimator, symbols: int, standardised: bool) -> OneThr
     one_hot = OneHotEncoder(categories=[known], handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     columns = ColumnTransformer([("features", scale, _features), ("symbol", one_hot, _symbol)])
     return OneThread([("columns", columns), *((type(step).__name__.lower(), step) for step in steps)])
+
+
+def averaged(members: Sequence[OneThread], names: Sequence[str] | None = None) -> OneThread:
+    """The mean of several candidates' raw probabilities; of one it is that one."""
+    if len(members) == 1:
+        return members[0]
+    named = list(zip(names or [f"seed_{n}" for n in range(len(members))], members, strict=True))
+    return OneThread([("vote", VotingClassifier(named, voting="soft", flatten_transform=False))])
+
+
+def keeping(made: OneThread, columns: Sequence[int]) -> OneThread:
+    """The candidate, looking at some columns of the inputs only; the symbol's has to be the last of them."""
+    return OneThread([("kept", ColumnTransformer([("kept", "passthrough", list(columns))])), *made.steps])
 
 
 def _features(X: NDArray[np.float32]) -> list[int]:

@@ -10,6 +10,8 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.errors import FingerprintMismatch, ModelError
 from market_master.domain.sessions import Timetable
 
+TUPLES = ("symbols", "members", "features", "classes", "class_shares", "importance")
+
 
 @dataclass(frozen=True)
 class Card:
@@ -46,6 +48,14 @@ class Card:
     label_known: str
     """end of the last label it learned from; a hold-out must begin after it"""
     train_rows: int
+    parameters: dict[str, Any]
+    """what the candidate was made with"""
+    class_shares: tuple[dict[str, Any], ...]
+    """of the labels, by fold"""
+    importance: tuple[dict[str, Any], ...]
+    """RPS lost when a feature's days are permuted, most important first"""
+    trials: int
+    """recipes that were tried to find it"""
     recipe_hash: str
     data_hash: str
     graph_sha256: str
@@ -68,7 +78,7 @@ class Card:
         """A card from its JSON. Raises ModelError for anything that is not a whole card."""
         try:
             values = json.loads(text)
-            tuples = {name: tuple(values[name]) for name in ("symbols", "members", "features", "classes")}
+            tuples = {name: tuple(values[name]) for name in TUPLES}
             card = cls(**{**values, **tuples})
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"The model card can't be read: {error!r}; train and promote a new version.") from error

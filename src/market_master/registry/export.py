@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -16,7 +16,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from skl2onnx.operator_converters.random_forest import convert_sklearn_random_forest_classifier
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline
 
@@ -34,6 +34,7 @@ def to_onnx(estimator: Pipeline, width: int) -> bytes:
     The same fit always gives the same bytes.
     """
     _register()
+    estimator = _plain(estimator)
     graph = convert_sklearn(
         estimator,
         name="market_master",
@@ -48,6 +49,17 @@ def to_onnx(estimator: Pipeline, width: int) -> bytes:
 def parity(estimator: Pipeline, graph: bytes, X: NDArray[np.float32]) -> float:
     """Largest difference between the pipeline's probabilities and its graph's, over all rows and classes."""
     return float(np.abs(estimator.predict_proba(X) - Graph(graph).probabilities(X)).max())
+
+
+def _plain(estimator: Any) -> Any:
+    """The same fit in scikit-learn's own classes, which skl2onnx looks up by exact type."""
+    if isinstance(estimator, Pipeline):
+        return Pipeline([(name, _plain(step)) for name, step in estimator.steps])
+    if isinstance(estimator, VotingClassifier):
+        twin = copy(estimator)
+        twin.estimators_ = [_plain(member) for member in estimator.estimators_]
+        return twin
+    return estimator
 
 
 @cache

@@ -17,6 +17,7 @@ from market_master import charts, features
 from market_master.config import PROJECT_ROOT, Settings
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
+from market_master.domain.records import Scorecard
 from market_master.domain.sessions import iso
 from market_master.journal import journal_of
 from market_master.registry.card import Card
@@ -72,6 +73,10 @@ def register(
         train_last=iso(bars.bar_end[rows].max()),
         label_known=iso(bars.next_end[labelled.zones.dev].max()),
         train_rows=len(rows),
+        parameters=_parameters(comparison),
+        class_shares=comparison.class_shares,
+        importance=tuple(asdict(one) for one in comparison.importance),
+        trials=comparison.trials,
         recipe_hash=_recipe(comparison, hashes, settings),
         data_hash=market.data_hash,
         graph_sha256=Graph(graph).sha256,
@@ -104,12 +109,16 @@ def commit() -> str | None:
     return answer.stdout.strip()
 
 
+def _parameters(comparison: Comparison) -> dict[str, Any]:
+    """What the winner was made with: every plain parameter of its estimator, and the number of seeds."""
+    plain = {k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool))}
+    return plain | {"seeds": comparison.recipe.seeds}
+
+
 def _recipe(comparison: Comparison, hashes: dict[str, str], settings: Settings) -> str:
-    """Hash of what makes a model, data apart: features, label, candidate, parameters."""
-    plain = {
-        k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool, type(None)))
-    }
-    parts: list[Any] = [hashes, settings.label.model_dump(), settings.folds.model_dump(), comparison.winner, plain]
+    """Hash of what makes a model, data apart: features, label, folds, training, candidate, parameters."""
+    sections = settings.model_dump(mode="json", include={"label", "folds", "training"})
+    parts: list[Any] = [hashes, comparison.kept, sections, comparison.winner, _parameters(comparison)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -121,15 +130,14 @@ def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, s
         frame["bar_end"] = pd.to_datetime(frame["bar_end"], unit="s", utc=True)
         run.dataset(frame, f"{settings.name}-{name}", name)
     for card in comparison.leaderboard:
-        numbers = {k: v for k, v in asdict(card).items() if k not in ("candidate", "kind")}
         params: dict[str, Any] = {"kind": card.kind, "data_hash": market.data_hash}
+        if card.candidate in comparison.searches:
+            params |= comparison.searches[card.candidate].recipe.parameters
         if card.candidate == comparison.winner:
-            params |= {
-                k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool))
-            }
-        run.candidate(card.candidate, params, numbers)
+            params |= _parameters(comparison)
+        run.candidate(card.candidate, params, _numbers(card))
     winner = next(card for card in comparison.leaderboard if card.candidate == comparison.winner)
-    run.metrics({f"dev_{k}": v for k, v in asdict(winner).items() if isinstance(v, (int, float))})
+    run.metrics({f"dev_{k}": v for k, v in _numbers(winner).items()})
     run.tag(winner=comparison.winner, data_hash=market.data_hash)
     folder = home / "data" / "runs" / run.id
     baseline = next(card.candidate for card in comparison.leaderboard if card.kind == "baseline")
@@ -145,7 +153,24 @@ def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, s
         "winner": comparison.winner,
         "why": comparison.why,
         "folds": list(comparison.class_shares),
+        "importance": [asdict(one) for one in comparison.importance],
+        "kept": list(comparison.kept),
+        "tuning": {name: search.why for name, search in comparison.searches.items()},
+        "trials": [
+            {"candidate": name, "number": trial.number, "rps": trial.value, **trial.parameters}
+            for name, search in comparison.searches.items()
+            for trial in search.trials
+        ],
         "calibration": comparison.calibration.state(),
     }
     write_whole(board, json.dumps(summary, indent=2).encode())
     run.file(board)
+
+
+def _numbers(card: Scorecard) -> dict[str, float | None]:
+    """A scorecard as flat numbers, the ends of its intervals among them."""
+    flat = {k: v for k, v in asdict(card).items() if isinstance(v, (int, float))}
+    ends = zip(("low", "high"), zip(*card.intervals.values(), strict=True), strict=False)
+    return flat | {
+        f"{name}_{end}": value for end, values in ends for name, value in zip(card.intervals, values, strict=True)
+    }

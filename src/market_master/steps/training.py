@@ -70,7 +70,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
     try:
         table = todo.features(market.bars, settings, market.members)
         labelled = todo.label(market.bars, settings)
-        comparison = todo.train_compare(market, table, labelled, settings)
+        comparison = todo.train_compare(market, table, labelled, settings, home)
         version = decision = None
         reports: dict[str, str] = {}
         signal: IndexSignal | None = None

@@ -1,0 +1,116 @@
+"""Which features matter: how much worse the answers get when a feature's days are dealt out anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master import metrics
+from market_master.domain.bars import Array, Bars
+from market_master.domain.days import by_day, newey_west_se
+from market_master.domain.sessions import Ints
+from market_master.folds import sample_timestamps
+from market_master.steps.walk_forward import SEED, Course, Recipe
+
+ROWS = 8000
+"""of each fold's test rows that are asked, by whole timestamps"""
+SCREENER = "lightgbm"
+"""the candidate that screens features inside the folds"""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """RPS lost, as a share of the prior's, when one feature's days are permuted; mean of test days, with its error."""
+
+    feature: str
+    loss: float
+    error: float
+
+
+def measure(recipe: Recipe, course: Course, names: Sequence[str], numbers: Sequence[int]) -> tuple[Importance, ...]:
+    """The importance of each feature to a recipe on the test rows of some folds, most important first.
+
+    Whole days are permuted, so that a day keeps its shape and its cross-section (Breiman 2001, by blocks of days).
+    """
+    daily = np.concatenate(_losses(recipe, course, len(names), numbers))
+    found = [Importance(name, float(own.mean()), newey_west_se(own)) for name, own in zip(names, daily.T, strict=True)]
+    return tuple(sorted(found, key=lambda one: -one.loss))
+
+
+def screened(course: Course, recipe: Recipe, names: Sequence[str], keep: int) -> Course:
+    """The course on which each fold's candidates see the `keep` features most important on the folds before it.
+
+    The first fold, which only teaches calibration, keeps all; the registered model sees those of all folds.
+    """
+    losses = _losses(recipe, course, len(names), range(len(course.folds)))
+    chosen: list[Ints | None] = [None]
+    for number in range(1, len(course.folds) + 1):
+        order = np.argsort(-np.concatenate(losses[:number]).mean(axis=0), kind="stable")
+        chosen.append(np.append(np.sort(order[:keep]), len(names)))
+    return course.narrowed(chosen)
+
+
+def _losses(recipe: Recipe, course: Course, features: int, numbers: Sequence[int]) -> list[Array]:
+    """For each fold [test days, features]."""
+    jobs = []
+    for number in numbers:
+        fold, bars = course.folds[number], course.bars
+        asked = np.zeros(len(bars), dtype=bool)
+        asked[fold.test] = True
+        asked &= sample_timestamps(asked, bars.bar_end, ROWS)
+        test = np.flatnonzero(asked)
+        estimator, rows, action, weight, _, _ = course.job(recipe, number)
+        other = days_permuted(bars, test, np.random.default_rng([SEED, number]))
+        facts = (
+            fold.action[test],
+            bars.session[test],
+            features,
+            float(metrics.rps(np.tile(fold.prior, (len(test), 1)), fold.action[test]).mean()),
+        )
+        jobs.append((estimator, rows, action, weight, test, other, *facts))
+    return list(course.runner.map(_fit_and_permute, jobs, shared=(course.inputs,)))
+
+
+def _fit_and_permute(
+    inputs: NDArray[np.float32],
+    estimator: Any,
+    train: Ints,
+    action: NDArray[np.int8],
+    weight: Array | None,
+    test: Ints,
+    other: Ints,
+    came: NDArray[np.int8],
+    session: Ints,
+    features: int,
+    reference: float,
+) -> Array:
+    extra = {} if weight is None else {"sample_weight": weight}
+    fitted = estimator.fit(inputs[train], action, **extra)
+    asked = inputs[test]
+    usual = metrics.rps(np.asarray(fitted.predict_proba(asked), dtype=float), came)
+    lost = []
+    for column in range(features):
+        changed = asked.copy()
+        changed[:, column] = asked[other, column]
+        answered = np.asarray(fitted.predict_proba(changed), dtype=float)
+        lost.append(by_day(metrics.rps(answered, came) - usual, session) / reference)
+    return np.stack(lost, axis=1)
+
+
+def days_permuted(bars: Bars, rows: Ints, random: np.random.Generator) -> Ints:
+    """For each of some rows the place of its counterpart: same symbol and slot, on the day that takes this day's place.
+
+    A row without a counterpart stays where it is.
+    """
+    days, place = np.unique(bars.session[rows], return_inverse=True)
+    kinds, kind = np.unique(bars.code[rows] * 10_000 + bars.slot[rows], return_inverse=True)
+    key = place * len(kinds) + kind
+    order = np.argsort(key, kind="stable")
+    wanted = random.permutation(len(days))[place] * len(kinds) + kind
+    at = np.minimum(np.searchsorted(key[order], wanted), len(rows) - 1)
+    found = order[at]
+    return np.where(key[found] == wanted, found, np.arange(len(rows)))
