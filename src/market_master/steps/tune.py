@@ -14,9 +14,13 @@ from market_master import tuning
 from market_master.config import Settings
 from market_master.domain.bars import Array
 from market_master.domain.days import newey_west_se
+from market_master.plugins import Plugin
 from market_master.steps.progress import tell
 from market_master.steps.walk_forward import Course, Recipe, answers, calibrated, daily_rps
 from market_master.tuning import Trial
+
+PARTS = {"features", "label", "folds", "training"}
+"""of the settings that make another study, beside the size of its batches"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +40,9 @@ def tune(recipe: Recipe, course: Course, settings: Settings, key: str, home: Pat
     space = recipe.plugin.facts["space"]
     if not space or not settings.tuning.trials:
         return Search(recipe, (), "not tuned")
-    defaults = {name: inspect.signature(recipe.plugin.make).parameters[name].default for name in space}
-    told = [
-        key,
-        recipe.name,
-        recipe.seeds,
-        space,
-        defaults,
-        *(settings.model_dump(mode="json")[part] for part in PARTS),
-    ]
+    usual = defaults(recipe.plugin)
+    told = [key, recipe.name, recipe.seeds, space, usual, settings.tuning.batch]
+    told += [settings.model_dump(mode="json", include=PARTS)]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
     def evaluate(asked: Sequence[dict[str, Any]], stop: Callable[[int, int, float], bool]) -> list[Array | None]:
@@ -53,18 +51,20 @@ def tune(recipe: Recipe, course: Course, settings: Settings, key: str, home: Pat
     trials = tuning.search(
         f"{recipe.name}-{digest[:16]}",
         space,
-        defaults,
+        usual,
         evaluate,
         trials=settings.tuning.trials,
         batch=settings.tuning.batch,
         seconds=settings.tuning.seconds,
         store=home / "data" / "optuna.db" if home else None,
     )
-    return _chosen(recipe, trials, defaults)
+    return _chosen(recipe, trials, usual)
 
 
-PARTS = ("label", "folds", "training", "tuning")
-"""of the settings that make another study"""
+def defaults(plugin: Plugin) -> dict[str, Any]:
+    """What the parameters that may be tuned are when they are not."""
+    known = inspect.signature(plugin.make).parameters
+    return {name: known[name].default for name in plugin.facts["space"]}
 
 
 def _evaluate(recipes: Sequence[Recipe], course: Course, stop: Callable[[int, int, float], bool]) -> list[Array | None]:
@@ -85,14 +85,14 @@ def _evaluate(recipes: Sequence[Recipe], course: Course, stop: Callable[[int, in
     ]
 
 
-def _chosen(recipe: Recipe, trials: Sequence[Trial], defaults: dict[str, Any]) -> Search:
+def _chosen(recipe: Recipe, trials: Sequence[Trial], usual: dict[str, Any]) -> Search:
     scored = [(trial, trial.daily) for trial in trials if trial.daily is not None]
-    first, usual = next(pair for pair in scored if pair[0].parameters == defaults)
+    first, before = next(pair for pair in scored if pair[0].parameters == usual)
     best, daily = min(scored, key=lambda pair: (float(pair[1].mean()), pair[0].number))
     said = f"of {len(trials)} trials of {recipe.name} ({len(trials) - len(scored)} pruned)"
     if best is first:
         return Search(recipe, tuple(trials), f"The defaults are the best {said}.")
-    gained = usual - daily
+    gained = before - daily
     error = newey_west_se(gained)
     verdict = f"trial {best.number} gains {gained.mean():.6f} of RPS a day on the defaults, standard error {error:.6f}"
     if gained.mean() <= error:
