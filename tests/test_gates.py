@@ -19,9 +19,9 @@ from market_master.plugins import family
 RULES = family("gates")
 SKILL = sorted(name for name, plugin in RULES.items() if plugin.facts["proves"] == gates.SKILL_RULES)
 SOUND = sorted(set(RULES) - set(SKILL))
-LIKED = Gain(mean=0.004, low=0.001, high=0.007, p_value=0.0123, days=60)
-EQUAL = Gain(mean=0.0, low=0.0, high=0.0, p_value=1.0, days=60)
-WORSE = Gain(mean=-0.006, low=-0.009, high=-0.003, p_value=0.97, days=60)
+LIKED = Gain(mean=0.004, low=0.001, high=0.007, p_value=0.0123, days=60, p_bootstrap=0.0123, p_diebold_mariano=0.0101)
+EQUAL = Gain(mean=0.0, low=0.0, high=0.0, p_value=1.0, days=60, p_bootstrap=1.0, p_diebold_mariano=1.0)
+WORSE = Gain(mean=-0.006, low=-0.009, high=-0.003, p_value=0.97, days=60, p_bootstrap=0.97, p_diebold_mariano=0.96)
 NEEDS = {
     "beats_prior": ["against_prior"],
     "knows_direction": ["against_prior"],
@@ -135,7 +135,7 @@ def test_no_evidence_is_a_no(rule, lacking):
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_numbers_that_are_none_do_not_pass(rule):
     """NaN is below no limit and above none: each rule that looks at a number refuses it."""
-    nan, gain = math.nan, Gain(math.nan, math.nan, math.nan, math.nan, 60)
+    nan, gain = math.nan, Gain(math.nan, math.nan, math.nan, math.nan, 60, math.nan, math.nan)
     poisoned = {
         "against_prior": Duel(gain, gain),
         "against_champion": Duel(gain, gain),

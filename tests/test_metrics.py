@@ -272,7 +272,7 @@ def test_t_is_0_when_nothing_happened():
 
 def test_no_gain_on_any_day_has_p_1():
     """A model against itself."""
-    assert gain(np.zeros(60)) == days.Gain(0.0, 0.0, 0.0, 1.0, 60)
+    assert gain(np.zeros(60)) == days.Gain(0.0, 0.0, 0.0, 1.0, 60, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("daily", [[], [0.1], [0.0], [0.1] * 20 + [np.nan], [np.inf, 1.0]])

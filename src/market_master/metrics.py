@@ -10,15 +10,15 @@ from scipy.stats import rankdata
 
 from market_master.domain.actions import CLASSES, expected_score, symmetric
 from market_master.domain.bars import Array
-from market_master.domain.days import day_t
+from market_master.domain.days import BLOCK, circular_blocks, day_t
 from market_master.domain.records import Scorecard
 from market_master.domain.sessions import Ints
 
 Actions = NDArray[np.integer]
 COUNT = len(CLASSES)
 BINS = 10
-DRAWS, BLOCK, SEED = 500, 5, 7
-"""bootstrap of days behind every interval: circular blocks of five sessions"""
+DRAWS, SEED = 500, 7
+"""bootstrap of days behind every interval"""
 
 
 def rps(probabilities: Array, action: Actions) -> Array:
@@ -135,12 +135,9 @@ def scorecard(
 
 
 def day_draws(days: int) -> Array:
-    """How often each day is drawn: [draws, days], circular blocks of days, seeded."""
-    block = min(BLOCK, days)
-    starts = np.random.default_rng(SEED).integers(0, days, (DRAWS, -(-days // block)))
-    drawn = ((starts[..., None] + np.arange(block)) % days).reshape(DRAWS, -1)[:, :days]
-    flat = np.bincount((np.arange(DRAWS)[:, None] * days + drawn).ravel(), minlength=DRAWS * days)
-    return flat.reshape(DRAWS, days).astype(float)
+    """How often each day is drawn: [draws, days], in circular blocks of days, seeded."""
+    drawn = np.arange(DRAWS)[:, None] * days + circular_blocks(days, BLOCK, DRAWS, SEED)
+    return np.bincount(drawn.ravel(), minlength=DRAWS * days).reshape(DRAWS, days).astype(float)
 
 
 def _numbers(sums: dict[str, Array], times: Array) -> dict[str, Array]:
