@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from market_master.domain.records import IndexSignal, as_json
+from market_master.steps.audit import Certificate
 from market_master.steps.fetch import Market
 from market_master.steps.gate import Decision
 from market_master.steps.register import register
@@ -29,6 +30,7 @@ def as_tasks() -> Steps:
         features=_task("features", plain.features, HOUR),
         label=_task("label", plain.label, HOUR),
         train_compare=_task("train_compare", plain.train_compare, 3 * HOUR, _leaderboard),
+        audit=_task("audit", plain.audit, HOUR, _laws),
         register=_task("register", register, HOUR),
         gate=_task("gate", plain.gate, HOUR, _verdicts),
         promote=_task("promote", plain.promote, 600),
@@ -79,6 +81,15 @@ def _data(market: Market) -> None:
 
 def _leaderboard(comparison: Comparison) -> None:
     create_table_artifact(as_json(comparison.leaderboard), key="leaderboard", description=comparison.why)
+
+
+def _laws(certificate: Certificate) -> None:
+    broken = [as_json(finding) for finding in certificate.findings if not finding.passed]
+    create_table_artifact(
+        broken or [{"laws": ", ".join(certificate.laws), "objects": len(certificate.findings), "passed": True}],
+        key="audit",
+        description=f"Leak suite, certificate {certificate.key}.",
+    )
 
 
 def _verdicts(decision: Decision) -> None:

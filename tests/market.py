@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from market_master.domain.bars import OHLCV, Bars
+from market_master.audit.perturb import changed, scaled, shaken
+from market_master.domain.bars import Bars
 from market_master.domain.sessions import DAY, Timetable
 
+__all__ = ["changed", "random_bars", "scaled", "shaken"]
 FIRST_INSTANT = 1_698_796_800
 """2023-11-01: the weeks after it hold the half-day of 24 November and a clock change"""
 
@@ -56,41 +57,3 @@ def random_bars(
         kept = random.random(count) >= missing
         series[f"S{number + 1}"] = {name: values[kept] for name, values in columns.items()}
     return Bars.of(timetable, series)
-
-
-def changed(bars: Bars, rows: NDArray, **columns: NDArray | float) -> Bars:
-    """The same bars with some columns of some rows (a mask or indices) put to other values."""
-    series = {symbol: bars.series(symbol) for symbol in bars.symbols}
-    for name, values in columns.items():
-        whole = getattr(bars, name).copy()
-        whole[rows] = values
-        for symbol, span in bars:
-            series[symbol][name] = whole[span]
-    return Bars.of(bars.timetable, series)
-
-
-def shaken(bars: Bars, rows: NDArray, seed: int = 0) -> Bars:
-    """The same bars with some rows replaced: other prices, of another level and range, and other volumes."""
-    random = np.random.default_rng(seed)
-    count = len(bars.close[rows])
-    level = np.exp(0.05 * random.standard_normal(count))
-    prices = np.sort(np.exp(0.01 * random.standard_normal((4, count))), axis=0) * bars.close[rows] * level
-    flipped = random.random(count) < 0.5
-    return changed(
-        bars,
-        rows,
-        low=prices[0],
-        open=np.where(flipped, prices[1], prices[2]),
-        close=np.where(flipped, prices[2], prices[1]),
-        high=prices[3],
-        volume=(bars.volume[rows] + 1.0) * np.exp(random.standard_normal(count)),
-    )
-
-
-def scaled(bars: Bars, price: float, volume: float = 1.0) -> Bars:
-    """The same bars in another unit of price and of volume."""
-    return changed(
-        bars,
-        np.ones(len(bars), dtype=bool),
-        **{name: getattr(bars, name) * (volume if name == "volume" else price) for name in OHLCV},
-    )

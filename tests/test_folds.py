@@ -13,7 +13,7 @@ from market import random_bars
 from numpy.typing import NDArray
 
 from market_master.domain.errors import TooFewBars
-from market_master.folds import Fold, PurgedWalkForward, sample_timestamps, zones
+from market_master.folds import CombinatorialPurged, Fold, PurgedWalkForward, sample_timestamps, zones
 
 DAY, HOUR = 86_400, 3600
 law = settings(max_examples=80, derandomize=True, database=None, deadline=None)
@@ -115,6 +115,45 @@ def test_the_order_of_rows_does_not_matter(panel, splits, embargo, seed):
     for one, two in pairs:
         assert np.array_equal(one.train[order], two.train)
         assert np.array_equal(one.test[order], two.test)
+
+
+@law
+@given(panels(), st.integers(2, 5), st.integers(0, 2), st.integers(1, 30))
+def test_a_rolling_window_is_the_newest_part_of_the_expanding_one(panel, splits, embargo, kept):
+    """The same tests; of the training rows those of the last so many sessions."""
+    if folds(panel, splits, embargo) is None:
+        return
+    rolling = PurgedWalkForward(splits, embargo, kept).split(panel.session, panel.end, panel.label_end)
+    days = np.unique(panel.session)
+    for one, other in zip(folds(panel, splits, embargo), rolling, strict=True):
+        assert np.array_equal(one.test, other.test)
+        assert not (other.train & ~one.train).any()
+        first = days[max(0, np.searchsorted(days, panel.session[one.train].max()) + 1 - kept)]
+        assert not (one.train & ~other.train & (panel.session > first)).any()
+        assert len(np.unique(panel.session[other.train])) <= kept
+
+
+@law
+@given(panels(), st.integers(0, 2))
+def test_combinations_purge_on_both_sides_of_each_test(panel, embargo):
+    """15 splits of 6 blocks add up to 5 whole paths; no training label reaches into a test block, nor sits just after."""
+    splitter = CombinatorialPurged(6, 2, embargo)
+    days = np.unique(panel.session)
+    if len(days) < 6 * (embargo + 2):
+        with pytest.raises(TooFewBars):
+            list(splitter.split(panel.session, panel.end, panel.label_end))
+        return
+    found = list(splitter.split(panel.session, panel.end, panel.label_end))
+    assert (len(found), splitter.paths) == (15, 5)
+    assert (sum(fold.test.astype(int) for _, fold in found) == 5).all()
+    for chosen, fold in found:
+        assert not (fold.train & fold.test).any()
+        for block in (np.array_split(days, 6)[number] for number in chosen):
+            inside = (panel.session >= block[0]) & (panel.session <= block[-1])
+            earlier = fold.train & (panel.session < block[0])
+            assert panel.label_end[earlier].max(initial=0) < panel.end[inside].min()
+            near = days[np.searchsorted(days, block[-1]) + 1 :][:embargo]
+            assert not np.isin(panel.session[fold.train], near).any()
 
 
 def test_too_few_sessions_for_the_folds_are_refused_with_both_numbers():

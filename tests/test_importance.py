@@ -10,9 +10,10 @@ from market import random_bars
 from trained import settings_of
 
 from market_master import store
+from market_master.domain.days import days_permuted
 from market_master.plugins import family
 from market_master.steps import features, fetch, label
-from market_master.steps.importance import days_permuted, measure, screened
+from market_master.steps.importance import measure, screened
 from market_master.steps.walk_forward import Course, Recipe, course
 
 
@@ -29,7 +30,7 @@ def test_a_permuted_day_is_a_whole_other_day() -> None:
     """Rows of one day go to rows of one other day, same symbol and slot; every row is used at most once."""
     bars = random_bars(2, symbols=3, sessions=12, missing=0.05)
     rows = np.flatnonzero(bars.session >= bars.session[20])
-    other = days_permuted(bars, rows, np.random.default_rng(1))
+    other = days_permuted(bars.code[rows], bars.slot[rows], bars.session[rows], np.random.default_rng(1))
     moved = other != np.arange(len(rows))
     assert moved.mean() > 0.5
     assert (bars.code[rows[other]] == bars.code[rows]).all()

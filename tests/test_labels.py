@@ -10,11 +10,11 @@ from market import changed, random_bars, scaled, shaken
 from numpy.typing import NDArray
 
 from market_master.domain.bars import Bars
-from market_master.domain.errors import TooFewBars
-from market_master.labels import Labeler, Labels, cut, forward_return
+from market_master.domain.errors import ConfigError, ModelError, TooFewBars
+from market_master.labels import Labeler, Labels, Window, cut, restored, uniqueness
 from market_master.plugins import family
 
-KINDS = sorted(family("labels"))
+KINDS = sorted(name for name, plugin in family("labels").items() if "least_horizon" not in plugin.facts)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -236,13 +236,124 @@ def test_ties_go_to_hold(sign):
     bars = random_bars(9, symbols=1, sessions=1)
     weak, strong = np.full(len(bars), 0.01), np.full(len(bars), 0.02)
     ahead = sign * np.array([0.0, 0.01, np.nextafter(0.01, 1), 0.02, np.nextafter(0.02, 1), 0.5, np.nan])
-    scores = cut(bars, ahead, ahead, weak, strong).action - 2
+    scores = cut(bars, ahead, ahead, weak, strong, bars.next_end).action - 2
     assert scores.tolist() == [0, 0, sign, sign, 2 * sign, 2 * sign, -3]
 
 
 def test_forward_return_is_half_open_over_symbols():
     """The first bar of the next symbol is nobody's next bar."""
     bars = random_bars(10, symbols=2, sessions=2)
-    ahead = forward_return(bars)
+    ahead = Window().returns(bars)
     assert np.isnan(ahead[bars.offsets[1:] - 1]).all()
     assert np.isfinite(ahead).sum() == len(bars) - 2
+
+
+LONG = [("scaled_quantile", 5), ("fixed", 3), ("quantile", 4), ("triple_barrier", 5), ("triple_barrier", 6)]
+every_length = pytest.mark.parametrize(("kind", "horizon"), LONG)
+targets = pytest.mark.parametrize("target", ["open_to_close", "close_to_close"])
+
+
+@every_length
+@targets
+def test_a_long_label_sees_its_window_and_nothing_else(kind, horizon, target):
+    """With later bars gone or others, a label whose window had closed is the same, and no other is known."""
+    bars = random_bars(11, symbols=2, sessions=60, missing=0.02)
+    labeler = learned(kind, bars, horizon=horizon, target=target)
+    whole = labeler.transform(bars)
+    assert (whole.label_end[whole.known] <= Window(target, horizon).end(bars)[whole.known]).all()
+    assert (whole.label_end[whole.known] > bars.bar_end[whole.known]).all()
+    for moment in np.unique(bars.bar_end)[[150, 203, 301]]:
+        early = bars.until(int(moment))
+        labels = labeler.transform(early)
+        rows = bars.bar_end <= moment
+        closed = Window(target, horizon).end(early) <= moment
+        assert same(labels, whole, closed, rows & (Window(target, horizon).end(bars) <= moment))
+        other = labeler.transform(shaken(bars, bars.bar_end > moment))
+        final = whole.known & (whole.label_end <= moment)
+        assert np.array_equal(whole.action[final], other.action[final])
+
+
+@every_length
+@targets
+def test_no_night_lies_inside_a_window(kind, horizon, target):
+    """An intraday label spans only bars that follow each other without a pause; from a close it can't cross a night."""
+    bars = random_bars(12, symbols=2, sessions=90, missing=0.03)
+    labels = learned(kind, bars, horizon=horizon, target=target).transform(bars)
+    rows = np.flatnonzero(labels.known)
+    assert len(rows) > 60
+    first = rows if target == "close_to_close" else rows + 1
+    assert (bars.session[first] == bars.session[rows + horizon]).all()
+    assert (bars.bar_end[rows + horizon] - bars.bar_end[rows + 1] <= (horizon - 1) * 3600).all()
+
+
+def test_the_return_of_a_window_is_what_a_trade_earns():
+    """From the next open, or this close, to the close some bars on; daily bars keep their nights."""
+    bars = random_bars(13, symbols=1, sessions=60)
+    for target, entry in (("open_to_close", bars.open[1:-2]), ("close_to_close", bars.close[:-3])):
+        ahead = Window(target, 3).returns(bars)[:-3]
+        known = np.isfinite(ahead)
+        assert np.array_equal(ahead[known], np.log(bars.close[3:] / entry)[known])
+    daily = random_bars(14, symbols=1, sessions=60, interval="1d")
+    ahead = Window("close_to_close", 1).returns(daily)[:-1]
+    assert np.isfinite(ahead).all()
+    assert np.array_equal(ahead, np.log(daily.close[1:] / daily.close[:-1]))
+
+
+def test_a_barrier_touched_first_is_strong_and_ends_the_label():
+    """Up first: strong buy, known when touched; both in one bar: hold, for either side would have been stopped."""
+    bars = random_bars(15, symbols=1, sessions=120)
+    labels = (labeler := learned("triple_barrier", bars)).transform(bars)
+    width = labeler.k2 * np.where(labels.known, labels.forward_return / np.where(labels.z == 0, 1, labels.z), np.nan)
+    entry = np.append(bars.open[1:], np.nan)
+    seen = {"both": 0, "up": 0, "down": 0, "time": 0}
+    for row in np.flatnonzero(labels.known & (labels.z != 0)):
+        path = [
+            (
+                np.log(bars.high[row + j] / entry[row]) >= width[row],
+                np.log(bars.low[row + j] / entry[row]) <= -width[row],
+                j,
+            )
+            for j in range(1, 6)
+        ]
+        touch = next(((up, down, j) for up, down, j in path if up or down), None)
+        if touch is None:
+            seen["time"] += 1
+            assert labels.label_end[row] == bars.bar_end[row + 5]
+            assert labels.action[row] in (1, 2, 3)
+            continue
+        up, down, j = touch
+        seen["both" if up and down else "up" if up else "down"] += 1
+        assert labels.action[row] == (2 if up and down else 4 if up else 0)
+        assert labels.label_end[row] == bars.bar_end[row + j]
+    assert min(seen["up"], seen["down"], seen["time"]) > 20
+
+
+def test_a_label_that_shares_its_bars_weighs_less():
+    """One bar ahead nothing overlaps; five ahead each bar is spanned by up to five labels."""
+    bars = random_bars(16, symbols=2, sessions=40)
+    assert (uniqueness(bars, learned("scaled_quantile", bars).transform(bars)) == 1).all()
+    labels = learned("scaled_quantile", bars, horizon=5).transform(bars)
+    weight = uniqueness(bars, labels)
+    assert weight[labels.known].min() >= 1 / 5 - 1e-12
+    assert weight[labels.known].max() <= 1
+    spans = np.zeros(len(bars))
+    for row in np.flatnonzero(labels.known):
+        spans[row + 1 : row + 6] += 1
+    for row in np.flatnonzero(labels.known)[::17]:
+        assert weight[row] == pytest.approx(np.mean(1 / spans[row + 1 : row + 6]))
+
+
+@pytest.mark.parametrize("kind", sorted(family("labels")))
+def test_a_labeler_comes_back_from_its_card(kind, bars):
+    """State to JSON and back cuts the same labels."""
+    labeler = learned(kind, bars)
+    again = restored(json.loads(json.dumps(labeler.state())))
+    assert same(labeler.transform(bars), again.transform(bars), everything(bars))
+    with pytest.raises(ModelError, match="no_such"):
+        restored({"kind": "no_such"})
+
+
+def test_barriers_need_a_horizon():
+    """Within fewer than five bars the order of high and low decides, and bars don't have it."""
+    with pytest.raises(ConfigError, match="at least 5 bars, 3 is set"):
+        family("labels")["triple_barrier"].make(horizon=3)

@@ -82,8 +82,10 @@ class Label(Section):
     """How the action of a bar is cut from its return."""
 
     kind: str = "scaled_quantile"
-    target: Literal["open_to_close"] = "open_to_close"
-    horizon: Literal[1] = 1
+    target: Literal["open_to_close", "close_to_close"] = "open_to_close"
+    """from the next bar's open, as a trade would be filled, or from this bar's close"""
+    horizon: int = Field(1, ge=1, le=60)
+    """bars ahead"""
     hold: float = Field(0.40, gt=0, lt=1)
     """quantile of |z| below which the label is hold; for `fixed`, the log return"""
     strong: float = Field(0.80, gt=0, lt=1)
@@ -93,6 +95,8 @@ class Label(Section):
     def _ordered(self) -> Label:
         if not self.hold < self.strong:
             raise ValueError(f"label.hold ({self.hold}) must be below label.strong ({self.strong})")
+        if self.kind == "triple_barrier" and self.horizon < 5:
+            raise ValueError(f"label.horizon is {self.horizon}; triple_barrier needs at least 5 bars")
         return self
 
 
@@ -104,6 +108,8 @@ class Folds(Section):
     holdout_share: float = Field(0.20, gt=0, lt=0.5)
     holdout_min_sessions: int = Field(60, ge=5)
     max_train_rows: int = Field(60_000, ge=1000)
+    train_sessions: int | None = Field(None, ge=20)
+    """a rolling window: train on the newest so many sessions only; empty = on all before (expanding)"""
 
 
 class Training(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Zones:
 
 @dataclass(frozen=True)
 class PurgedWalkForward:
-    """Expanding walk-forward over sessions: training rows are those whose label was known before the test block began.
+    """Walk-forward over sessions: training rows are those whose label was known before the test block began.
 
     The sessions are cut into `splits` + 1 blocks; fold k trains on the blocks before block k and tests on it, with
     `embargo` whole sessions left out between. Source: Lopez de Prado, Advances in Financial Machine Learning, ch. 7.
@@ -44,6 +45,8 @@ class PurgedWalkForward:
 
     splits: int = 5
     embargo: int = 1
+    train_sessions: int | None = None
+    """of a rolling window; None = all before (expanding)"""
 
     def split(self, session: Ints, bar_end: Ints, label_end: Ints) -> Iterator[Fold]:
         """Masks of each fold in order of time, for rows with a session number, a bar_end and a label end."""
@@ -60,9 +63,50 @@ class PurgedWalkForward:
             strict=False,
         ):
             test = (session >= block[0]) & (session <= block[-1])
-            last_trained = days[max(0, before - 1 - self.embargo)]
-            train = (session <= last_trained) & (label_end < bar_end[test].min())
+            last = max(0, before - 1 - self.embargo)
+            first = 0 if self.train_sessions is None else max(0, last + 1 - self.train_sessions)
+            train = (session >= days[first]) & (session <= days[last]) & (label_end < bar_end[test].min())
             yield Fold(train, test)
+
+
+@dataclass(frozen=True)
+class CombinatorialPurged:
+    """Every way of testing on `tests` of `groups` blocks of sessions: 6 over 2 gives 15 splits and 5 whole paths.
+
+    It trains on the future of what it tests, so it is an audit of how much the order of history mattered, never the
+    deciding score. Training rows whose label reaches into a test block, and `embargo` sessions after each, are left out.
+    Source: Lopez de Prado, Advances in Financial Machine Learning, ch. 12.
+    """
+
+    groups: int = 6
+    tests: int = 2
+    embargo: int = 1
+
+    @property
+    def paths(self) -> int:
+        """Whole histories that the splits add up to."""
+        return len(list(combinations(range(self.groups), self.tests))) * self.tests // self.groups
+
+    def split(self, session: Ints, bar_end: Ints, label_end: Ints) -> Iterator[tuple[tuple[int, ...], Fold]]:
+        """The tested blocks and the masks of each split."""
+        days = np.unique(session)
+        if len(days) < self.groups * (self.embargo + 2):
+            raise TooFewBars(
+                f"{self.groups} blocks with an embargo of {self.embargo} need at least {self.groups * (self.embargo + 2)} "
+                f"sessions, {len(days)} were given.",
+                given=len(days),
+            )
+        blocks = np.array_split(days, self.groups)
+        for chosen in combinations(range(self.groups), self.tests):
+            test, train = np.zeros(len(session), dtype=bool), np.ones(len(session), dtype=bool)
+            for number in chosen:
+                inside = (session >= blocks[number][0]) & (session <= blocks[number][-1])
+                past = np.searchsorted(days, blocks[number][-1]) + self.embargo
+                reaches = (bar_end < bar_end[inside].min()) & (label_end >= bar_end[inside].min())
+                after = (session > blocks[number][-1]) & (session <= days[min(past, len(days) - 1)])
+                test |= inside
+                train &= ~(inside | reaches | after)
+            yield chosen, Fold(train, test)
 
 
 def zones(session: Ints, label_end: Ints, bar_end: Ints, *, share: float, least: int, embargo: int) -> Zones:

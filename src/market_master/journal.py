@@ -90,13 +90,6 @@ class Journal:
         ]
         return decisions[-1] if decisions else None
 
-    def looks(self, year: int, lane: str) -> int:
-        """How often a lane has looked at a hold-out whose last bar lies in a year."""
-        return sum(
-            e.event == "looked" and e.details.get("year") == year and e.details.get("lane") == lane
-            for e in self.entries()
-        )
-
     def _last_hash(self) -> str | None:
         entries = self.entries()
         return _hash(_line(entries[-1])) if entries else None

@@ -86,11 +86,13 @@ def scorecard(
     fit_seconds: float,
     folds: int,
     bar_end: Ints | None = None,
+    overlap: int = 0,
 ) -> Scorecard:
     """All out-of-sample numbers of one candidate, each with the 90 % interval that a bootstrap of days gives it.
 
     `prior` holds the class shares of each row's own training fold [n, 5]; `decided` is the policy's action; RPSS, VOL
-    and DIR are shares of the prior's RPS. The rank IC needs `bar_end`, to know which rows are of one instant. Noise can
+    and DIR are shares of the prior's RPS. The rank IC needs `bar_end`, to know which rows are of one instant; labels of neighbouring
+    sessions share `overlap` of them. Noise can
     only raise an ECE: where the model is calibrated its interval lies above it.
     """
     scores, flat, base = rps(probabilities, action), rps(symmetric(probabilities, prior), action), rps(prior, action)
@@ -118,9 +120,9 @@ def scorecard(
         candidate=candidate,
         kind=kind,
         **{name: point[name] for name in ("rps", "rpss", "vol", "dir")},
-        dir_t=day_t(direction, session),
+        dir_t=day_t(direction, session, overlap),
         ic=ic(es, z),
-        ic_t=day_t(ic_terms(es, z), session),
+        ic_t=day_t(ic_terms(es, z), session, overlap),
         **{name: point[name] for name in ("log_loss", "macro_f1", "accuracy", "ece")},
         fit_seconds=fit_seconds,
         folds=folds,

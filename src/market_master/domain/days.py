@@ -85,6 +85,21 @@ def circular_blocks(count: int, block: int, draws: int, seed: int) -> Ints:
     return ((starts[..., None] + np.arange(block)) % count).reshape(draws, -1)[:, :count]
 
 
+def days_permuted(code: Ints, slot: Ints, session: Ints, random: np.random.Generator) -> Ints:
+    """For each row the place of its counterpart: same symbol and slot, on the day that takes its day's place.
+
+    A day keeps its shape and its cross-section; a row without a counterpart stays where it is.
+    """
+    days, place = np.unique(session, return_inverse=True)
+    kinds, kind = np.unique(code * 10_000 + slot, return_inverse=True)
+    key = place * len(kinds) + kind
+    order = np.argsort(key, kind="stable")
+    wanted = random.permutation(len(days))[place] * len(kinds) + kind
+    at = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
+    found = order[at]
+    return np.where(key[found] == wanted, found, np.arange(len(key)))
+
+
 def _errors(daily: Array, overlap: int) -> Array:
     """Newey-West standard error of the mean of each row."""
     count = daily.shape[1]

@@ -43,6 +43,22 @@ class Scorecard:
 
 
 @dataclass(frozen=True)
+class Trades:
+    """What some actions would have earned, as simple returns of an equal-weight basket, costs taken off in `net`."""
+
+    net: float
+    """mean a session"""
+    net_se: float
+    gross: float
+    turnover: float
+    """traded share of capital a session"""
+    drawdown: float
+    """largest fall of the compounded net return from its high, as a share of it"""
+    random_95: float
+    """the net that 95 of 100 paths of the same positions, dealt to other days, stay below"""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """One rule's answer: what was measured, the limit, and why; a failed `block` stops the promotion."""
 

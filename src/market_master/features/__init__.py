@@ -24,6 +24,7 @@ __all__ = [
     "panel_series", "select", "series", "warmup",
 ]  # fmt: skip
 
+CLOCK = ("slot", "next_slot", "session", "elapsed")
 THREADS_PAY_FROM = 20_000
 """bars; below it, starting threads costs more than they save"""
 
@@ -85,6 +86,13 @@ def warmup(names: Sequence[str]) -> int:
 def needs_market(names: Sequence[str]) -> bool:
     """Does any of the features look at other symbols?"""
     return any(plugin(name).facts["panel"] for name in names)
+
+
+def of_clock_only(name: str) -> bool:
+    """Is the feature made of calendar columns alone, so that no price or volume can move it?"""
+    steps = plan((name,))
+    made = {step.name for step in (*steps.own, *steps.panel)}
+    return all(given in (*CLOCK, *made) for step in (*steps.own, *steps.panel) for given in step.inputs)
 
 
 def describe(names: Sequence[str]) -> list[dict[str, Any]]:

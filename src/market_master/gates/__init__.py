@@ -6,57 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from market_master.domain.days import Gain
 from market_master.domain.errors import ConfigError
-from market_master.domain.records import Scorecard, Verdict
+from market_master.domain.records import Verdict
+from market_master.gates.evidence import Duel, Evidence, Segment, Speed
 from market_master.plugins import family, mark
 
 Rule = TypeVar("Rule", bound=Callable[..., Verdict])
 SKILL_RULES = "skill"
 
-
-@dataclass(frozen=True)
-class Duel:
-    """The challenger against another on the same hold-out rows; gains are shares of the prior's RPS, by day."""
-
-    rps: Gain
-    direction: Gain
-    """gain in the directional part"""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Everything the rules may look at; None means that it could not be measured, and fails the rule that needs it."""
-
-    lane: str
-    """`new_recipe` (must be better) or `refresh` (same recipe, newer data: must not be worse)"""
-    alpha: float
-    """what this look may spend"""
-    max_ic: float
-    challenger: Scorecard | None
-    """on the hold-out, by the registered artefact"""
-    against_prior: Duel | None
-    champion_version: str | None
-    champion: Scorecard | None
-    against_champion: Duel | None
-    champion_reason: str
-    """why there is no comparison, if there is none"""
-    dev: tuple[Scorecard, ...]
-    """walk-forward scorecards of all candidates and baselines"""
-    winner: str
-    vol_only_excess: float | None
-    """winner's dev RPS above vol-only's, in standard errors of the daily difference"""
-    holdout_first: str
-    labels_known: str
-    """end of the last label the challenger learned from"""
-    champion_labels_known: str | None
-    holdout_sessions: int
-    short_history: bool
-    kept_share: float | None
-    """share of the fetched rows and of the calendar's bars that passed the bar contract"""
-    parity: float | None
-    deterministic: bool | None
-    shrinkage: float
+__all__ = ["SKILL_RULES", "Duel", "Evidence", "Judgement", "Segment", "Speed", "gate", "judge", "missing"]
 
 
 def gate(*, proves: str = "soundness") -> Callable[[Rule], Rule]:

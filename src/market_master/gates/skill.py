@@ -64,28 +64,16 @@ def not_worse_than_prior(evidence: Evidence) -> Verdict:
     )  # fmt: skip
 
 
-@gate()
-def beats_champion(evidence: Evidence) -> Verdict:
-    """A new recipe must be better than the champion on the same bars; a refresh of the same recipe must not be worse."""
-    if evidence.champion_version is None:
-        return Verdict(
-            "beats_champion", True, "warn", None, None, "There is no champion yet; the prior stands in for it."
-        )
-    duel, name = evidence.against_champion, f"champion version {evidence.champion_version}"
-    if duel is None:
-        return Verdict(
-            "beats_champion", False, "block", None, None, f"No comparison with {name}: {evidence.champion_reason}"
-        )
-    if evidence.lane == "refresh":
-        passed = duel.rps.low >= -TOLERANCE and duel.direction.mean >= -TOLERANCE
-        asked = f"not worse than {-TOLERANCE:+.2%} with 95 % confidence (refresh of the same recipe)"
-        return Verdict(
-            "beats_champion", passed, "block", duel.rps.low, -TOLERANCE,
-            f"Against {name} RPS is at worst {duel.rps.low:+.3%}, direction {duel.direction.mean:+.3%}; asked: {asked}.",
-        )  # fmt: skip
-    passed = duel.rps.p_value <= evidence.alpha and duel.rps.mean >= LEAST_GAIN and duel.direction.mean >= 0
+@gate(proves="skill")
+def survives_search(evidence: Evidence) -> Verdict:
+    """The walk-forward gain is not what the best of so many tries shows by luck."""
+    if evidence.luck is None:
+        return missing("survives_search", "The luck of the best of all that was tried")
+    against = "the champion's recipe" if evidence.recipes is not None else "the prior"
     return Verdict(
-        "beats_champion", passed, "block", duel.rps.p_value, evidence.alpha,
-        f"Against {name} RPS gains {duel.rps.mean:+.3%} a day over {duel.rps.days} days, direction "
-        f"{duel.direction.mean:+.3%}; p = {duel.rps.p_value:.4f}, limit {evidence.alpha:.4f}, least gain {LEAST_GAIN:.2%}.",
+        "survives_search", evidence.luck <= evidence.alpha or evidence.lane == "refresh", "block", evidence.luck,
+        evidence.alpha,
+        f"If none of the {evidence.tried} recipes tried were better than {against}, the best would look this good in "
+        f"walk-forward with p = {evidence.luck:.4f} (SPA), limit {evidence.alpha:.4f}"
+        + (" (told only: a refresh chooses no new recipe)." if evidence.lane == "refresh" else "."),
     )  # fmt: skip

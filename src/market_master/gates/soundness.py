@@ -13,16 +13,18 @@ MAX_PARITY = 1e-5
 
 @gate()
 def beats_baselines(evidence: Evidence) -> Verdict:
-    """In walk-forward the winner beats the prior and is no worse than the best guess from volatility alone."""
+    """In walk-forward the winner beats the prior, and is worse than none of the other baselines beyond chance."""
     cards = {card.candidate: card for card in evidence.dev}
-    if evidence.winner not in cards or "prior" not in cards or evidence.vol_only_excess is None:
+    if evidence.winner not in cards or "prior" not in cards or "vol_only" not in evidence.excess:
         return missing("beats_baselines", "The walk-forward comparison with the baselines")
     gain = 1 - cards[evidence.winner].rps / cards["prior"].rps
-    passed = gain > 0 and evidence.vol_only_excess <= 1.0
+    nearest = max(evidence.excess, key=lambda name: evidence.excess[name])
+    passed = gain > 0 and all(excess <= 1.0 for excess in evidence.excess.values())
     return Verdict(
         "beats_baselines", passed, "block", gain, 0.0,
         f"In walk-forward {evidence.winner} gains {gain:+.3%} on the prior (must be above 0) and stands "
-        f"{evidence.vol_only_excess:+.2f} standard errors above vol_only's RPS (at most 1).",
+        f"{evidence.excess[nearest]:+.2f} standard errors above {nearest}'s RPS (at most 1), the nearest of "
+        f"{len(evidence.excess)} baselines.",
     )  # fmt: skip
 
 

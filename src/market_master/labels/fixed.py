@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from market_master.domain.bars import Bars
-from market_master.labels import Labels, cut, forward_return, own_return, require_rows
+from market_master.labels import Labels, Mask, Window, cut, require_rows
 from market_master.plugins import mark
 
 
@@ -21,21 +20,28 @@ class Fixed:
     hold: float = 0.001
     strong: float = 0.004
     cost: float = 0.0
+    target: str = "open_to_close"
+    horizon: int = 1
     scale: float = float("nan")
 
-    def fit(self, bars: Bars, train: NDArray[np.bool_]) -> Fixed:
-        """The RMS of the training rows' own returns, for z only."""
-        own = own_return(bars)[train]
+    @property
+    def window(self) -> Window:
+        """Over what the label looks."""
+        return Window(self.target, self.horizon)
+
+    def fit(self, bars: Bars, train: Mask) -> Fixed:
+        """The RMS of the training rows' own returns over the horizon, for z only."""
+        own = Window(self.target).own(bars)[train]
         own = own[np.isfinite(own)]
         require_rows(len(own))
-        return replace(self, scale=float(np.sqrt(np.mean(own**2))))
+        return replace(self, scale=float(np.sqrt(self.horizon * np.mean(own**2))))
 
     def transform(self, bars: Bars) -> Labels:
-        """The action each bar's next bar called for."""
-        ahead = forward_return(bars)
-        weak = np.full(len(bars), max(self.hold, self.cost))
-        return cut(bars, ahead / self.scale, ahead, weak, np.maximum(weak, self.strong))
+        """The action each bar's next bars called for."""
+        window = self.window
+        ahead, weak = window.returns(bars), np.full(len(bars), max(self.hold, self.cost))
+        return cut(bars, ahead / self.scale, ahead, weak, np.maximum(weak, self.strong), window.end(bars))
 
     def state(self) -> dict[str, Any]:
         """The thresholds."""
-        return {"kind": "fixed", "hold": self.hold, "strong": self.strong, "cost": self.cost, "scale": self.scale}
+        return {"kind": "fixed", **asdict(self)}

@@ -1,17 +1,16 @@
-"""The default label: the next bar's return against what this symbol, at this hour and volatility, usually does."""
+"""The default label: the next return against what this symbol, at this hour and volatility, usually does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from market_master.domain.bars import Array, Bars
 from market_master.domain.sessions import Ints
-from market_master.labels import Labels, cut, forward_return, own_return, require_rows
+from market_master.labels import Labels, Mask, Window, cut, require_rows
 from market_master.plugins import mark
 
 HALFLIFE = 70
@@ -25,65 +24,82 @@ FIRST = 20
 class ScaledQuantile:
     """Buy or sell beyond the `hold` quantile of |z|, strong beyond the `strong` one; z = return / scale known before.
 
-    The scale is an EWMA of squared in-bar returns, freed of the time of day and multiplied by the next slot's factor.
-    Thresholds in returns are never below the round-trip cost.
+    The scale is an EWMA of squared in-bar returns, freed of the time of day and multiplied by the factors of the slots
+    to come. Thresholds in returns are never below the round-trip cost.
     """
 
     hold: float = 0.40
     strong: float = 0.80
     cost: float = 0.0
     """round trip, as a log return"""
-    slot_factor: dict[int, float] | None = None
+    target: str = "open_to_close"
+    horizon: int = 1
+    slot_factor: dict[str, float] = field(default_factory=dict)
+    """size of a slot's returns against all, by place * 100000 + seconds"""
     k1: float = float("nan")
     k2: float = float("nan")
 
-    def fit(self, bars: Bars, train: NDArray[np.bool_]) -> ScaledQuantile:
+    def fit(self, bars: Bars, train: Mask) -> ScaledQuantile:
         """Slot factors from the training rows' own returns, k1 and k2 from their forward |z|."""
-        own = own_return(bars)
-        used = train & np.isfinite(own)
-        require_rows(int(used.sum()))
-        kinds = _slot_kind(bars.slot, bars.bar_end - bars.bar_start)
-        overall = float(np.sqrt(np.mean(own[used] ** 2)))
-        factor = {
-            int(kind): float(np.sqrt(np.mean(own[used & (kinds == kind)] ** 2)) / overall)
-            for kind in np.unique(kinds[used])
-            if (own[used & (kinds == kind)] != 0).any()
-        }
-        learned = replace(self, slot_factor=factor)
-        size = np.abs(forward_return(bars) / learned.scale(bars))[train]
+        learned = replace(self, slot_factor=slot_factors(bars, train, self.target))
+        size = np.abs(learned.window.returns(bars) / learned.scale(bars))[train]
         size = size[np.isfinite(size)]
         require_rows(len(size))
         k1, k2 = np.quantile(size, [self.hold, self.strong])
         return replace(learned, k1=float(k1), k2=float(max(k2, np.nextafter(k1, np.inf))))
 
+    @property
+    def window(self) -> Window:
+        """Over what the label looks."""
+        return Window(self.target, self.horizon)
+
     def scale(self, bars: Bars) -> Array:
-        """Expected size of the next bar's return, known at the bar's close; NaN before 20 returns."""
-        assert self.slot_factor is not None
-        spread = np.full(len(bars), np.nan)
-        free = own_return(bars) / self._factor(_slot_kind(bars.slot, bars.bar_end - bars.bar_start))
-        for _, rows in bars:
-            spread[rows] = _ewma_rms(free[rows])
-        ahead = self._factor(_slot_kind(bars.next_slot, bars.next_end - bars.next_start))
-        return np.where(spread > 0, spread * ahead, np.nan)
+        """Expected size of the return over the horizon, known at the bar's close; NaN before 20 returns."""
+        return scale(bars, self.window, self.slot_factor)
 
     def transform(self, bars: Bars) -> Labels:
-        """The action each bar's next bar called for."""
-        scale, ahead = self.scale(bars), forward_return(bars)
+        """The action each bar's next bars called for."""
+        scale, ahead = self.scale(bars), self.window.returns(bars)
         weak = np.maximum(self.k1 * scale, self.cost)
         strong = weak * (self.k2 / self.k1) if self.k1 else np.maximum(weak, self.k2 * scale)
-        return cut(bars, ahead / scale, ahead, weak, strong)
+        return cut(bars, ahead / scale, ahead, weak, strong, self.window.end(bars))
 
     def state(self) -> dict[str, Any]:
         """Slot factors and thresholds."""
-        return {
-            "kind": "scaled_quantile", "hold": self.hold, "strong": self.strong, "cost": self.cost,
-            "k1": self.k1, "k2": self.k2, "slot_factor": {str(k): v for k, v in (self.slot_factor or {}).items()},
-        }  # fmt: skip
+        return {"kind": "scaled_quantile", **asdict(self)}
 
-    def _factor(self, kinds: Ints) -> Array:
-        assert self.slot_factor is not None
-        unique, place = np.unique(kinds, return_inverse=True)
-        return np.array([self.slot_factor.get(int(kind), 1.0) for kind in unique])[place]
+
+def slot_factors(bars: Bars, train: Mask, target: str) -> dict[str, float]:
+    """RMS of each slot's own returns over that of all, from training rows."""
+    own = Window(target).own(bars)
+    used = train & np.isfinite(own)
+    require_rows(int(used.sum()))
+    kinds = _slot_kind(bars.slot, bars.bar_end - bars.bar_start)
+    overall = float(np.sqrt(np.mean(own[used] ** 2)))
+    return {
+        str(kind): float(np.sqrt(np.mean(own[used & (kinds == kind)] ** 2)) / overall)
+        for kind in np.unique(kinds[used]).tolist()
+        if (own[used & (kinds == kind)] != 0).any()
+    }
+
+
+def scale(bars: Bars, window: Window, factors: dict[str, float]) -> Array:
+    """Expected size of each bar's window: volatility so far times the factors of the slots to come."""
+    spread = np.full(len(bars), np.nan)
+    here = _factor(_slot_kind(bars.slot, bars.bar_end - bars.bar_start), factors)
+    free = window.own(bars) / here
+    for _, rows in bars:
+        spread[rows] = _ewma_rms(free[rows])
+    ahead = _factor(_slot_kind(bars.next_slot, bars.next_end - bars.next_start), factors)
+    if window.horizon > 1:
+        later = [np.append(here[step:], np.full(step, np.nan)) ** 2 for step in range(2, window.horizon + 1)]
+        ahead = np.sqrt(ahead**2 + np.sum(later, axis=0))
+    return np.where(spread > 0, spread * ahead, np.nan)
+
+
+def _factor(kinds: Ints, factors: dict[str, float]) -> Array:
+    unique, place = np.unique(kinds, return_inverse=True)
+    return np.array([factors.get(str(kind), 1.0) for kind in unique.tolist()])[place]
 
 
 def _slot_kind(slot: Ints, seconds: Ints) -> Ints:

@@ -10,7 +10,7 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.errors import FingerprintMismatch, ModelError
 from market_master.domain.sessions import Timetable
 
-TUPLES = ("symbols", "members", "features", "classes", "class_shares", "importance")
+TUPLES = ("symbols", "members", "features", "classes", "importance")
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,16 @@ class Card:
     train_rows: int
     parameters: dict[str, Any]
     """what the candidate was made with"""
-    class_shares: tuple[dict[str, Any], ...]
-    """of the labels, by fold"""
+    tuned: dict[str, Any]
+    """those that are not its defaults"""
+    class_shares: dict[str, Any]
+    """of the labels, by fold, slot and regime"""
     importance: tuple[dict[str, Any], ...]
     """RPS lost when a feature's days are permuted, most important first"""
     trials: int
     """recipes that were tried to find it"""
+    certificate: str
+    """key of the leak suite's certificate, which lies beside the card"""
     recipe_hash: str
     data_hash: str
     graph_sha256: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,8 +44,8 @@ class Versions:
     home: Path
     name: str
 
-    def register(self, run: Run, graph: bytes, card: Card, example: np.ndarray) -> str:
-        """Log graph and card as one model of the run and make a version of it, aliased `challenger`; returns its number."""
+    def register(self, run: Run, graph: bytes, card: Card, example: np.ndarray, beside: Mapping[str, str]) -> str:
+        """Log graph, card and the texts `beside` them as one model and make a version of it, aliased `challenger`."""
         import onnx
         from mlflow.models import infer_signature
 
@@ -58,9 +58,10 @@ class Versions:
                 pip_requirements=REQUIREMENTS,
                 onnx_execution_providers=["CPUExecutionProvider"],
             )
-            file = Path(folder) / CARD_FILE
-            file.write_text(card.to_json(), encoding="utf-8")
-            client(self.home).log_model_artifact(logged.model_id, str(file))
+            for name, text in {CARD_FILE: card.to_json(), **beside}.items():
+                file = Path(folder) / name
+                file.write_text(text, encoding="utf-8")
+                client(self.home).log_model_artifact(logged.model_id, str(file))
         version = self._ask(lambda api: self._create(api, logged.model_uri, run.id))
         self.point(CHALLENGER, version)
         return version
@@ -89,6 +90,14 @@ class Versions:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise ModelError(f"The registry can't be read: {error}.") from error
+
+    def standing_card(self) -> Card | None:
+        """The card behind `production`, None when there is none, or none that can be read."""
+        version = self.production()
+        try:
+            return self.load(version).card if version else None
+        except ModelError:
+            return None
 
     def champion(self) -> ModelVersion:
         """The version behind `production`. Raises NoChampion."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master import metrics
-from market_master.domain.bars import Array, Bars
-from market_master.domain.days import by_day, newey_west_se
+from market_master.domain.bars import Array
+from market_master.domain.days import by_day, days_permuted, newey_west_se
 from market_master.domain.sessions import Ints
 from market_master.folds import sample_timestamps
 from market_master.steps.walk_forward import SEED, Course, Recipe
@@ -64,7 +64,8 @@ def _losses(recipe: Recipe, course: Course, features: int, numbers: Sequence[int
         asked &= sample_timestamps(asked, bars.bar_end, ROWS)
         test = np.flatnonzero(asked)
         estimator, rows, action, weight, _, _ = course.job(recipe, number)
-        other = days_permuted(bars, test, np.random.default_rng([SEED, number]))
+        random = np.random.default_rng([SEED, number])
+        other = days_permuted(bars.code[test], bars.slot[test], bars.session[test], random)
         facts = (
             fold.action[test],
             bars.session[test],
@@ -99,18 +100,3 @@ def _fit_and_permute(
         answered = np.asarray(fitted.predict_proba(changed), dtype=float)
         lost.append(by_day(metrics.rps(answered, came) - usual, session) / reference)
     return np.stack(lost, axis=1)
-
-
-def days_permuted(bars: Bars, rows: Ints, random: np.random.Generator) -> Ints:
-    """For each of some rows the place of its counterpart: same symbol and slot, on the day that takes this day's place.
-
-    A row without a counterpart stays where it is.
-    """
-    days, place = np.unique(bars.session[rows], return_inverse=True)
-    kinds, kind = np.unique(bars.code[rows] * 10_000 + bars.slot[rows], return_inverse=True)
-    key = place * len(kinds) + kind
-    order = np.argsort(key, kind="stable")
-    wanted = random.permutation(len(days))[place] * len(kinds) + kind
-    at = np.minimum(np.searchsorted(key[order], wanted), len(rows) - 1)
-    found = order[at]
-    return np.where(key[found] == wanted, found, np.arange(len(rows)))

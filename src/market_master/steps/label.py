@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, TooFewBars
 from market_master.folds import Zones
-from market_master.labels import Labeler, Labels
+from market_master.labels import Labeler, Labels, Window, uniqueness
 from market_master.plugins import family
 
 LEAST_SHARE = 0.03
@@ -26,22 +27,38 @@ class Labelled:
     zones: Zones
     labeler: Labeler
     labels: Labels
+    weight: NDArray[np.float64] | None
+    """how much of each label is its own news; None where labels never overlap"""
+    overlap: int
+    """sessions beyond its own that a label's window reaches into"""
 
 
 def label(bars: Bars, settings: Settings) -> Labelled:
     """Zones, labeler and labels of a run. Raises TooFewBars for too short a history."""
+    labeler = new_labeler(settings)
+    window = Window(settings.label.target, settings.label.horizon)
     zones = folds.zones(
         bars.session,
-        bars.next_end,
+        window.end(bars),
         bars.bar_end,
         share=settings.folds.holdout_share,
         least=settings.folds.holdout_min_sessions,
         embargo=settings.folds.embargo_sessions,
     )
-    labeler = new_labeler(settings).fit(bars, zones.dev)
+    labeler = labeler.fit(bars, zones.dev)
     labels = labeler.transform(bars)
     class_shares(labels.action[zones.dev & labels.known])
-    return Labelled(zones, labeler, labels)
+    weight = uniqueness(bars, labels) if window.horizon > 1 else None
+    return Labelled(zones, labeler, labels, weight, _overlap(bars, labels))
+
+
+def shares_by(labels: Labels, rows: NDArray[np.bool_], part: NDArray[Any]) -> dict[str, list[float]]:
+    """Class shares of some rows, for each part of them: a slot, a regime."""
+    found = {}
+    for name in np.unique(part[rows & labels.known]).tolist():
+        action = labels.action[rows & labels.known & (part == name)]
+        found[str(name)] = (np.bincount(action, minlength=len(CLASSES)) / len(action)).round(4).tolist()
+    return found
 
 
 def new_labeler(settings: Settings) -> Labeler:
@@ -51,7 +68,11 @@ def new_labeler(settings: Settings) -> Labeler:
         raise ConfigError(f"label.kind is '{settings.label.kind}'; there are {', '.join(known)}.")
     cost = 2 * settings.costs.bps / 1e4
     labeler: Labeler = known[settings.label.kind].make(
-        hold=settings.label.hold, strong=settings.label.strong, cost=cost
+        hold=settings.label.hold,
+        strong=settings.label.strong,
+        cost=cost,
+        target=settings.label.target,
+        horizon=settings.label.horizon,
     )
     return labeler
 
@@ -67,3 +88,14 @@ def class_shares(action: NDArray[np.int8]) -> NDArray[np.float64]:
             share=float(shares.min()),
         )
     return shares
+
+
+def _overlap(bars: Bars, labels: Labels) -> int:
+    """Sessions between the first bar of a label's window and the one that decided it, at most."""
+    known = np.flatnonzero(labels.known)
+    known = known[known + 1 < len(bars)]
+    days = np.unique(bars.session)
+    schedule = bars.timetable.between(int(bars.bar_end.min()), int(labels.label_end.max()))
+    ends = schedule.session[schedule.by_end(labels.label_end[known])]
+    spanned = np.searchsorted(days, ends) - np.searchsorted(days, bars.session[known + 1])
+    return int(max(spanned.max(initial=0), 0))

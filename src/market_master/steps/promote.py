@@ -22,7 +22,12 @@ def promote(decision: Decision, model: str, home: Path) -> JournalEntry:
         "data_hash": decision.data_hash,
         "feature_fingerprint": decision.feature_fingerprint,
         "code_commit": decision.code_commit,
-        "details": {"run_id": decision.run_id, "lane": decision.lane},
+        "details": {
+            "run_id": decision.run_id,
+            "lane": decision.lane,
+            "recipe_hash": decision.recipe_hash,
+            "refused": decision.holdout is None,
+        },
     }
     return _carry_out(decision.version, decision.outcome, "gate", decision.reason, model, home, facts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from dataclasses import asdict
@@ -25,9 +24,12 @@ from market_master.registry.export import parity, to_onnx
 from market_master.registry.graph import Graph
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
+from market_master.steps.audit import Certificate
+from market_master.steps.contender import labels_known
 from market_master.steps.features import FeatureTable
 from market_master.steps.fetch import Market
 from market_master.steps.label import Labelled
+from market_master.steps.recipe import parameters, recipe_hash
 from market_master.steps.train_compare import Comparison
 from market_master.store import write_whole
 
@@ -41,6 +43,7 @@ def register(
     table: FeatureTable,
     labelled: Labelled,
     comparison: Comparison,
+    certificate: Certificate,
     settings: Settings,
     home: Path,
 ) -> str:
@@ -71,20 +74,24 @@ def register(
         wss_expected_sd=comparison.wss_expected_sd,
         train_first=iso(bars.bar_end[rows].min()),
         train_last=iso(bars.bar_end[rows].max()),
-        label_known=iso(bars.next_end[labelled.zones.dev].max()),
+        label_known=iso(labels_known(labelled)),
         train_rows=len(rows),
-        parameters=_parameters(comparison),
+        parameters=parameters(comparison),
+        tuned=comparison.recipe.parameters,
         class_shares=comparison.class_shares,
         importance=tuple(asdict(one) for one in comparison.importance),
         trials=comparison.trials,
-        recipe_hash=_recipe(comparison, hashes, settings),
+        certificate=certificate.key,
+        recipe_hash=recipe_hash(comparison, hashes, settings),
         data_hash=market.data_hash,
         graph_sha256=Graph(graph).sha256,
         parity=parity(comparison.estimator, graph, sample),
         libraries={name: installed(name) for name in LIBRARIES},
         code_commit=commit(),
     )
-    version = Versions(home, settings.registry.model).register(run, graph, card, sample[:5])
+    version = Versions(home, settings.registry.model).register(
+        run, graph, card, sample[:5], {"certificate.json": certificate.to_json()}
+    )
     journal_of(home).write(
         "registered",
         by="pipeline",
@@ -109,19 +116,6 @@ def commit() -> str | None:
     return answer.stdout.strip()
 
 
-def _parameters(comparison: Comparison) -> dict[str, Any]:
-    """What the winner was made with: every plain parameter of its estimator, and the number of seeds."""
-    plain = {k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool))}
-    return plain | {"seeds": comparison.recipe.seeds}
-
-
-def _recipe(comparison: Comparison, hashes: dict[str, str], settings: Settings) -> str:
-    """Hash of what makes a model, data apart: features, label, folds, training, candidate, parameters."""
-    sections = settings.model_dump(mode="json", include={"label", "folds", "training"})
-    parts: list[Any] = [hashes, comparison.kept, sections, comparison.winner, _parameters(comparison)]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, settings: Settings, home: Path) -> None:
     bars = market.bars
     for name, rows in (("dev", labelled.zones.dev), ("holdout", labelled.zones.holdout)):
@@ -134,7 +128,7 @@ def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, s
         if card.candidate in comparison.searches:
             params |= comparison.searches[card.candidate].recipe.parameters
         if card.candidate == comparison.winner:
-            params |= _parameters(comparison)
+            params |= parameters(comparison)
         run.candidate(card.candidate, params, _numbers(card))
     winner = next(card for card in comparison.leaderboard if card.candidate == comparison.winner)
     run.metrics({f"dev_{k}": v for k, v in _numbers(winner).items()})
@@ -152,7 +146,7 @@ def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, s
         "leaderboard": [asdict(card) for card in comparison.leaderboard],
         "winner": comparison.winner,
         "why": comparison.why,
-        "folds": list(comparison.class_shares),
+        "class_shares": comparison.class_shares,
         "importance": [asdict(one) for one in comparison.importance],
         "kept": list(comparison.kept),
         "tuning": {name: search.why for name, search in comparison.searches.items()},

@@ -20,10 +20,11 @@ from market_master.domain.errors import ConfigError
 from market_master.domain.records import Scorecard
 from market_master.domain.sessions import Ints
 from market_master.plugins import family
+from market_master.regime import regimes
 from market_master.steps.features import FeatureTable
 from market_master.steps.fetch import Market
 from market_master.steps.importance import SCREENER, Importance, measure, screened
-from market_master.steps.label import Labelled, class_shares
+from market_master.steps.label import Labelled, class_shares, shares_by
 from market_master.steps.progress import tell
 from market_master.steps.tune import Search, tune
 from market_master.steps.walk_forward import (
@@ -62,14 +63,16 @@ class Comparison:
     """[scored sessions, candidates and finished trials]: RPS of everything that was tried"""
     trials: int
     """how many recipes were tried, pruned ones included"""
-    vol_only_excess: float
-    """winner's RPS above vol_only's, in standard errors of the daily difference"""
+    excess: dict[str, float]
+    """winner's RPS above each baseline's, in standard errors of the daily difference"""
+    course: Course
+    """the folds that all of this ran over"""
     wss_expected_sd: float | None
     train_rows: Ints
     inputs: NDArray[np.float32]
     """the matrix of all rows, as the graph sees it"""
-    class_shares: tuple[dict[str, Any], ...]
-    """of each fold: training and test rows, shares of the labels"""
+    class_shares: dict[str, Any]
+    """shares of the labels, by fold (with its rows), slot and regime"""
 
 
 def train_compare(
@@ -111,11 +114,12 @@ def train_compare(
         out_of_fold=out_of_fold,
         daily=_everything_tried(tuned, searches, out_of_fold, bars),
         trials=sum(max(1, len(search.trials)) for search in searches.values()),
-        vol_only_excess=_excess(out_of_fold[winner.name], out_of_fold["vol_only"], bars.session),
+        excess={one.name: _excess(out_of_fold[winner.name], out_of_fold[one.name], bars.session) for one in baselines},
+        course=ground,
         wss_expected_sd=_wss_expected_sd(out_of_fold[winner.name], market),
         train_rows=rows,
         inputs=ground.inputs,
-        class_shares=tuple(_fold_summary(fold, bars) for fold in ground.folds),
+        class_shares=_class_shares(ground, labelled, market),
     )
 
 
@@ -164,9 +168,12 @@ def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: Course, market
         fit_seconds=seconds,
         folds=len(ground.folds) - 1,
         bar_end=bars.bar_end[oof.rows],
+        overlap=ground.overlap,
     )
     said, came, session = _index(oof, market)
-    return replace(card, wss_ic=metrics.ic(said, came), wss_ic_t=day_t(metrics.ic_terms(said, came), session))
+    return replace(
+        card, wss_ic=metrics.ic(said, came), wss_ic_t=day_t(metrics.ic_terms(said, came), session, ground.overlap)
+    )
 
 
 def _shares(action: NDArray[np.int8], mask: NDArray[np.bool_]) -> Array:
@@ -225,6 +232,15 @@ def _wss_expected_sd(oof: OutOfFold, market: Market) -> float | None:
     """Spread over time of the weighted expected score, out of fold; None when it never moves."""
     spread = float(np.std(_index(oof, market)[0]))
     return spread if spread > 1e-12 else None
+
+
+def _class_shares(ground: Course, labelled: Labelled, market: Market) -> dict[str, Any]:
+    bars, labels, dev = market.bars, labelled.labels, labelled.zones.dev
+    return {
+        "fold": [_fold_summary(fold, bars) for fold in ground.folds],
+        "slot": shares_by(labels, dev, bars.next_slot),
+        "regime": shares_by(labels, dev, regimes(bars, market.members)),
+    }
 
 
 def _fold_summary(fold: FoldRows, bars: Bars) -> dict[str, Any]:

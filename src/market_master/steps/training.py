@@ -14,7 +14,7 @@ from market_master.config import Settings
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.domain.records import IndexSignal, as_json
 from market_master.registry.tracking import Run
-from market_master.steps import aggregate, features, fetch, gate, label, promote, register, report, train_compare
+from market_master.steps import aggregate, audit, features, fetch, gate, label, promote, register, report, train_compare
 from market_master.steps.gate import Decision
 from market_master.steps.predict import load_champion
 from market_master.steps.progress import tell
@@ -30,6 +30,7 @@ class Steps:
     features: Step = features.compute
     label: Step = label.label
     train_compare: Step = train_compare.train_compare
+    audit: Step = audit.certify
     register: Step = register.register
     gate: Step = gate.gate
     promote: Step = promote.promote
@@ -76,8 +77,9 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
         signal: IndexSignal | None = None
         silence: str | None = "A dev run makes no signal."
         if not dev:
-            version = todo.register(run, market, table, labelled, comparison, settings, home)
-            decision = todo.gate(market, table, labelled, comparison, version, settings, home)
+            certificate = todo.audit(market, table, labelled, comparison, settings, home)
+            version = todo.register(run, market, table, labelled, comparison, certificate, settings, home)
+            decision = todo.gate(market, table, labelled, comparison, certificate, version, settings, home)
             todo.promote(decision, model, home)
             signal, silence = _signal(todo, home, model, now)
             reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
@@ -152,7 +154,8 @@ def _keep(run: Run, outcome: Outcome, settings: Settings, decision: Decision | N
         run.file(folder / name)
     if decision:
         run.file(folder / "decision.json")
-        run.metrics({f"holdout_{k}": v for k, v in asdict(decision.holdout).items() if isinstance(v, (int, float))})
+        numbers = asdict(decision.holdout) if decision.holdout else {}
+        run.metrics({f"holdout_{k}": v for k, v in numbers.items() if isinstance(v, (int, float))})
     run.tag(outcome=outcome.outcome, version=outcome.version or "")
 
 

@@ -19,6 +19,7 @@ from market_master.domain.errors import TooFewBars
 from market_master.domain.inputs import model_inputs
 from market_master.domain.sessions import Ints
 from market_master.folds import PurgedWalkForward, sample_timestamps
+from market_master.labels import Window
 from market_master.models import BASELINE_COLUMNS
 from market_master.models.columns import averaged, keeping
 from market_master.plugins import Plugin
@@ -66,6 +67,7 @@ class FoldRows:
     z: Array
     prior: Array
     """class shares of the training rows"""
+    label_end: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,8 @@ class Course:
     runner: Runner
     rule: str
     """the policy's, which makes actions of answers"""
+    overlap: int
+    """sessions that neighbouring labels share"""
     keep: tuple[Ints | None, ...]
     """for each fold, then for all of them: the columns of `inputs` that candidates look at; None = all"""
 
@@ -133,11 +137,12 @@ def course(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settin
         bars=bars,
         folds=folds,
         inputs=model_inputs(table.values, bars.symbols, bars.code, bars.symbols),
-        rules_see=tuple(_baseline_inputs(bars, table, fold) for fold in folds),
-        weight=_recency(bars, settings.training.recency_sessions),
+        rules_see=tuple(_baseline_inputs(bars, table, fold, settings.label.horizon) for fold in folds),
+        weight=_weight(bars, labelled, settings.training.recency_sessions),
         max_train_rows=settings.folds.max_train_rows,
         runner=Runner(**settings.runner.model_dump()),
         rule=settings.policy.rule,
+        overlap=labelled.overlap,
         keep=(None,) * (len(folds) + 1),
     )
 
@@ -202,11 +207,15 @@ def daily_rps(oof: OutOfFold, bars: Bars) -> Array:
 
 def _fold_rows(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings) -> Iterator[FoldRows]:
     dev = np.flatnonzero(labelled.zones.dev & table.complete)
-    splitter = PurgedWalkForward(settings.folds.splits, settings.folds.embargo_sessions)
-    for fold in splitter.split(bars.session[dev], bars.bar_end[dev], bars.next_end[dev]):
+    splitter = PurgedWalkForward(settings.folds.splits, settings.folds.embargo_sessions, settings.folds.train_sessions)
+    window_end = Window(settings.label.target, settings.label.horizon).end(bars)
+    for number, fold in enumerate(splitter.split(bars.session[dev], bars.bar_end[dev], window_end[dev])):
         train = np.zeros(len(bars), dtype=bool)
         train[dev[fold.train]] = True
         labels = new_labeler(settings).fit(bars, train).transform(bars)
+        if not np.array_equal(labels.label_end, window_end):
+            ended = list(splitter.split(bars.session[dev], bars.bar_end[dev], labels.label_end[dev]))[number]
+            train[dev[ended.train]] = True
         taught = np.flatnonzero(train & labels.known)
         asked = dev[fold.test][labels.known[dev[fold.test]]]
         if len(taught) < 100 or len(asked) < 20:
@@ -216,24 +225,25 @@ def _fold_rows(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Se
                 train=len(taught),
                 test=len(asked),
             )
-        yield FoldRows(taught, asked, labels.action, labels.z, class_shares(labels.action[taught]))
+        yield FoldRows(taught, asked, labels.action, labels.z, class_shares(labels.action[taught]), labels.label_end)
 
 
-def _baseline_inputs(bars: Bars, table: FeatureTable, fold: FoldRows) -> NDArray[np.float32]:
-    """What the rules look at: the bar's own class and z (the label of the row before), volatility, and the slot."""
-    follows = np.zeros(len(bars), dtype=bool)
-    follows[1:] = (bars.code[1:] == bars.code[:-1]) & (bars.bar_end[1:] == bars.next_end[:-1])
-    last_class, last_z = np.full(len(bars), -1.0), np.zeros(len(bars))
-    last_class[1:] = np.where(follows[1:], fold.action[:-1], -1)
-    last_z[1:] = np.where(follows[1:] & np.isfinite(fold.z[:-1]), fold.z[:-1], 0.0)
+def _baseline_inputs(bars: Bars, table: FeatureTable, fold: FoldRows, horizon: int) -> NDArray[np.float32]:
+    """What the rules look at: the newest class and z whose window has closed with the bar, volatility, and the slot."""
+    row = np.arange(len(bars))
+    before = np.maximum(row - horizon, 0)
+    closed = (row >= horizon) & (bars.code[before] == bars.code) & (fold.label_end[before] <= bars.bar_end)
+    last_class = np.where(closed, fold.action[before], -1.0)
+    last_z = np.where(closed & np.isfinite(fold.z[before]), fold.z[before], 0.0)
     columns = {"last_class": last_class, "last_z": last_z, "slot": bars.next_slot}
     columns["volatility_ratio"] = table.values[:, table.names.index("volatility_ratio")]
     return np.column_stack([columns[name] for name in BASELINE_COLUMNS]).astype(np.float32)
 
 
-def _recency(bars: Bars, halflife: int | None) -> Array | None:
-    """Weights that halve with every `halflife` sessions; only their ratios matter."""
+def _weight(bars: Bars, labelled: Labelled, halflife: int | None) -> Array | None:
+    """How much each training row counts: less where labels overlap, half with every `halflife` sessions; None = all alike."""
     if halflife is None:
-        return None
+        return labelled.weight
     days, place = np.unique(bars.session, return_inverse=True)
-    return np.asarray(0.5 ** ((len(days) - 1 - place) / halflife))
+    recency = np.asarray(0.5 ** ((len(days) - 1 - place) / halflife))
+    return recency if labelled.weight is None else recency * labelled.weight

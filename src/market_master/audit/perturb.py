@@ -1,0 +1,58 @@
+"""Other bars in the place of some: what a law changes in order to see what feels it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master.domain.bars import OHLCV, Bars
+
+
+def changed(bars: Bars, rows: NDArray, **columns: NDArray | float) -> Bars:
+    """The same bars with some columns of some rows (a mask or indices) put to other values."""
+    series = {symbol: bars.series(symbol) for symbol in bars.symbols}
+    for name, values in columns.items():
+        whole = getattr(bars, name).copy()
+        whole[rows] = values
+        for symbol, span in bars:
+            series[symbol][name] = whole[span]
+    return Bars.of(bars.timetable, series)
+
+
+def shaken(bars: Bars, rows: NDArray, seed: int = 0) -> Bars:
+    """The same bars with some rows replaced: other prices, of another level and range, and other volumes."""
+    random = np.random.default_rng(seed)
+    count = len(bars.close[rows])
+    level = np.exp(0.05 * random.standard_normal(count))
+    prices = np.sort(np.exp(0.01 * random.standard_normal((4, count))), axis=0) * bars.close[rows] * level
+    flipped = random.random(count) < 0.5
+    return changed(
+        bars,
+        rows,
+        low=prices[0],
+        open=np.where(flipped, prices[1], prices[2]),
+        close=np.where(flipped, prices[2], prices[1]),
+        high=prices[3],
+        volume=(bars.volume[rows] + 1.0) * np.exp(random.standard_normal(count)),
+    )
+
+
+def scaled(bars: Bars, price: float, volume: float = 1.0) -> Bars:
+    """The same bars in another unit of price and of volume."""
+    return changed(
+        bars,
+        np.ones(len(bars), dtype=bool),
+        **{name: getattr(bars, name) * (volume if name == "volume" else price) for name in OHLCV},
+    )
+
+
+def reordered(bars: Bars) -> Bars:
+    """The same bars handed over in another order of symbols."""
+    return Bars.of(bars.timetable, {symbol: bars.series(symbol) for symbol in reversed(bars.symbols)})
+
+
+def with_stranger(bars: Bars) -> Bars:
+    """The bars and those of one more symbol, which sorts last: the first symbol's, shaken."""
+    own = bars.only([bars.symbols[0]])
+    other = shaken(own, np.ones(len(own), dtype=bool), seed=3)
+    return bars.replaced({"~stranger": other.series(own.symbols[0])})

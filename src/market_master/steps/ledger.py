@@ -1,0 +1,96 @@
+"""The ledger: how often a hold-out was looked at, on which days, and what the next look may spend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_master.domain.records import JournalEntry
+from market_master.domain.sessions import session_date
+from market_master.gates.search import LEAST_UNSEEN
+from market_master.journal import Journal
+from market_master.registry.card import Card
+from market_master.registry.versions import ModelVersion
+from market_master.steps.fetch import Market
+from market_master.steps.label import Labelled
+
+NEW, REFRESH = "new_recipe", "refresh"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms the gate may look at a hold-out."""
+
+    lane: str
+    year: int
+    """of the hold-out's last bar"""
+    look: int
+    """the year's j-th of the new-recipe lane, this one counted"""
+    alpha: float
+    """gate.alpha / (j (j + 1)), which sums to gate.alpha over a year"""
+    first: str
+    last: str
+    """sessions of the hold-out"""
+    unseen: float
+    """share of them that no earlier look of a new recipe has seen"""
+    allowed: bool
+    remedy: str
+
+
+def lane_of(recipe_hash: str, champion: Card | None) -> str:
+    """`refresh` for the champion's own recipe, else `new_recipe`."""
+    return REFRESH if champion is not None and champion.recipe_hash == recipe_hash else NEW
+
+
+def terms(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha: float) -> Terms:
+    """What the journal allows. Only looks of new recipes at the same source spend its days; refreshes are counted."""
+    days = np.unique(market.bars.session[labelled.zones.holdout])
+    dates = [session_date(int(day)).isoformat() for day in days]
+    year = session_date(int(days[-1])).year
+    looks = [entry.details for entry in journal.entries() if entry.event == "looked" and entry.details["lane"] == NEW]
+    spans = [(look["first"], look["last"]) for look in looks if look["source"] == market.source]
+    seen = sum(any(first <= date <= last for first, last in spans) for date in dates)
+    unseen = 1 - seen / len(dates)
+    look = 1 + sum(entry["year"] == year for entry in looks) if lane == NEW else 1
+    wait = max(0, int(np.ceil(LEAST_UNSEEN * len(dates))) - (len(dates) - seen))
+    return Terms(
+        lane=lane,
+        year=year,
+        look=look,
+        alpha=alpha / (look * (look + 1)),
+        first=dates[0],
+        last=dates[-1],
+        unseen=unseen,
+        allowed=lane == REFRESH or unseen >= LEAST_UNSEEN,
+        remedy=f"Wait for {wait} more sessions, refresh the champion's own recipe, or compare without the gate (`mm run --dev`).",
+    )
+
+
+def spend(journal: Journal, terms: Terms, challenger: ModelVersion, market: Market) -> None:
+    """Write the look into the journal, before it is taken."""
+    journal.write(
+        "looked",
+        by="gate",
+        reason=f"Look {terms.look} of {terms.year} at a hold-out, lane {terms.lane}.",
+        to_version=challenger.version,
+        data_hash=market.data_hash,
+        details={
+            "year": terms.year, "lane": terms.lane, "look": terms.look, "alpha": terms.alpha, "source": market.source,
+            "first": terms.first, "last": terms.last, "unseen": terms.unseen,
+        },
+    )  # fmt: skip
+
+
+def repeated(journal: Journal, challenger: Card, production: str | None) -> JournalEntry | None:
+    """The decision there already is about this recipe on these bars, unless it made the standing champion."""
+    same = [
+        entry
+        for entry in journal.entries()
+        if entry.event in ("promoted", "provisional", "rejected")
+        and entry.by == "gate"
+        and entry.data_hash == challenger.data_hash
+        and entry.details.get("recipe_hash") == challenger.recipe_hash
+        and not entry.details.get("refused")
+    ]
+    return None if not same or any(entry.to_version == production for entry in same) else same[-1]

@@ -1,0 +1,23 @@
+"""What makes a model, data apart: the hash by which a refresh is told from a new recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from market_master.config import Settings
+from market_master.steps.train_compare import Comparison
+
+
+def recipe_hash(comparison: Comparison, fingerprints: dict[str, str], settings: Settings) -> str:
+    """Hash of features, label, folds, training, candidate and parameters."""
+    sections = settings.model_dump(mode="json", include={"label", "folds", "training"})
+    parts: list[Any] = [fingerprints, comparison.kept, sections, comparison.winner, parameters(comparison)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def parameters(comparison: Comparison) -> dict[str, Any]:
+    """What the winner was made with: every plain parameter of its estimator, and the number of seeds."""
+    plain = {k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool))}
+    return plain | {"seeds": comparison.recipe.seeds}
