@@ -160,8 +160,8 @@ def test_a_column_of_ends_is_not_read_as_starts(tmp_path: Path) -> None:
         ("A.json", json.dumps([{"t": 1741012200, "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}])),
         ("A.jsonl", '{"timestamp":"2025-03-03T14:30:00Z","open":1,"high":1,"low":1,"close":1,"volume":1}\n'),
         ("A.json", json.dumps([[1741012200000, "1", "1", "1", "1", "1", 1741015799999, "0", 1, "0", "0", "0"]])),
-        ("A.json.gz", gzip.compress(json.dumps([[1741012200000, 1, 1, 1, 1, 1]]).encode())),
-        ("A.csv.gz", gzip.compress((HEADER + "2025-03-03 09:30,1,1,1,1,1\n").encode())),
+        ("A.json.gz", gzip.compress(json.dumps([[1741012200000, 1, 1, 1, 1, 1]]).encode(), mtime=0)),
+        ("A.csv.gz", gzip.compress((HEADER + "2025-03-03 09:30,1,1,1,1,1\n").encode(), mtime=0)),
     ],
 )  # fmt: skip
 def test_other_layouts_are_read(tmp_path: Path, name: str, content: str | bytes) -> None:

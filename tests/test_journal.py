@@ -55,7 +55,6 @@ def test_no_journal_is_an_empty_one(home):
     journal = journal_of(home)
     assert journal.entries() == []
     assert journal.last_decision("1") is None
-    assert journal.looks(2024, "new_recipe") == 0
     assert not journal.file.exists()
 
 
@@ -134,19 +133,6 @@ def test_the_last_decision_about_a_version_is_its_newest_verdict(book):
     decision = book.last_decision("2")
     assert decision
     assert decision.event == "promoted"
-
-
-def test_looks_are_counted_by_year_and_lane(book):
-    """Only what looked, in that lane, at a hold-out of that year."""
-    for year, lane in ((2024, "new_recipe"), (2024, "refresh"), (2025, "new_recipe")):
-        book.write("looked", by="gate", reason="look", details={"year": year, "lane": lane})
-    book.write("registered", by="x", reason="y", details={"year": 2024, "lane": "new_recipe"})
-    counts = {(year, lane): book.looks(year, lane) for year in (2023, 2024, 2025) for lane in ("new_recipe", "refresh")}
-    assert counts == {
-        (2023, "new_recipe"): 0, (2023, "refresh"): 0,
-        (2024, "new_recipe"): 2, (2024, "refresh"): 1,
-        (2025, "new_recipe"): 1, (2025, "refresh"): 0,
-    }  # fmt: skip
 
 
 def test_a_held_lock_lets_its_holder_write(book):

@@ -91,9 +91,9 @@ def scorecard(
     """All out-of-sample numbers of one candidate, each with the 90 % interval that a bootstrap of days gives it.
 
     `prior` holds the class shares of each row's own training fold [n, 5]; `decided` is the policy's action; RPSS, VOL
-    and DIR are shares of the prior's RPS. The rank IC needs `bar_end`, to know which rows are of one instant; labels of neighbouring
-    sessions share `overlap` of them. Noise can
-    only raise an ECE: where the model is calibrated its interval lies above it.
+    and DIR are shares of the prior's RPS. The rank IC needs `bar_end`, to know which rows are of one instant; labels of
+    neighbouring sessions share `overlap` of them. Noise can only raise an ECE: where the model is calibrated its interval
+    lies above it.
     """
     scores, flat, base = rps(probabilities, action), rps(symmetric(probabilities, prior), action), rps(prior, action)
     direction = np.where(np.abs(flat - scores) < 1e-12, 0.0, flat - scores)

@@ -38,27 +38,27 @@ def opening(slot: Ints) -> Array:
 @feature(set="core", warmup=59, unit="sd", slots="same_slot")
 def slot_return(body: Array, same_slot: Ints, volatility: Array) -> Array:
     """Mean return of this slot on earlier sessions; 0 when 60 bars hold none."""
-    return rolling.bounded(_usual(body, same_slot, neutral=0.0) / volatility)
+    return rolling.bounded(usual(body, same_slot, neutral=0.0) / volatility)
 
 
 @feature(set="core", warmup=59, unit="sd", slots="same_slot")
 def next_slot_return(body: Array, next_slot_before: Ints, volatility: Array) -> Array:
     """Mean return, on earlier sessions, of the slot that comes next by the calendar; 0 when 60 bars hold none."""
-    return rolling.bounded(_usual(body, next_slot_before, neutral=0.0) / volatility)
+    return rolling.bounded(usual(body, next_slot_before, neutral=0.0) / volatility)
 
 
 @feature(set="core", warmup=59, unit="ratio", slots="same_slot")
 def slot_range_ratio(bar_range: Array, same_slot: Ints) -> Array:
     """Range of this bar over its mean in the same slot of earlier sessions; 1 when 60 bars hold none that moved."""
-    return rolling.bounded(rolling.ratio(bar_range, _usual(bar_range, same_slot, neutral=0.0), neutral=1.0))
+    return rolling.bounded(rolling.ratio(bar_range, usual(bar_range, same_slot, neutral=0.0), neutral=1.0))
 
 
 @feature(set="core", warmup=59, unit="ln", slots="same_slot")
 def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> Array:
     """ln of the volume over its geometric mean in this slot of earlier sessions; 0 where there is none."""
-    known = _usual(traded, same_slot, neutral=0.0)
-    usual = rolling.ratio(_usual(log_volume, same_slot, neutral=0.0), known, neutral=0.0, least=0.0)
-    return np.where((traded > 0) & (known > 0), rolling.bounded(log_volume - usual), 0.0)
+    known = usual(traded, same_slot, neutral=0.0)
+    before = rolling.ratio(usual(log_volume, same_slot, neutral=0.0), known, neutral=0.0, least=0.0)
+    return np.where((traded > 0) & (known > 0), rolling.bounded(log_volume - before), 0.0)
 
 
 @series
@@ -73,7 +73,7 @@ def next_slot_before(slot: Ints, next_slot: Ints) -> Ints:
     return _earlier(slot, next_slot)
 
 
-def _usual(values: Array, earlier: NDArray[np.int64], neutral: float) -> Array:
+def usual(values: Array, earlier: NDArray[np.int64], neutral: float) -> Array:
     """Mean of the values at earlier bars."""
     found = earlier >= 0
     total = np.where(found, values[earlier], 0.0).sum(axis=1)

@@ -70,8 +70,8 @@ def beta_residual(move: Array, index_move: Array, volatility: Array) -> Array:
     Beta is 1 where the index stood still, or the symbol had no bars beside it.
     """
     known = np.isfinite(move)
-    shared = _down(np.where(known, move * index_move, 0.0), BETA)
-    alone = _down(np.where(known, index_move**2, 0.0), BETA)
+    shared = down(np.where(known, move * index_move, 0.0), BETA)
+    alone = down(np.where(known, index_move**2, 0.0), BETA)
     beta = rolling.bounded(rolling.lag(rolling.ratio(shared, alone, neutral=1.0, least=rolling.STILL**2), 1))
     return rolling.bounded((move - beta * index_move) / volatility)
 
@@ -103,47 +103,47 @@ def rank_volatility(volatility: Array, members: Mask) -> Array:
 @panel_feature(warmup=20, unit="ratio")
 def dispersion(move: Array, index_move: Array, members: Mask) -> Array:
     """Spread of the members' returns over its mean of 20 bars; 1 when all moved as one."""
-    spread = np.sqrt(_across((move - index_move) ** 2, members))
-    return rolling.bounded(rolling.ratio(spread, _down(spread, 20), neutral=1.0))
+    spread = np.sqrt(across((move - index_move) ** 2, members))
+    return rolling.bounded(rolling.ratio(spread, down(spread, 20), neutral=1.0))
 
 
 @panel_feature(warmup=20, unit="ln")
 def market_volume(volume_surprise: Array, members: Mask) -> Array:
     """Mean volume surprise of the members: is the whole market busy?"""
-    return _across(volume_surprise, members)
+    return across(volume_surprise, members)
 
 
 @panel_feature(warmup=59, unit="ln", slots="same_slot")
 def market_slot_volume(slot_volume_surprise: Array, members: Mask) -> Array:
     """Mean volume surprise of the members against the same slot on earlier sessions: busy for this time of day?"""
-    return _across(slot_volume_surprise, members)
+    return across(slot_volume_surprise, members)
 
 
 @panel_feature(warmup=20, unit="ln")
 def relative_volume(volume_surprise: Array, members: Mask) -> Array:
     """Volume surprise less the market's: what the time of day does to all symbols alike drops out."""
-    return rolling.bounded(volume_surprise - _across(volume_surprise, members))
+    return rolling.bounded(volume_surprise - across(volume_surprise, members))
 
 
 @panel_series
 def index_move(move: Array, members: Mask) -> Array:
     """Mean move of the members that have one at the bar; one column."""
-    return _across(move, members)
+    return across(move, members)
 
 
 @panel_series
 def index_volatility(index_move: Array) -> Array:
     """Size of the index's moves over the last 20 bars."""
-    return np.maximum(np.sqrt(_down(index_move**2, 20)), rolling.STILL)
+    return np.maximum(np.sqrt(down(index_move**2, 20)), rolling.STILL)
 
 
 @panel_series
 def advance(move: Array, members: Mask) -> Array:
     """Mean sign of the members' moves."""
-    return _across(np.sign(move), members)
+    return across(np.sign(move), members)
 
 
-def _across(values: Array, members: Mask) -> Array:
+def across(values: Array, members: Mask) -> Array:
     """Mean over the members that have a value, at each time: one column; 0 where none has."""
     inside = values[:, members]
     known = np.isfinite(inside)
@@ -151,7 +151,7 @@ def _across(values: Array, members: Mask) -> Array:
     return rolling.ratio(total, known.sum(axis=1, keepdims=True), neutral=0.0, least=0.0)
 
 
-def _down(values: Array, window: int) -> Array:
+def down(values: Array, window: int) -> Array:
     """Simple mean of the last `window` times, for each column."""
     return np.stack([rolling.mean(column, window) for column in values.T], axis=1)
 

@@ -9,7 +9,7 @@ MOST_OVERFIT = 0.5
 LEAST_UNSEEN = 0.5
 
 
-@gate()
+@gate(proves="skill")
 def not_overfitted(evidence: Evidence) -> Verdict:
     """What was best on one half of the days is not below the median of all tries on the other half."""
     rule = "not_overfitted"

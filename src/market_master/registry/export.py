@@ -16,9 +16,11 @@ from skl2onnx.common.data_types import FloatTensorType
 from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
 from skl2onnx.operator_converters.random_forest import convert_sklearn_random_forest_classifier
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from market_master.registry.graph import Graph
 
@@ -59,6 +61,15 @@ def _plain(estimator: Any) -> Any:
         twin = copy(estimator)
         twin.estimators_ = [_plain(member) for member in estimator.estimators_]
         return twin
+    if isinstance(estimator, ColumnTransformer):
+        twin = copy(estimator)
+        twin.transformers_ = [(name, _plain(step), columns) for name, step, columns in estimator.transformers_]
+        return twin
+    for own in (StandardScaler, MinMaxScaler):
+        if isinstance(estimator, own):
+            twin = own()
+            vars(twin).update(vars(estimator))
+            return twin
     return estimator
 
 

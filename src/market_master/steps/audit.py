@@ -46,7 +46,7 @@ ROWS = 15_000
 INSTANTS = 9
 TRAINED_ON = 4000
 """rows of each fit inside the audit"""
-PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "sessions": 150, "edge": 0.15}
+PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "sessions": 240, "edge": 0.15}
 MAX_SIGN = 0.55
 MAX_T = 3.0
 SEED = 7
