@@ -10,7 +10,7 @@ QUIET := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PREFECT_SERVER_ANALYTIC
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all serve ui check format bench lock clean
+.PHONY: help setup run test test-all serve ui check audit format bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ check: $(READY)  ## format, lint, types, floor plan
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m pytest tests/test_floor_plan.py
+
+audit: $(READY)  ## the leak suite over the configured pipeline
+	@$(QUIET) $(BIN)/mm audit --config $(or $(CONFIG),configs/demo.yaml)
 
 format: $(READY)  ## let ruff put the files in order
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

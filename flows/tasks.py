@@ -35,6 +35,7 @@ def as_tasks() -> Steps:
         gate=_task("gate", plain.gate, HOUR, _verdicts),
         promote=_task("promote", plain.promote, 600),
         predict_index=_task("predict_index", plain.predict_index, 600, _signal),
+        review=_task("review", plain.review, HOUR, _review),
         report=_task("report", plain.report, HOUR, _page),
     )
 
@@ -106,6 +107,10 @@ def _signal(signal: IndexSignal) -> None:
         f"for the bar {signal.predicts_for.start} to {signal.predicts_for.end}.",
         key="signal",
     )
+
+
+def _review(file: Any) -> None:
+    create_markdown_artifact(f"[The gate's page: what was judged, and why]({file.as_uri()})", key="gate")
 
 
 def _page(file: Any) -> None:

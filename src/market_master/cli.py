@@ -126,6 +126,27 @@ def predict(
     _answer(answer, show.predictions, as_document, debug)
 
 
+@app.command()
+def audit(config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
+    """The leak suite: eleven laws over every object of the configured pipeline, on its own bars; exit 1 when one is broken.
+
+    Example: mm audit --config configs/demo.yaml
+    """
+    broken: list[str] = []
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.audit import prove
+
+        with show.progress():
+            proved = prove(_settings(config_file, Path("configs/demo.yaml")), config.home(), store.now())
+        broken.extend(proved["broken"])
+        return proved
+
+    _answer(answer, show.audit, as_document, debug)
+    if broken:
+        raise typer.Exit(1)
+
+
 @models.command("list")
 def list_models(config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
     """All versions with their aliases and outcomes.

@@ -156,6 +156,31 @@ def holdings(answer: list[dict[str, Any]]) -> None:
     OUT.print(table)
 
 
+def audit(answer: dict[str, Any]) -> None:
+    """Law x object, the proofs of what is broken, and the paths of combinatorial cross-validation."""
+    laws = list(answer["laws"])
+    table = Table("kind", "object", *laws, title=f"Leak suite, certificate {answer['certificate']}", box=SIMPLE_HEAD)
+    cells: dict[tuple[str, str], dict[str, bool]] = {}
+    for finding in answer["findings"]:
+        cells.setdefault((finding["kind"], finding["object"]), {})[finding["law"]] = finding["passed"]
+    for (kind, name), passed in cells.items():
+        table.add_row(
+            kind, name, *("" if law not in passed else "[green]ok[/]" if passed[law] else "[red]NO[/]" for law in laws)
+        )
+    OUT.print(table)
+    for law, sentence in answer["laws"].items():
+        OUT.print(f"{law:4} {sentence}: " + ("[red]broken[/]" if law in answer["broken"] else "[green]holds[/]"))
+    for finding in answer["findings"]:
+        if finding["law"] in ("L6", "L7", "L8"):
+            OUT.print(f"{finding['law']:4} {finding['object']}: {finding['note']}.")
+        if not finding["passed"]:
+            proof = finding["proof"] or {}
+            where = f" at {proof['symbol']} {proof['bar_end']}: {proof['before']} became {proof['after']} with {proof['change']}"
+            OUT.print(f"[red]{finding['law']} {finding['object']}[/]{where if proof else ''} {finding['note']}")
+    paths = ", ".join(f"{value:+.2%}" for value in answer["paths"])
+    OUT.print(f"RPSS of {answer['candidate']} by block, each trained on all others (combinatorial purged): {paths}.")
+
+
 def document(answer: Any) -> None:
     """Anything else, as coloured JSON."""
     OUT.print(JSON.from_data(answer))

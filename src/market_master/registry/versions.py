@@ -66,6 +66,11 @@ class Versions:
         self.point(CHALLENGER, version)
         return version
 
+    def keep_beside(self, version: str, file: Path) -> None:
+        """Keep a file with a version's model."""
+        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
+        self._ask(lambda api: api.log_model_artifact(str(found.source).removeprefix("models:/"), str(file)))
+
     def load(self, version: str) -> ModelVersion:
         """A version with its graph and card. Raises UnknownVersion, or ModelError when it is incomplete."""
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)

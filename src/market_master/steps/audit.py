@@ -26,6 +26,7 @@ from market_master.domain.inputs import model_inputs
 from market_master.domain.sessions import Ints
 from market_master.folds import CombinatorialPurged, sample_timestamps
 from market_master.metrics import ic, ic_terms, rps
+from market_master.overfitting import pbo
 from market_master.regime import REGIMES, regimes
 from market_master.registry.versions import Versions
 from market_master.steps.features import FeatureTable
@@ -37,7 +38,7 @@ from market_master.steps.label import label as cut_labels
 from market_master.steps.ledger import NEW, lane_of
 from market_master.steps.progress import tell
 from market_master.steps.recipe import recipe_hash
-from market_master.steps.train_compare import Comparison
+from market_master.steps.train_compare import Comparison, train_compare
 from market_master.steps.walk_forward import Course, OutOfFold, Recipe, answers, calibrated, course
 from market_master.store import write_whole
 
@@ -141,6 +142,26 @@ def certify(
     return certificate
 
 
+def prove(settings: Settings, home: Path, now: int) -> dict[str, Any]:
+    """The whole leak suite over the configured pipeline on its own bars, and the paths of combinatorial cross-validation."""
+    market = fetch_market(settings, home, now)
+    table = compute_table(market.bars, settings, market.members)
+    labelled = cut_labels(market.bars, settings)
+    comparison = train_compare(market, table, labelled, settings, home)
+    certificate = certify(market, table, labelled, comparison, settings, home, full=True, again=True)
+    subject = Subject(market, table, labelled, comparison, settings, _newest(market.bars, ROWS))
+    return {
+        "certificate": certificate.key,
+        "facts": certificate.facts,
+        "candidate": comparison.winner,
+        "broken": list(certificate.broken),
+        "laws": {law: LAWS[law] for law in certificate.laws},
+        "findings": [asdict(finding) for finding in certificate.findings],
+        "paths": paths(subject),
+        "pbo": pbo(comparison.daily) if comparison.daily.shape[1] > 1 else None,
+    }
+
+
 def paths(subject: Subject) -> list[float]:
     """RPSS of the winner's recipe on each whole path of combinatorial purged cross-validation: an audit, never a score."""
     bars, labels, table = subject.market.bars, subject.labelled.labels, subject.table
@@ -164,13 +185,6 @@ def paths(subject: Subject) -> list[float]:
         tell("audit", len(scores[-1]), splitter.paths)
     totals = np.array(scores).sum(axis=0)
     return [float(1 - own / base) for own, base in totals]
-
-
-def subject_of(
-    market: Market, table: FeatureTable, labelled: Labelled, comparison: Comparison, settings: Settings
-) -> Subject:
-    """The pipeline as the laws see it."""
-    return Subject(market, table, labelled, comparison, settings, _newest(market.bars, ROWS))
 
 
 def _facts(table: FeatureTable, comparison: Comparison, settings: Settings, market: Market) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from market_master import charts, features
+from market_master import charts, features, metrics
 from market_master.config import PROJECT_ROOT, Settings
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
@@ -138,7 +138,12 @@ def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, s
     for name in (comparison.winner, baseline):
         oof = comparison.out_of_fold[name]
         for file in charts.draw(
-            folder / "charts", name, probabilities=oof.probabilities, decided=oof.decided, action=oof.action
+            folder / "charts",
+            name,
+            probabilities=oof.probabilities,
+            decided=oof.decided,
+            action=oof.action,
+            reliability=metrics.reliability(oof.probabilities, oof.action, market.bars.session[oof.rows]),
         ):
             run.file(file, "charts")
     board = folder / "leaderboard.json"

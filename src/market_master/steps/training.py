@@ -14,7 +14,19 @@ from market_master.config import Settings
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.domain.records import IndexSignal, as_json
 from market_master.registry.tracking import Run
-from market_master.steps import aggregate, audit, features, fetch, gate, label, promote, register, report, train_compare
+from market_master.steps import (
+    aggregate,
+    audit,
+    features,
+    fetch,
+    gate,
+    label,
+    promote,
+    register,
+    report,
+    review,
+    train_compare,
+)
 from market_master.steps.gate import Decision
 from market_master.steps.predict import load_champion
 from market_master.steps.progress import tell
@@ -35,6 +47,7 @@ class Steps:
     gate: Step = gate.gate
     promote: Step = promote.promote
     predict_index: Step = aggregate.index_signal
+    review: Step = review.review
     report: Step = report.report
 
 
@@ -82,6 +95,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             decision = todo.gate(market, table, labelled, comparison, certificate, version, settings, home)
             todo.promote(decision, model, home)
             signal, silence = _signal(todo, home, model, now)
+            reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
             reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
         outcome = Outcome(
             run_id=run.id,

@@ -1,0 +1,30 @@
+"""Pages for reviewers: one self-contained HTML file each, without scripts and without anything fetched from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def write_page(template: str, file: Path, **content: Any) -> Path:
+    """Fill a template of this package (text is escaped, charts are marked safe in it) and put it in place whole."""
+    pages = Environment(
+        loader=PackageLoader("market_master.reports", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    pages.filters |= {"percent": _percent, "signed": _signed}
+    text = pages.get_template(template).render(**content)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+    return file
+
+
+def _percent(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{100 * value:+.{digits}f} %"
+
+
+def _signed(value: float | None, digits: int = 3) -> str:
+    return "" if value is None else f"{value:+.{digits}f}"
