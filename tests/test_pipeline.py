@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from trained import ROOT, settings_of
 
 from market_master import store
+from market_master.audit import LAWS
 from market_master.config import Settings
 from market_master.domain.errors import (
     FetchCoverage,
@@ -31,6 +33,8 @@ from market_master.journal import journal_of
 from market_master.registry.card import Card
 from market_master.registry.versions import Versions
 from market_master.steps import promote
+from market_master.steps.audit import Certificate
+from market_master.steps.gate import rejudge
 from market_master.steps.predict import load_champion
 from market_master.steps.training import STEPS, Outcome, Steps, train
 
@@ -107,17 +111,90 @@ def test_noise_is_rejected_and_the_alias_stays(home: Path) -> None:
     assert journal_of(home).entries()[-1].event == "rejected"
 
 
+def _decision(home: Path, outcome: Outcome) -> dict[str, Any]:
+    file = home / "data" / "runs" / outcome.run_id / "decision.json"
+    decision: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return decision
+
+
 def test_the_next_run_meets_the_champion(home: Path) -> None:
-    """A second run compares with the first on the same bars; a new recipe that is no better does not take its place."""
+    """The champion's own recipe again is a refresh: compared on the same bars, counted, and let through when not worse."""
     settings = settings_of("test", **QUICK)
     assert _train(home, settings).version == "1"
-    outcome = _train(home, settings_of("test", MM_CANDIDATES="[svc]"))
-    verdict = next(v for v in outcome.verdicts if v["rule"] == "beats_champion")
-    assert "champion version 1" in verdict["reason"]
-    assert verdict["severity"] == "block"
     again = _train(home, settings)
-    decision = json.loads((home / "data" / "runs" / again.run_id / "decision.json").read_text())
-    assert decision["champion_version"] in ("1", "2")
+    decision = _decision(home, again)
+    verdicts = {verdict["rule"]: verdict for verdict in again.verdicts}
+    assert (decision["lane"], decision["champion_version"]) == ("refresh", "1")
+    for rule in ("beats_champion", "recipe_beats_champion"):
+        assert "champion version 1" in verdicts[rule]["reason"]
+        assert verdicts[rule]["passed"]
+        assert verdicts[rule]["severity"] == "block"
+    assert again.outcome == "provisional"
+    assert [e.details["lane"] for e in journal_of(home).entries() if e.event == "looked"] == ["new_recipe", "refresh"]
+
+
+def test_a_new_recipe_is_refused_a_hold_out_that_was_seen(home: Path) -> None:
+    """On the same bars another recipe gets no look: rejected, with how long to wait; with newer bars it would get one."""
+    _train(home, settings_of("test", **QUICK))
+    outcome = _train(home, settings_of("test", MM_CANDIDATES="[svc]"))
+    assert outcome.outcome == "rejected"
+    assert [verdict["rule"] for verdict in outcome.verdicts] == ["fresh_holdout"]
+    assert "Wait for 10 more sessions" in outcome.reason
+    assert _decision(home, outcome)["holdout"] is None
+    assert len([entry for entry in journal_of(home).entries() if entry.event == "looked"]) == 1
+    assert Versions(home, "market-master").production() == "1"
+
+
+def test_the_same_recipe_on_the_same_bars_gets_its_recorded_decision(home: Path) -> None:
+    """A rejected recipe that comes again is not looked at again."""
+    noise = settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK)
+    first = _train(home, noise)
+    again = _train(home, noise)
+    assert (first.outcome, again.outcome, again.version) == ("rejected", "rejected", "2")
+    assert "judged on these very bars" in again.reason
+    assert again.verdicts == first.verdicts
+    assert len([entry for entry in journal_of(home).entries() if entry.event == "looked"]) == 1
+
+
+def test_a_decision_can_be_made_again_from_its_record(trained_home: Path) -> None:
+    """Every gain from its days, every rule from the evidence: the same verdicts, outcome and reason."""
+    outcome = Outcome(**json.loads((trained_home / "outcome.json").read_text()))
+    decision = _decision(trained_home, outcome)
+    again = rejudge(decision)
+    assert (again.outcome, again.reason) == (decision["outcome"], decision["reason"])
+    assert [asdict(verdict) for verdict in again.verdicts] == decision["verdicts"]
+    forged = json.loads(json.dumps(decision))
+    days = forged["record"]["evidence"]["against_prior"]["rps_daily"]
+    forged["record"]["evidence"]["against_prior"]["rps_daily"] = [-abs(day) for day in days]
+    assert "not_worse_than_prior" in {v.rule for v in rejudge(forged).verdicts if not v.passed}
+
+
+def test_the_certificate_lies_beside_the_version(trained_home: Path) -> None:
+    """All eleven laws were checked and hold; the card names the certificate, and the gate's page is kept too."""
+    champion = load_champion(trained_home, "market-master").model
+    kept = Certificate.from_json(
+        (trained_home / "data" / "certificates" / f"{champion.card.certificate}.json").read_text()
+    )
+    assert kept.key == champion.card.certificate
+    assert (set(kept.laws), kept.broken) == (set(LAWS), ())
+    folder = Path(mlflow.artifacts.download_artifacts("models:/market-master/1"))
+    assert Certificate.from_json((folder / "certificate.json").read_text()).key == kept.key
+    outcome = json.loads((trained_home / "outcome.json").read_text())
+    page = (folder / Path(outcome["reports"]["gate"]).name).read_text(encoding="utf-8")
+    for told in (
+        "Verdicts",
+        "Leaderboard",
+        "Calibration",
+        "Segments",
+        "Leak suite",
+        "Limits",
+        "No evidence of direction",
+    ):
+        assert told in page, told
+    assert "<script" not in page
+    assert "http" not in page.replace("http://www.w3.org/", "").replace("https://matplotlib.org/", "").replace(
+        "http://purl.org", ""
+    ).replace("http://creativecommons.org", "")
 
 
 def test_results_do_not_depend_on_the_number_of_workers(home: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 from market_master.domain.bars import OHLCV, Array, Bars, violations
 from market_master.domain.errors import ConfigError, NoBars
 from market_master.domain.sessions import Ints, iso, session_date
-from market_master.providers import Fetched, Query
+from market_master.providers import Fetched, Query, exact
 from market_master.providers.exact import gaussian, index_ic, targets
 from market_master.providers.imperfections import KINDS
+from market_master.providers.market import MARKET, OWN, SECTOR
 from market_master.providers.simulated import Simulated
 
 NOW = 1_900_000_000
@@ -134,17 +135,17 @@ def test_reversal_takes_back_a_symbol_s_own_moves() -> None:
 def test_exact_targets_are_those_of_the_method() -> None:
     """With Gaussian noise: RPSS .020, .126, .51 % and cut-rule macro-F1 .2037, .2095, .2197 at edges .02, .05, .10."""
     for edge, rpss, macro_f1 in ((0.02, 0.00020, 0.2037), (0.05, 0.00126, 0.2095), (0.10, 0.0051, 0.2197)):
-        exact = targets(edge, noise=gaussian)
-        assert exact["rpss"] == pytest.approx(rpss, rel=0.02)
-        assert exact["macro_f1_cut"] == pytest.approx(macro_f1, abs=6e-5)
-        assert 0.99 * edge < exact["ic"] <= edge
-        assert exact["accuracy"] == pytest.approx(0.40, abs=1e-4)
+        best = targets(edge, noise=gaussian)
+        assert best["rpss"] == pytest.approx(rpss, rel=0.02)
+        assert best["macro_f1_cut"] == pytest.approx(macro_f1, abs=6e-5)
+        assert 0.99 * edge < best["ic"] <= edge
+        assert best["accuracy"] == pytest.approx(0.40, abs=1e-4)
 
 
 def test_exact_targets_agree_with_a_drawn_sample() -> None:
     """A forecaster who knows the carrier scores the exact targets on a long draw of the mixture."""
     edge, rng = 0.3, np.random.default_rng(5)
-    exact, count = targets(edge), 400_000
+    best, count = targets(edge), 400_000
     noise = np.sqrt([0.3, 0.1, 0.6]) @ (np.sqrt(0.6) * rng.standard_t(5, (3, count)))
     x = rng.standard_normal(count)
     z = edge * x + np.sqrt(1 - edge**2) * noise
@@ -154,8 +155,8 @@ def test_exact_targets_agree_with_a_drawn_sample() -> None:
     macro_f1 = np.mean(
         [2 * ((action == c) & (said == c)).sum() / ((action == c).sum() + (said == c).sum()) for c in range(5)]
     )
-    assert macro_f1 == pytest.approx(exact["macro_f1_cut"], abs=0.003)
-    assert np.corrcoef(x, z)[0, 1] == pytest.approx(exact["ic"], abs=0.005)
+    assert macro_f1 == pytest.approx(best["macro_f1_cut"], abs=0.003)
+    assert np.corrcoef(x, z)[0, 1] == pytest.approx(best["ic"], abs=0.005)
 
 
 def test_an_index_needs_a_common_carrier() -> None:
@@ -252,6 +253,39 @@ def test_imperfections_stay_in_their_places() -> None:
     assert not violations(*(getattr(_bars(together), name) for name in OHLCV))
 
 
+@pytest.mark.parametrize("noise", [0.2, 0.4])
+def test_a_noisy_carrier_attenuates_the_edge_as_told(noise: float) -> None:
+    """rho_eff = rho .4 / sqrt(.16 + n^2): the manifest's IC, and the IC of the volume itself within 3 SE of it."""
+    fetched = Simulated(symbols=60, sessions=250, edge=0.2, noise=noise).fetch(HOURLY)
+    known = 0.2 * 0.4 / np.sqrt(0.16 + noise**2)
+    assert fetched.manifest["ic"] == pytest.approx(known, rel=0.01)
+    found, error = _ic(*_observed(_bars(fetched)))
+    assert abs(found - fetched.manifest["ic"]) < 3 * error + 0.04 * known
+    assert (
+        fetched.manifest["index_ic"] < Simulated(symbols=60, sessions=250, edge=0.2).fetch(HOURLY).manifest["index_ic"]
+    )
+
+
+def test_a_smeared_carrier_scores_the_exact_targets() -> None:
+    """The RPSS of one who knows only the smeared carrier, on a long draw, is the quadrature's."""
+    random, edge, share = np.random.default_rng(4), 0.3, exact.seen(0.4)
+    told = exact.targets(edge * share, noise=exact.smeared(edge, share))
+    count = 400_000
+    unit = np.sqrt(3 / 5)
+    parts = unit * random.standard_t(5, (3, count))
+    shock = np.sqrt(MARKET) * parts[0] + np.sqrt(SECTOR) * parts[1] + np.sqrt(OWN) * parts[2]
+    x, smear = random.standard_normal((2, count))
+    z, shown = edge * x + np.sqrt(1 - edge**2) * shock, share * x + np.sqrt(1 - share**2) * smear
+    assert np.corrcoef(shown, z)[0, 1] == pytest.approx(told["ic"], abs=4 / np.sqrt(count))
+
+
+def test_without_an_edge_nothing_can_be_known() -> None:
+    """Mode `none` is the market of edge 0, whatever edge is asked for."""
+    none = Simulated(symbols=20, sessions=60, edge=0.3, mode="none").fetch(HOURLY)
+    assert none.manifest["ic"] == none.manifest["rpss"] == none.manifest["index_ic"] == 0
+    assert _same(none, Simulated(symbols=20, sessions=60, edge=0.0).fetch(HOURLY))
+
+
 def test_an_unknown_imperfection_names_the_known_ones() -> None:
     """A flaw, or a mode, that does not exist is refused with the list of those that do."""
     with pytest.raises(ConfigError, match=r"no 'gremlins'.*splits.*bad_tick"):
@@ -260,6 +294,8 @@ def test_an_unknown_imperfection_names_the_known_ones() -> None:
         Simulated(mode="momentum")
     with pytest.raises(ConfigError, match="seed -1"):
         Simulated(seed=-1)
+    with pytest.raises(ConfigError, match="noise -1"):
+        Simulated(noise=-1)
 
 
 def _bars(fetched: Fetched) -> Bars:

@@ -45,7 +45,10 @@ class SimulatedProvider(Section):
     symbols: int = Field(30, ge=2, le=1000)
     sessions: int = Field(240, ge=1, le=2000)
     edge: float = Field(0.15, ge=0.0, lt=1.0)
-    mode: Literal["volume", "reversal", "regime_flip"] = "volume"
+    mode: Literal["volume", "reversal", "regime_flip", "none"] = "volume"
+    """where the edge shows: in the volume, in the last move, turned round mid-way, or nowhere"""
+    noise: float = Field(0.0, ge=0.0)
+    """of ln(volume) beside the carrier of the edge; at 0 it can be read off exactly"""
     imperfections: tuple[str, ...] = ()
 
 

@@ -10,6 +10,7 @@ from market_master.domain.sessions import Ints
 from market_master.features import panel_feature, panel_series, rolling, series
 from market_master.features.clock import usual
 from market_master.features.market import across, down
+from market_master.features.volatility import PER_CENT
 
 Mask = NDArray[np.bool_]
 
@@ -102,6 +103,18 @@ def members_volatility_ratio(volatility_ratio: Array, members: Mask) -> Array:
 def members_volatility_trend(volatility_trend: Array, members: Mask) -> Array:
     """Mean over the members of 20-bar to 59-bar volatility."""
     return across(volatility_trend, members)
+
+
+@panel_feature(warmup=20, unit="ln")
+def market_volatility_level(index_volatility: Array) -> Array:
+    """ln of the index's 20-bar volatility in per cent."""
+    return rolling.bounded(np.log(index_volatility / PER_CENT))
+
+
+@panel_feature(warmup=20, unit="ln")
+def relative_volatility_level(volatility: Array, index_volatility: Array) -> Array:
+    """ln of the symbol's 20-bar volatility over the index's."""
+    return rolling.bounded(np.log(volatility / index_volatility))
 
 
 @panel_feature(warmup=19, unit="ratio")

@@ -7,6 +7,8 @@ import numpy as np
 from market_master.domain.bars import Array
 from market_master.features import feature, rolling
 
+PER_CENT = 0.01
+
 
 @feature(set="core", warmup=50, unit="ratio")
 def volatility_ratio(move: Array) -> Array:
@@ -57,3 +59,15 @@ def evenness(move: Array) -> Array:
     1 when nothing moved.
     """
     return rolling.ratio(rolling.mean(np.abs(move), 20), rolling.rms(move, 20), neutral=1.0)
+
+
+@feature(set="core", warmup=20, unit="ln")
+def volatility_level(volatility: Array) -> Array:
+    """ln of the 20-bar volatility in per cent: after wild times the label's own memory of them fades."""
+    return rolling.bounded(np.log(volatility / PER_CENT))
+
+
+@feature(set="core", warmup=59, unit="ln")
+def volatility_level_long(move: Array) -> Array:
+    """ln of the 59-bar volatility in per cent."""
+    return rolling.bounded(np.log(np.maximum(rolling.rms(move, 59), rolling.STILL) / PER_CENT))

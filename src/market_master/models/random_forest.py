@@ -9,7 +9,7 @@ from market_master.models import model
 from market_master.models.columns import candidate
 
 
-@model(label="Random forest", complexity=3)
+@model(label="Random forest", complexity=3, max_rows=60_000)
 def random_forest(*, symbols: int, seed: int) -> Pipeline:
     """The mean of many trees, each on its own sample of bars; leaves of 100 keep them from learning single bars."""
     trees = RandomForestClassifier(

@@ -10,7 +10,7 @@ from market_master.models import model
 from market_master.models.columns import candidate
 
 
-@model(label="SVC (Nystroem kernel map + logistic)", complexity=1)
+@model(label="SVC (Nystroem kernel map + logistic)", complexity=1, max_rows=60_000)
 def svc(*, symbols: int, seed: int) -> Pipeline:
     """Likeness to 100 bars, weighed by a straight line; an exact SVC would take hours and give no probabilities."""
     kernel = Nystroem(kernel="rbf", n_components=100, random_state=seed)

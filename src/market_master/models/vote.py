@@ -7,14 +7,14 @@ from sklearn.pipeline import Pipeline
 from market_master.models import model
 from market_master.models.columns import averaged
 from market_master.models.extra_trees import extra_trees
-from market_master.models.hist_gradient_boosting import hist_gradient_boosting
 from market_master.models.lightgbm import lightgbm
 from market_master.models.logistic import logistic
+from market_master.models.mlp import mlp
 
-MEMBERS = (logistic, extra_trees, hist_gradient_boosting, lightgbm)
+MEMBERS = (logistic, extra_trees, lightgbm, mlp)
 
 
-@model(label="Vote of logistic, extra trees, histogram boosting and LightGBM", complexity=5)
+@model(label="Vote of logistic, extra trees, LightGBM and the neural network", complexity=5)
 def vote(*, symbols: int, seed: int) -> Pipeline:
-    """The mean of four candidates' raw probabilities: a line, a forest and two boosters err in different ways."""
+    """The mean of four candidates' raw probabilities: a line, a forest, a booster and a network err in different ways."""
     return averaged([make(symbols=symbols, seed=seed) for make in MEMBERS], [make.__name__ for make in MEMBERS])

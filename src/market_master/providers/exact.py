@@ -8,7 +8,7 @@ import numpy as np
 
 from market_master.domain.actions import SCORES
 from market_master.domain.bars import Array
-from market_master.providers.market import COMMON, MARKET, OWN, SECTOR, sectors
+from market_master.providers.market import CARRIED, COMMON, MARKET, OWN, SECTOR, sectors
 
 Characteristic = Callable[[Array], Array]
 
@@ -31,6 +31,17 @@ def student(t: Array) -> Array:
 def mixture(t: Array) -> Array:
     """Characteristic function of the market's noise: its market, sector and own parts together."""
     return student(np.sqrt(MARKET) * t) * student(np.sqrt(SECTOR) * t) * student(np.sqrt(OWN) * t)
+
+
+def seen(noise: float) -> float:
+    """Correlation of what ln(volume) shows with the carrier, when it also holds so much noise."""
+    return CARRIED / float(np.hypot(CARRIED, noise))
+
+
+def smeared(edge: float, share: float) -> Characteristic:
+    """Characteristic function of what is left of z, in its own units, when a carrier seen to `share` has been taken out."""
+    hidden, rest = edge * np.sqrt(1 - share**2), np.sqrt(1 - (edge * share) ** 2)
+    return lambda t: gaussian(hidden / rest * t) * mixture(np.sqrt(1 - edge**2) / rest * t)
 
 
 def targets(
@@ -59,16 +70,18 @@ def targets(
     }
 
 
-def index_ic(edge: float, exposure: Array, *, common: float = COMMON) -> float:
+def index_ic(edge: float, exposure: Array, *, common: float = COMMON, share: float = 1.0) -> float:
     """Correlation of the best index forecast with the index's next return.
 
-    `exposure` is each symbol's weight times its sigma, `common` the share of the carrier that all symbols share.
+    `exposure` is each symbol's weight times its sigma, `common` the share of the carrier that all symbols share, `share`
+    the correlation of what is seen of it with itself.
     """
     whole, own = exposure.sum() ** 2, (exposure**2).sum()
     sector = (np.bincount(sectors(len(exposure)), exposure) ** 2).sum()
     signal = common * whole + (1 - common) * own
     noise = MARKET * whole + SECTOR * sector + OWN * own
-    return float(edge * np.sqrt(signal / (edge**2 * signal + (1 - edge**2) * noise)))
+    known = share**2 * signal + (1 - share**2) * own
+    return float(edge * share * signal / np.sqrt(known * (edge**2 * signal + (1 - edge**2) * noise)))
 
 
 _STEP = 0.02

@@ -20,7 +20,7 @@ COMMON = 0.30
 CARRIED = 0.4
 """what one unit of the carrier adds to the log of volume"""
 
-MODES = ("volume", "reversal", "regime_flip")
+MODES = ("volume", "reversal", "regime_flip", "none")
 
 _TRANSITION = np.array([[0.985, 0.010, 0.005], [0.02, 0.96, 0.02], [0.03, 0.03, 0.94]])
 _SPREAD = np.array([0.8, 1.2, 2.0])
@@ -29,7 +29,7 @@ _DRIFT = np.array([4e-4, -6e-4, 0.0])
 _IN_DAY_GAP = 0.1
 """of a bar's scale, from one close to the next open inside a session"""
 _STEPS = 12
-_PURPOSES = ("weights", "levels", "days", "noise", "gaps", "carrier", "paths", "imperfections")
+_PURPOSES = ("weights", "levels", "days", "noise", "gaps", "carrier", "paths", "imperfections", "smear")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +52,24 @@ class Market:
     volume: Array
 
 
-def draw(*, seed: int, symbols: int, edge: float, mode: str, schedule: Schedule) -> Market:
-    """The market that belongs to a seed on the given bars; the same numbers give the same bits."""
+def draw(*, seed: int, symbols: int, edge: float, mode: str, schedule: Schedule, noise: float = 0.0) -> Market:
+    """The market that belongs to a seed on the given bars; the same numbers give the same bits.
+
+    `noise` is what ln(volume) holds beside the carrier: at 0 it can be read off exactly. Mode `none` has no edge.
+    """
+    edge = 0.0 if mode == "none" else edge
     bars, opens = len(schedule.end), np.append(True, np.diff(schedule.session) != 0)
     days = np.cumsum(opens) - 1
-    level, noise = _levels(stream(seed, "levels"), symbols), _noise(stream(seed, "noise"), symbols, bars)
+    level, shock = _levels(stream(seed, "levels"), symbols), _noise(stream(seed, "noise"), symbols, bars)
     weather, drift = _days(stream(seed, "days"), int(days[-1]) + 1)
     shape = _shape(schedule, opens)
     shown = _carrier(stream(seed, "carrier"), symbols, bars)
-    carrier = -noise.own if mode == "reversal" else shown
+    carrier = -shock.own if mode == "reversal" else shown
     lean = np.where((mode == "regime_flip") & (days >= flip_day(int(days[-1]) + 1)), -edge, edge)
 
     scale = level.sigma[:, None] * (weather[days] * shape)
-    z = noise.all.copy()
-    z[:, 1:] = lean[1:] * carrier[:, :-1] + np.sqrt(1 - edge**2) * noise.all[:, 1:]
+    z = shock.all.copy()
+    z[:, 1:] = lean[1:] * carrier[:, :-1] + np.sqrt(1 - edge**2) * shock.all[:, 1:]
 
     gap_rng = stream(seed, "gaps")
     gap = _IN_DAY_GAP * scale * gap_rng.standard_normal((symbols, bars))
@@ -76,11 +80,12 @@ def draw(*, seed: int, symbols: int, edge: float, mode: str, schedule: Schedule)
     close = level.price[:, None] * np.exp(moved)
     open_ = level.price[:, None] * np.exp(moved - scale * z)
     high, low = _extremes(stream(seed, "paths"), scale, z)
+    told = CARRIED * shown + noise * stream(seed, "smear").standard_normal(shown.shape)
     return Market(
         schedule, level.sigma, carrier, scale, z, open_,
         np.maximum(np.maximum(open_, close), open_ * np.exp(high)),
         np.minimum(np.minimum(open_, close), open_ * np.exp(low)),
-        close, np.rint(np.exp(level.volume[:, None] + np.log(shape) + CARRIED * shown)),
+        close, np.rint(np.exp(level.volume[:, None] + np.log(shape) + told)),
     )  # fmt: skip
 
 

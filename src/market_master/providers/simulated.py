@@ -40,6 +40,8 @@ class Simulated:
     sessions: int = 240
     edge: float = 0.15
     mode: str = "volume"
+    noise: float = 0.0
+    """of ln(volume) beside the carrier; at 0 the carrier can be read off exactly"""
     imperfections: tuple[str, ...] = ()
 
     live = False
@@ -49,16 +51,23 @@ class Simulated:
             for name in asked:
                 if name not in known:
                     raise ConfigError(f"The simulated market has no '{name}'; it knows {', '.join(known)}.")
-        if self.seed < 0 or min(self.symbols, self.sessions) < 1 or not 0 <= self.edge < 1:
+        if (
+            self.seed < 0
+            or min(self.symbols, self.sessions) < 1
+            or not 0 <= self.edge < 1
+            or not 0 <= self.noise < np.inf
+        ):
             raise ConfigError(
-                "A simulated market needs a seed of 0 or more, a symbol, a session and an edge from 0 to below 1; "
-                f"given: seed {self.seed}, {self.symbols} symbols, {self.sessions} sessions, edge {self.edge}."
+                "A simulated market needs a seed of 0 or more, a symbol, a session, an edge from 0 to below 1 and a noise of 0 "
+                f"or more; given: seed {self.seed}, {self.symbols} symbols, {self.sessions} sessions, edge {self.edge}, "
+                f"noise {self.noise}."
             )
 
     @property
     def source(self) -> str:
         """`simulated-` and a hash of the parameters: another market is another source."""
         told = asdict(self) | {"imperfections": sorted(set(self.imperfections))}
+        told = {name: value for name, value in told.items() if name != "noise" or value}
         return "simulated-" + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
@@ -70,7 +79,9 @@ class Simulated:
         """The market on the query's calendar and interval, up to its now. Raises NoBars when no bar is left."""
         timetable = Timetable(query.calendar, query.interval)
         schedule = _last_sessions(timetable, self.sessions)
-        market = draw(seed=self.seed, symbols=self.symbols, edge=self.edge, mode=self.mode, schedule=schedule)
+        market = draw(
+            seed=self.seed, symbols=self.symbols, edge=self.edge, mode=self.mode, schedule=schedule, noise=self.noise
+        )
         tape = Tape.of(self.names, market)
         planted = plant(self.imperfections, tape, stream(self.seed, "imperfections"))
         asked = set(query.symbols or self.names)
@@ -89,15 +100,17 @@ class Simulated:
         )
 
     def _manifest(self, market: Market) -> dict[str, Any]:
-        share = weights(self.seed, self.symbols)
+        size = weights(self.seed, self.symbols)
         inner = self.mode == "reversal"
+        edge, share = 0.0 if self.mode == "none" else self.edge, 1.0 if inner else exact.seen(self.noise)
         carrier, reach = (exact.student, 60.0) if inner else (exact.gaussian, 8.0)
+        rest = exact.mixture if share == 1.0 else exact.smeared(edge, share)
         begins = market.schedule.start[np.append(True, np.diff(market.schedule.session) != 0)]
         return {
             **{key: value for key, value in asdict(self).items() if key != "imperfections"},
-            "weights": dict(zip(self.names, share.tolist(), strict=True)),
-            **exact.targets(self.edge, carrier=carrier, reach=reach),
-            "index_ic": exact.index_ic(self.edge, share * market.sigma, common=0.0 if inner else COMMON),
+            "weights": dict(zip(self.names, size.tolist(), strict=True)),
+            **exact.targets(edge * share, carrier=carrier, noise=rest, reach=reach),
+            "index_ic": exact.index_ic(edge, size * market.sigma, common=0.0 if inner else COMMON, share=share),
             "flips_at": iso(begins[flip_day(self.sessions)]) if self.mode == "regime_flip" else None,
         }
 

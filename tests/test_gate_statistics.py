@@ -1,0 +1,150 @@
+"""The gate's rates of error, measured: on markets whose edge is known, and on the null. Seeded; bounds derived."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_gates import evidence
+from trained import settings_of
+
+from market_master import store
+from market_master.audit import LAWS
+from market_master.domain.records import Scorecard
+from market_master.gates import Duel, Evidence, judge
+from market_master.steps import features, fetch, label
+from market_master.steps.audit import Certificate
+from market_master.steps.contender import of_comparison
+from market_master.steps.evidence import Look, Trial, collect
+from market_master.steps.train_compare import train_compare
+
+PROVED = Certificate("proved-elsewhere", "", {}, tuple(LAWS), ())
+FIRST_LOOK = Look("new_recipe", 0.05, 1.0)
+
+
+def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
+    """One logistic candidate on a simulated market, on arrays: no flow, no registry."""
+    settings = settings_of(
+        "demo",
+        MM_CANDIDATES="[logistic]",
+        MM_PROVIDER__SEED=str(seed),
+        MM_PROVIDER__EDGE=str(edge),
+        MM_UNIVERSE__WEIGHTS="null",
+        MM_RUNNER__WORKERS="1",
+        **environ,
+    )
+    market = fetch.fetch(settings, home, store.now())
+    table = features.compute(market.bars, settings, market.members)
+    labelled = label.label(market.bars, settings)
+    return Trial(market, table, labelled, train_compare(market, table, labelled, settings), settings)
+
+
+def judged(trial: Trial) -> tuple[Evidence, str]:
+    """What the gate says of its winner against the prior, at the year's first look."""
+    challenger = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
+    found = collect(trial, FIRST_LOOK, challenger, None, parity=0.0, deterministic=True, certificate=PROVED)
+    return found, judge(found, (), provisional=True).outcome
+
+
+def winner(trial: Trial) -> Scorecard:
+    """Its walk-forward scorecard."""
+    return next(card for card in trial.comparison.leaderboard if card.candidate == "logistic")
+
+
+@pytest.mark.long
+def test_a_planted_edge_is_measured_and_promoted(home):
+    """Edge .15, 12 seeds: IC, RPSS, DIR and the index's IC inside the bounds of method 11, promoted 11 times or more."""
+    outcomes = []
+    for seed in range(1, 13):
+        trial = tried(home, seed, 0.15)
+        card, exact = winner(trial), trial.market.manifest
+        se = {"ic": abs(card.ic / card.ic_t), "wss_ic": abs((card.wss_ic or 0) / (card.wss_ic_t or 1))}
+        low, high = card.intervals["rpss"]
+        rpss_se = (high - low) / (2 * 1.645)
+        assert 0.6 * exact["ic"] <= card.ic <= exact["ic"] + 3 * se["ic"], seed
+        assert 0.3 * exact["rpss"] - 3 * rpss_se <= card.rpss <= exact["rpss"] + 3 * rpss_se, seed
+        assert card.dir > 0, seed
+        assert card.dir_t > 3, seed
+        assert abs((card.wss_ic or 0) - exact["index_ic"]) <= 3 * se["wss_ic"], seed
+        outcomes.append(judged(trial)[1])
+    assert outcomes.count("promoted") >= 11, outcomes
+
+
+@pytest.mark.long
+def test_noise_is_called_skilled_no_more_often_than_allowed(home):
+    """Edge 0, 40 seeds at alpha .05: 2 expected, more than 5 has a chance of 1.4 %; no |t| of DIR as large as 3.6."""
+    outcomes, largest = [], 0.0
+    for seed in range(101, 141):
+        trial = tried(home, seed, 0.0)
+        largest = max(largest, abs(winner(trial).dir_t))
+        outcomes.append(judged(trial)[1])
+    assert outcomes.count("promoted") <= 5, outcomes
+    assert largest < 3.6
+
+
+def null_duel(random: np.random.Generator, days: int) -> Duel:
+    """Daily gains of nothing: fat-tailed, the directional part correlated with the whole, a little momentum by day."""
+    whole, own = 0.01 * random.standard_t(5, (2, days))
+    whole[1:] += 0.1 * whole[:-1]
+    return Duel.of(whole - 0.0, 0.7 * whole + 0.7 * own)
+
+
+@pytest.mark.parametrize("days", [60, 120])
+def test_a_challenger_that_is_no_better_is_hardly_promoted(days):
+    """200 null simulations of the gate alone: at most 8 % promoted (nominal 5 %, three binomial SE would be 9.6 %)."""
+    random = np.random.default_rng(days)
+    outcomes = []
+    for _ in range(200):
+        none = {name: null_duel(random, days) for name in ("against_prior", "against_champion", "recipes")}
+        facts = evidence(**none, against_champion_relabelled=none["against_champion"], alpha=0.05)
+        outcomes.append(judge(facts, (), provisional=False).outcome)
+    assert outcomes.count("promoted") <= 0.08 * 200
+
+
+@pytest.mark.parametrize("days", [60, 120])
+def test_each_test_by_day_keeps_its_level(days):
+    """2000 null samples: p at most 5 % comes in 5 %, give and take three binomial errors and the size measured for small n."""
+    random = np.random.default_rng(7 * days)
+    hits = [null_duel(random, days).rps.p_value <= 0.05 for _ in range(500)]
+    assert np.mean(hits) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
+
+
+def broken_for(trial: Trial, symbol: str) -> tuple[Any, Any]:
+    """The winner with the answers for one symbol turned round and made sure of themselves, and a champion that knows nothing."""
+    good = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
+    code = trial.market.bars.symbols.index(symbol)
+
+    def turned(inputs: Any) -> Any:
+        answers = np.array(good.raw(inputs), dtype=float)
+        here = inputs[:, -1] == code
+        answers[here] = np.array([0.45, 0.02, 0.06, 0.02, 0.45])
+        return answers
+
+    def prior(inputs: Any) -> Any:
+        return np.tile(good.calibration.prior, (len(inputs), 1))
+
+    return replace(good, raw=turned), replace(good, raw=prior, version="1")
+
+
+def test_better_on_average_and_broken_for_one_symbol_is_blocked(home):
+    """The average hides it, the segments don't: the verdict names the symbol."""
+    trial = tried(home, 3, 0.3, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")
+    challenger, champion = broken_for(trial, "S005")
+    found = collect(
+        trial,
+        FIRST_LOOK,
+        challenger,
+        champion,
+        champion_version="1",
+        parity=0.0,
+        deterministic=True,
+        certificate=PROVED,
+    )
+    assert found.against_champion is not None
+    assert found.against_champion.rps.mean > 0
+    verdict = next(v for v in judge(found, (), provisional=False).verdicts if v.rule == "no_broken_segment")
+    assert (verdict.passed, verdict.severity) == (False, "block")
+    assert "symbol S005" in verdict.reason
