@@ -9,13 +9,13 @@ from market_master.models import model
 from market_master.models.columns import candidate
 
 
-@model(label="Gradient boosting", complexity=2, max_rows=10_000)
-def gradient_boosting(*, symbols: int, seed: int) -> Pipeline:
+@model(label="Gradient boosting", complexity=2, max_rows=10_000, space={"max_depth": (1, 4), "n_estimators": (20, 100)})
+def gradient_boosting(*, symbols: int, seed: int, max_depth: int = 2, n_estimators: int = 40) -> Pipeline:
     """Small trees that mend each other's errors; slow, so it learns from a sample of the timestamps."""
     trees = GradientBoostingClassifier(
-        n_estimators=40,
+        n_estimators=n_estimators,
         learning_rate=0.05,
-        max_depth=2,
+        max_depth=max_depth,
         min_samples_leaf=100,
         subsample=0.5,
         max_features=0.3,

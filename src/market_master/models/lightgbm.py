@@ -8,16 +8,22 @@ from market_master.models import model
 from market_master.models.columns import candidate
 
 
-@model(label="LightGBM", complexity=2)
-def lightgbm(*, symbols: int, seed: int) -> Pipeline:
+@model(
+    label="LightGBM",
+    complexity=2,
+    space={"num_leaves": (4, 32), "n_estimators": (30, 300), "min_child_samples": (50, 2000)},
+)
+def lightgbm(
+    *, symbols: int, seed: int, num_leaves: int = 8, n_estimators: int = 80, min_child_samples: int = 200
+) -> Pipeline:
     """Boosted trees of 8 leaves with at least 200 bars in each."""
     from lightgbm import LGBMClassifier
 
     trees = LGBMClassifier(
-        n_estimators=80,
+        n_estimators=n_estimators,
         learning_rate=0.05,
-        num_leaves=8,
-        min_child_samples=200,
+        num_leaves=num_leaves,
+        min_child_samples=min_child_samples,
         reg_lambda=10.0,
         max_bin=63,
         deterministic=True,

@@ -11,12 +11,12 @@ from market_master.models.columns import candidate
 EPOCHS = 20
 
 
-@model(label="Neural network (one layer of 32)", complexity=4)
-def mlp(*, symbols: int, seed: int) -> Pipeline:
+@model(label="Neural network (one layer of 32)", complexity=4, space={"width": (8, 64), "alpha": (0.1, 30.0)})
+def mlp(*, symbols: int, seed: int, width: int = 32, alpha: float = 3.0) -> Pipeline:
     """One layer of 32 units and a fixed number of passes; early stopping would split bars at random."""
     network = MLPClassifier(
-        hidden_layer_sizes=(32,),
-        alpha=3.0,
+        hidden_layer_sizes=(width,),
+        alpha=alpha,
         batch_size=256,
         learning_rate_init=2e-3,
         # no loss ever falls by 100: training ends after EPOCHS passes, and max_iter is never reached

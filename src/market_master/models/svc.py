@@ -10,9 +10,14 @@ from market_master.models import model
 from market_master.models.columns import candidate
 
 
-@model(label="SVC (Nystroem kernel map + logistic)", complexity=1, max_rows=60_000)
-def svc(*, symbols: int, seed: int) -> Pipeline:
+@model(
+    label="SVC (Nystroem kernel map + logistic)",
+    complexity=1,
+    max_rows=60_000,
+    space={"n_components": (50, 300), "C": (0.01, 10.0)},
+)
+def svc(*, symbols: int, seed: int, n_components: int = 100, C: float = 1.0) -> Pipeline:
     """Likeness to 100 bars, weighed by a straight line; an exact SVC would take hours and give no probabilities."""
-    kernel = Nystroem(kernel="rbf", n_components=100, random_state=seed)
-    line = LogisticRegression(C=1.0, tol=1e-4, max_iter=1000, random_state=seed)
+    kernel = Nystroem(kernel="rbf", n_components=n_components, random_state=seed)
+    line = LogisticRegression(C=C, tol=1e-4, max_iter=1000, random_state=seed)
     return candidate(kernel, line, symbols=symbols, standardised=True)

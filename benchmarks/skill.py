@@ -1,0 +1,110 @@
+"""Skill beside the peers' recipes: the same bars, labels, folds and scores. `python -m benchmarks.skill CONFIG [NAME=VALUE ...]`
+
+    .venv/bin/python -m benchmarks.skill configs/crypto_1h.yaml MM_PROVIDER__PATH=../shared/data/crypto-1h/bars.parquet
+
+The market's settings come from the config; the bars are stored in a temporary home. "as it comes" scores a peer's own
+probabilities; "calibrated" puts them through the temperature, lambda and cuts that ours go through.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.peers import AncestorForest, DefaultForest, QlibLightGBM, alpha158, eleven
+from market_master import config, metrics, store
+from market_master.domain.actions import symmetric
+from market_master.domain.bars import Array
+from market_master.domain.days import by_day, newey_west_se
+from market_master.steps import features, fetch, label
+from market_master.steps.train_compare import train_compare
+from market_master.steps.walk_forward import OutOfFold, calibrated
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Stands where a recipe does: `learns` says whether its answers are calibrated."""
+
+    learns: bool
+
+
+def main() -> None:
+    """Print the table."""
+    file, told = Path(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])
+    settings = config.load(file, {**{k: v for k, v in os.environ.items() if k.startswith("MM_")}, **told})
+    with TemporaryDirectory() as home:
+        market = fetch.fetch(settings, Path(home), store.now())
+    table = features.compute(market.bars, settings, market.members)
+    labelled = label.label(market.bars, settings)
+    comparison = train_compare(market, table, labelled, settings)
+    ground, found = comparison.course, dict[str, OutOfFold]()
+    forward = labelled.labels.forward_return
+    peers: dict[str, tuple[Any, Any]] = {
+        "Qlib: Alpha158, LightGBM": (alpha158, QlibLightGBM(market.bars, forward)),
+        "ancestor: 11 features, weighted forest": (eleven, AncestorForest()),
+        "ancestor: 11 features, default forest": (eleven, DefaultForest()),
+    }
+    for name, (build, model) in peers.items():
+        values, raw = build(market.bars), []
+        for fold in ground.folds:
+            rows = _thinned(ground, fold.train)
+            raw.append(model.answers(values, rows, fold.action, fold.test))
+        for learns, how in ((False, "as it comes"), (True, "calibrated")):
+            found[f"{name}, {how}"] = calibrated(Peer(learns), raw, ground)  # type: ignore[arg-type]
+    ours = comparison.out_of_fold[comparison.winner]
+    rules = {name: oof for name, oof in comparison.out_of_fold.items() if name not in comparison.searches}
+    mine = {name: oof for name, oof in comparison.out_of_fold.items() if name in comparison.searches}
+    board = Table(
+        "recipe", "RPSS %", "VOL %", "DIR %", "t", "IC", "ours leads RPSS by (SE)", "ours leads DIR by (SE)",
+        title=f"{settings.name}: {len(ours.rows):,} rows out of fold; ours is {comparison.winner}",
+    )  # fmt: skip
+    for name, oof in {**mine, **found, **rules}.items():
+        board.add_row(name, *_row(oof, market.bars.session), *_lead(ours, oof, market.bars.session))
+    Console(width=170).print(board)
+
+
+def _thinned(ground: Any, rows: Any) -> Any:
+    from market_master.folds import sample_timestamps
+
+    mask = np.zeros(len(ground.bars), dtype=bool)
+    mask[rows] = True
+    return np.flatnonzero(sample_timestamps(mask, ground.bars.bar_end, ground.max_train_rows))
+
+
+def _parts(oof: OutOfFold) -> tuple[Array, Array, Array]:
+    """RPS of each row: its own, without direction, and the prior's."""
+    flat = symmetric(oof.probabilities, oof.prior)
+    return oof.rps, metrics.rps(flat, oof.action), metrics.rps(oof.prior, oof.action)
+
+
+def _row(oof: OutOfFold, session: Array) -> list[str]:
+    own, flat, prior = _parts(oof)
+    daily = by_day(flat - own, session[oof.rows])
+    es = oof.probabilities @ np.arange(-2, 3)
+    base, error = prior.mean(), newey_west_se(daily)
+    shares = [(base - own.mean()) / base, (base - flat.mean()) / base, (flat - own).mean() / base]
+    t = daily.mean() / error if error > 1e-12 else 0.0
+    return [*(f"{100 * share:+.3f}" for share in shares), f"{t:+.1f}", f"{metrics.ic(es, oof.z):+.3f}"]
+
+
+def _lead(ours: OutOfFold, other: OutOfFold, session: Array) -> list[str]:
+    """By how much ours is better, in % of the prior's RPS, and in standard errors of the daily difference."""
+    cells = []
+    mine, theirs = _parts(ours), _parts(other)
+    for own, others in ((-mine[0], -theirs[0]), (mine[1] - mine[0], theirs[1] - theirs[0])):
+        daily = by_day(own - others, session[ours.rows]) / mine[2].mean()
+        error = newey_west_se(daily)
+        cells.append(f"{100 * daily.mean():+.3f} ({daily.mean() / error if error > 1e-15 else 0:+.1f})")
+    return cells
+
+
+if __name__ == "__main__":
+    main()
