@@ -56,17 +56,20 @@ def winner(trial: Trial) -> Scorecard:
 
 @pytest.mark.long
 def test_a_planted_edge_is_measured_and_promoted(home):
-    """Edge .15, 12 seeds: IC, RPSS, DIR and the index's IC inside the bounds of method 11, promoted 11 times or more."""
+    """Edge .15, 12 seeds: IC, RPSS, DIR and the index's IC inside the bounds of method 11, promoted 11 times or more.
+
+    The exact RPSS is that of knowing the true scale, so it is direction alone: DIR is held to its upper bound, and RPSS, to
+    which an estimated scale adds what volatility can be known, to the lower one.
+    """
     outcomes = []
     for seed in range(1, 13):
-        trial = tried(home, seed, 0.15)
+        trial = tried(home, seed, 0.15, MM_PROVIDER__SESSIONS="400")
         card, exact = winner(trial), trial.market.manifest
         se = {"ic": abs(card.ic / card.ic_t), "wss_ic": abs((card.wss_ic or 0) / (card.wss_ic_t or 1))}
-        low, high = card.intervals["rpss"]
-        rpss_se = (high - low) / (2 * 1.645)
+        rpss_se, dir_se = (np.ptp(card.intervals[name]) / (2 * 1.645) for name in ("rpss", "dir"))
         assert 0.6 * exact["ic"] <= card.ic <= exact["ic"] + 3 * se["ic"], seed
-        assert 0.3 * exact["rpss"] - 3 * rpss_se <= card.rpss <= exact["rpss"] + 3 * rpss_se, seed
-        assert card.dir > 0, seed
+        assert card.rpss >= 0.3 * exact["rpss"] - 3 * rpss_se, seed
+        assert card.dir <= exact["rpss"] + 3 * dir_se, seed
         assert card.dir_t > 3, seed
         assert abs((card.wss_ic or 0) - exact["index_ic"]) <= 3 * se["wss_ic"], seed
         outcomes.append(judged(trial)[1])
@@ -74,11 +77,12 @@ def test_a_planted_edge_is_measured_and_promoted(home):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1500)
 def test_noise_is_called_skilled_no_more_often_than_allowed(home):
     """Edge 0, 40 seeds at alpha .05: 2 expected, more than 5 has a chance of 1.4 %; no |t| of DIR as large as 3.6."""
     outcomes, largest = [], 0.0
     for seed in range(101, 141):
-        trial = tried(home, seed, 0.0)
+        trial = tried(home, seed, 0.0, MM_PROVIDER__SYMBOLS="20")
         largest = max(largest, abs(winner(trial).dir_t))
         outcomes.append(judged(trial)[1])
     assert outcomes.count("promoted") <= 5, outcomes
@@ -113,14 +117,14 @@ def test_each_test_by_day_keeps_its_level(days):
 
 
 def broken_for(trial: Trial, symbol: str) -> tuple[Any, Any]:
-    """The winner with the answers for one symbol turned round and made sure of themselves, and a champion that knows nothing."""
+    """The winner with buy and sell changed over for one symbol, and a champion that knows nothing."""
     good = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
     code = trial.market.bars.symbols.index(symbol)
 
     def turned(inputs: Any) -> Any:
         answers = np.array(good.raw(inputs), dtype=float)
         here = inputs[:, -1] == code
-        answers[here] = np.array([0.45, 0.02, 0.06, 0.02, 0.45])
+        answers[here] = answers[here][:, ::-1]
         return answers
 
     def prior(inputs: Any) -> Any:
@@ -131,7 +135,7 @@ def broken_for(trial: Trial, symbol: str) -> tuple[Any, Any]:
 
 def test_better_on_average_and_broken_for_one_symbol_is_blocked(home):
     """The average hides it, the segments don't: the verdict names the symbol."""
-    trial = tried(home, 3, 0.3, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")
+    trial = tried(home, 3, 0.4, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")
     challenger, champion = broken_for(trial, "S005")
     found = collect(
         trial,

@@ -282,7 +282,7 @@ def test_a_smeared_carrier_scores_the_exact_targets() -> None:
 def test_without_an_edge_nothing_can_be_known() -> None:
     """Mode `none` is the market of edge 0, whatever edge is asked for."""
     none = Simulated(symbols=20, sessions=60, edge=0.3, mode="none").fetch(HOURLY)
-    assert none.manifest["ic"] == none.manifest["rpss"] == none.manifest["index_ic"] == 0
+    assert max(none.manifest[name] for name in ("ic", "rpss", "index_ic")) < 1e-12
     assert _same(none, Simulated(symbols=20, sessions=60, edge=0.0).fetch(HOURLY))
 
 

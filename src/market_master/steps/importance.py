@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from market_master.domain.sessions import Ints
 from market_master.folds import sample_timestamps
 from market_master.steps.walk_forward import SEED, Course, Recipe
 
+FITTED_ON = 20_000
+"""rows of each fold that the recipe is fitted on for this: which features matter shows in fewer rows than how much"""
 ROWS = 8000
 """of each fold's test rows that are asked, by whole timestamps"""
 SCREENER = "lightgbm"
@@ -56,6 +58,7 @@ def screened(course: Course, recipe: Recipe, names: Sequence[str], keep: int) ->
 
 def _losses(recipe: Recipe, course: Course, features: int, numbers: Sequence[int]) -> list[Array]:
     """For each fold [test days, features]."""
+    course = replace(course, max_train_rows=min(course.max_train_rows, FITTED_ON))
     jobs = []
     for number in numbers:
         fold, bars = course.folds[number], course.bars
