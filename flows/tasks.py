@@ -33,9 +33,9 @@ def as_tasks() -> Steps:
         audit=_task("audit", plain.audit, HOUR, _laws),
         register=_task("register", register, HOUR),
         gate=_task("gate", plain.gate, HOUR, _verdicts),
+        review=_task("review", plain.review, HOUR, _review),
         promote=_task("promote", plain.promote, 600),
         predict_index=_task("predict_index", plain.predict_index, 600, _signal),
-        review=_task("review", plain.review, HOUR, _review),
         report=_task("report", plain.report, HOUR, _page),
     )
 

@@ -59,7 +59,8 @@ def test_a_planted_edge_is_measured_and_promoted(home):
     """Edge .15, 12 seeds: IC, RPSS, DIR and the index's IC inside the bounds of method 11, promoted 11 times or more.
 
     The exact RPSS is that of knowing the true scale, so it is direction alone: DIR is held to its upper bound, and RPSS, to
-    which an estimated scale adds what volatility can be known, to the lower one.
+    which an estimated scale adds what volatility can be known, to the lower one. A model of all core features loses up to
+    0.4 of the IC of the carrier alone, and as much of the index's.
     """
     outcomes = []
     for seed in range(1, 13):
@@ -71,7 +72,8 @@ def test_a_planted_edge_is_measured_and_promoted(home):
         assert card.rpss >= 0.3 * exact["rpss"] - 3 * rpss_se, seed
         assert card.dir <= exact["rpss"] + 3 * dir_se, seed
         assert card.dir_t > 3, seed
-        assert abs((card.wss_ic or 0) - exact["index_ic"]) <= 3 * se["wss_ic"], seed
+        told = card.wss_ic or 0.0
+        assert 0.6 * exact["index_ic"] - 3 * se["wss_ic"] <= told <= exact["index_ic"] + 3 * se["wss_ic"], seed
         outcomes.append(judged(trial)[1])
     assert outcomes.count("promoted") >= 11, outcomes
 

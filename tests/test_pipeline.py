@@ -188,7 +188,6 @@ def test_the_certificate_lies_beside_the_version(trained_home: Path) -> None:
         "Segments",
         "Leak suite",
         "Limits",
-        "No evidence of direction",
     ):
         assert told in page, told
     assert "<script" not in page

@@ -18,7 +18,7 @@ from market_master.steps.walk_forward import SEED, Course, Recipe
 
 FITTED_ON = 20_000
 """rows of each fold that the recipe is fitted on for this: which features matter shows in fewer rows than how much"""
-ROWS = 8000
+ROWS = 3000
 """of each fold's test rows that are asked, by whole timestamps"""
 SCREENER = "lightgbm"
 """the candidate that screens features inside the folds"""

@@ -60,7 +60,7 @@ def review(
                 "DIR in walk-forward, % of the prior's RPS, 90 % interval",
                 comparison.winner,
             ),
-            "holdout": charts.paths_svg(_paths(evidence), "Running sum of the daily RPS gain, % of the prior's RPS"),
+            "holdout": _paths(evidence),
             "reliability": charts.reliability_svg(
                 metrics.reliability(oof.probabilities, oof.action, market.bars.session[oof.rows])
             ),
@@ -130,9 +130,10 @@ def _cell(card: Scorecard, number: str) -> str:
     return f"{value:.4f} [{low:.4f}, {high:.4f}]" + (f" null {null:.4f}" if null is not None else "")
 
 
-def _paths(evidence: dict[str, Any]) -> dict[str, Any]:
+def _paths(evidence: dict[str, Any]) -> str:
     named = {"against the prior": "against_prior", "against the champion": "against_champion"}
-    return {told: evidence[name]["rps_daily"] for told, name in named.items() if evidence[name]}
+    series = {told: evidence[name]["rps_daily"] for told, name in named.items() if evidence[name]}
+    return charts.paths_svg(series, "Running sum of the daily RPS gain, % of the prior's RPS") if series else ""
 
 
 def _classes(shares: dict[str, Any]) -> dict[str, list[float]]:

@@ -45,9 +45,9 @@ class Steps:
     audit: Step = audit.certify
     register: Step = register.register
     gate: Step = gate.gate
+    review: Step = review.review
     promote: Step = promote.promote
     predict_index: Step = aggregate.index_signal
-    review: Step = review.review
     report: Step = report.report
 
 
@@ -93,9 +93,9 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             certificate = todo.audit(market, table, labelled, comparison, settings, home)
             version = todo.register(run, market, table, labelled, comparison, certificate, settings, home)
             decision = todo.gate(market, table, labelled, comparison, certificate, version, settings, home)
+            reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
             todo.promote(decision, model, home)
             signal, silence = _signal(todo, home, model, now)
-            reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
             reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
         outcome = Outcome(
             run_id=run.id,
