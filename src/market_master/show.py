@@ -178,7 +178,7 @@ def audit(answer: dict[str, Any]) -> None:
             where = f" at {proof['symbol']} {proof['bar_end']}: {proof['before']} became {proof['after']} with {proof['change']}"
             OUT.print(f"[red]{finding['law']} {finding['object']}[/]{where if proof else ''} {finding['note']}")
     paths = ", ".join(f"{value:+.2%}" for value in answer["paths"])
-    OUT.print(f"RPSS of {answer["candidate"]} on each path of combinatorial purged cross-validation: {paths}.")
+    OUT.print(f"RPSS of {answer['candidate']} on each path of combinatorial purged cross-validation: {paths}.")
 
 
 def document(answer: Any) -> None:

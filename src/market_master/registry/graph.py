@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from market_master.domain.errors import ModelError
 
+onnxruntime.set_default_logger_severity(3)
+
 
 class Graph:
     """A loaded graph that turns model inputs into class probabilities; threads may share it."""

@@ -285,7 +285,7 @@ def _predictions(subject: Subject) -> Probe:
         out = np.full((len(bars), 5), np.nan)
         if ready.any():
             inputs = model_inputs(np.round(values[ready], 7), bars.symbols, bars.code[ready], known)
-            raw = np.asarray(comparison.estimator.predict_proba(inputs), dtype=float)
+            raw = _exactly(comparison.estimator, inputs)
             out[ready] = np.round(comparison.calibration.apply(raw), 6)
         return out
 
@@ -350,7 +350,12 @@ def _index(bars: Bars, score: Array, usable: NDArray[np.bool_], market: Market, 
 def _fit(recipe: Recipe, inputs: NDArray[np.float32], rows: Ints, action: Any, bars: Bars) -> Callable[[Any], Array]:
     rows = _thin(bars, rows, TRAINED_ON)
     fitted = recipe.new(len(bars.symbols)).fit(inputs[rows], action[rows])
-    return lambda asked: np.asarray(fitted.predict_proba(asked), dtype=float)
+    return lambda asked: _exactly(fitted, asked)
+
+
+def _exactly(fitted: Any, inputs: NDArray[np.float32]) -> Array:
+    """Answers in float64: in float32 a product of matrices rounds by the number of rows, and no law is about that."""
+    return np.asarray(fitted.predict_proba(inputs.astype(float)), dtype=float)
 
 
 def _thin(bars: Bars, rows: Ints, limit: int) -> Ints:
