@@ -160,6 +160,7 @@ def audit(answer: dict[str, Any]) -> None:
     """Law x object, the proofs of what is broken, and the paths of combinatorial cross-validation."""
     laws = list(answer["laws"])
     table = Table("kind", "object", *laws, title=f"Leak suite, certificate {answer['certificate']}", box=SIMPLE_HEAD)
+    table.columns[1].no_wrap = True
     cells: dict[tuple[str, str], dict[str, bool]] = {}
     for finding in answer["findings"]:
         cells.setdefault((finding["kind"], finding["object"]), {})[finding["law"]] = finding["passed"]
@@ -200,12 +201,14 @@ def _data(row: dict[str, Any]) -> None:
 
 
 def _leaderboard(rows: list[dict[str, Any]], winner: str) -> None:
-    columns = ("candidate", "RPSS", "VOL", "DIR", "t", "IC", "ECE", "fit s")
+    columns = ("candidate", "RPSS", "VOL", "DIR", "90 % interval", "t", "IC", "macro-F1 (null)", "ECE", "fit s")
     table = Table(*columns, title="Leaderboard (walk-forward, out of sample; baselines in grey)", box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(
-            row["candidate"], f"{row['rpss']:+.2%}", f"{row['vol']:+.2%}", f"{row['dir']:+.2%}", f"{row['dir_t']:+.1f}",
-            f"{row['ic']:+.3f}", f"{row['ece']:.3f}", f"{row['fit_seconds']:.1f}",
+            row["candidate"], f"{row['rpss']:+.2%}", f"{row['vol']:+.2%}", f"{row['dir']:+.2%}",
+            f"{row['intervals']['dir'][0]:+.2%} {row['intervals']['dir'][1]:+.2%}", f"{row['dir_t']:+.1f}",
+            f"{row['ic']:+.3f}", f"{row['macro_f1']:.3f} ({row['macro_f1_null']:.3f})", f"{row['ece']:.3f}",
+            f"{row['fit_seconds']:.1f}",
             style="bold" if row["candidate"] == winner else "bright_black" if row["kind"] == "baseline" else None,
         )  # fmt: skip
     OUT.print(table)
