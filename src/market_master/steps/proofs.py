@@ -222,11 +222,12 @@ def _planted_edge(subject: Subject) -> list[Finding]:
     found, edge = ic(expected_score(oof.probabilities), oof.z), float(market.manifest["ic"])
     direction, information = _skill_t(oof, market.bars)
     error = abs(found / information) if information else 0.0
-    high = edge + MAX_T * error
-    told = f"IC {found:.4f} of a planted {edge:.4f} (at most {high:.4f}), DIR t {direction:+.2f} (above {MAX_T:.0f})"
+    low, high = 0.6 * edge - MAX_T * error, edge + MAX_T * error
+    told = (
+        f"IC {found:.4f} of a planted {edge:.4f} ({low:.4f} to {high:.4f}), DIR t {direction:+.2f} (above {MAX_T:.0f})"
+    )
     name = subject.comparison.recipe.name
-    enough = found > 0.6 * edge and direction > MAX_T
-    return [Finding("L7", "recipe", name, found <= high and enough, None, told)]
+    return [Finding("L7", "recipe", name, low <= found <= high and direction > MAX_T, None, told)]
 
 
 def _planted_leaks(subject: Subject) -> list[Finding]:
