@@ -404,6 +404,8 @@ def test_multiplicity_is_a_matter_of_new_recipes():
     assert outcome(lane="new_recipe", **lucky | {"unseen": 0.5}) == "provisional"
     assert ask("not_overfitted", pbo=None, tried=1).passed
     assert not ask("not_overfitted", pbo=None, tried=2).passed
+    assert ask("survives_search", luck=0.6, tried=1).passed
+    assert not ask("survives_search", luck=0.6, tried=2).passed
 
 
 @pytest.mark.parametrize(

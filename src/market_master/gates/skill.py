@@ -62,18 +62,3 @@ def not_worse_than_prior(evidence: Evidence) -> Verdict:
         f"With 95 % confidence RPS is at worst {duel.rps.low:+.3%} of the prior's (limit {-TOLERANCE:+.2%}), direction "
         f"{duel.direction.mean:+.3%}.",
     )  # fmt: skip
-
-
-@gate(proves="skill")
-def survives_search(evidence: Evidence) -> Verdict:
-    """The walk-forward gain is not what the best of so many tries shows by luck."""
-    if evidence.luck is None:
-        return missing("survives_search", "The luck of the best of all that was tried")
-    against = "the champion's recipe" if evidence.recipes is not None else "the prior"
-    return Verdict(
-        "survives_search", evidence.luck <= evidence.alpha or evidence.lane == "refresh", "block", evidence.luck,
-        evidence.alpha,
-        f"If none of the {evidence.tried} recipes tried were better than {against}, the best would look this good in "
-        f"walk-forward with p = {evidence.luck:.4f} (SPA), limit {evidence.alpha:.4f}"
-        + (" (told only: a refresh chooses no new recipe)." if evidence.lane == "refresh" else "."),
-    )  # fmt: skip
