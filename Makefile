@@ -32,7 +32,7 @@ run: $(READY)  ## train, gate, promote, signal: CONFIG=configs/demo.yaml unless 
 	@$(QUIET) $(BIN)/mm run --config $(or $(CONFIG),configs/demo.yaml)
 
 serve: $(READY)  ## the API on HOST:PORT
-	@$(QUIET) $(if $(CONFIG),MM_CONFIG=$(CONFIG)) $(BIN)/uvicorn api.app:app --host $(HOST) --port $(PORT) --no-access-log
+	@$(QUIET) $(if $(CONFIG),MM_CONFIG=$(CONFIG)) HOST=$(HOST) PORT=$(PORT) $(BIN)/python -m api
 
 ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
 	@echo "MLflow  http://127.0.0.1:5000"; echo "Prefect http://127.0.0.1:4200"
@@ -58,7 +58,7 @@ format: $(READY)  ## let ruff put the files in order
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 bench: $(READY)  ## the benchmark tables (after a run)
-	@$(QUIET) $(BIN)/python -m benchmarks.predict_latency
+	@$(QUIET) $(BIN)/python -m benchmarks.serving
 
 lock: $(READY)  ## requirements.lock from requirements.in
 	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock

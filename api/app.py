@@ -1,22 +1,28 @@
-"""The server: `uvicorn api.app:app`. It loads the champion once, verifies it, and never unpickles anything."""
+"""The server: `python -m api`. It loads the champion, verifies it, follows the alias, and never unpickles anything."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from api.deps import Serving
-from api.errors import explain_errors
+from api.access import Access, Refused
+from api.cache import cache_at
+from api.errors import PROBLEMS, answer, explain_errors, told
+from api.limits import Limits
 from api.middleware import Around
-from api.routes import health, models, predict, signal
+from api.options import options
+from api.routes import features, health, metrics, models, monitoring, operations, predict, signal
+from api.schemas import COMPONENTS
+from api.serving import Serving
 from market_master import __doc__ as what
-from market_master import config
 
 structlog.configure(
     processors=[
@@ -24,33 +30,74 @@ structlog.configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.dict_tracebacks,
         structlog.processors.JSONRenderer(),
-    ]
+    ],
+    cache_logger_on_first_use=True,
 )
+EVERYWHERE = (401, 403, 429)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Load the champion before the first request."""
-    file = os.environ.get("MM_CONFIG")
-    settings = config.load(Path(file), os.environ) if file else None
-    model = settings.registry.model if settings else os.environ.get("MM_REGISTRY__MODEL", "market-master")
-    app.state.serving = Serving.start(config.home(), model, settings)
-    found = app.state.serving
-    structlog.get_logger().info(
-        "started", version=found.champion.model.version if found.champion else None, refusal=str(found.refusal or "")
-    )
+    """The champion is loaded before the first request; alias and store are followed until the last."""
+    serving: Serving = app.state.serving
+    await asyncio.to_thread(serving.start)
+    watching = asyncio.create_task(serving.watch())
     yield
+    watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching
+    await app.state.cache.close()
+    await asyncio.to_thread(serving.clerk.close)
 
 
 def create_app() -> FastAPI:
-    """The application with all routes, each also under /v1."""
+    """The application with all routes, each also under /v1; told by the environment."""
+    chosen = options(os.environ)
     app = FastAPIOffline(title="Market Master", description=what or "", version="1", lifespan=lifespan, redoc_url=None)
-    for noun in (health, predict, signal, models):
-        app.include_router(noun.router)
+    app.state.serving = Serving(chosen)
+    app.state.access = Access(chosen)
+    app.state.cache = cache_at(chosen.redis)
+    for noun in (health, predict, signal, features, models, monitoring, operations, metrics):
+        said: dict[int | str, Any] = (
+            {status: PROBLEMS[status] for status in EVERYWHERE} if noun is not health else {429: PROBLEMS[429]}
+        )
+        app.include_router(noun.router, responses=said)
         app.include_router(noun.router, prefix="/v1", include_in_schema=False)
     explain_errors(app)
-    app.add_middleware(Around)
+    app.exception_handler(Refused)(_refused)
+    if chosen.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(chosen.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["X-API-Key"],
+        )
+    app.add_middleware(
+        Around,
+        serving=app.state.serving,
+        access=app.state.access,
+        limits=Limits(chosen.rate, chosen.redis),
+        body_seconds=chosen.body_seconds,
+    )
+    _describe_bodies(app)
     return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return answer(told(request.state.request_id, error.status, error.title, str(error)))
+
+
+def _describe_bodies(app: FastAPI) -> None:
+    """Bodies are decoded by msgspec; what they look like stands in OpenAPI all the same."""
+    made = app.openapi
+
+    def with_bodies() -> dict[str, Any]:
+        schema = made()
+        schema["components"]["schemas"].update(COMPONENTS)
+        return schema
+
+    app.openapi = with_bodies  # type: ignore[method-assign]
 
 
 app = create_app()

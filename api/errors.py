@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from api.metrics import REFUSALS
 from market_master.domain.errors import MarketMasterError
 
 log = structlog.get_logger()
+PROBLEM_JSON = "application/problem+json"
 
 
 class Problem(BaseModel):
@@ -28,26 +30,40 @@ class Problem(BaseModel):
     request_id: str
 
 
-def problem(request: Request, status: int, title: str, detail: str, **numbers: Any) -> JSONResponse:
-    """A problem document for a request."""
-    body = Problem(
-        type=f"urn:market-master:{title}",
-        title=title,
-        status=status,
-        detail=detail,
-        request_id=getattr(request.state, "request_id", ""),
-        **numbers,
-    )
-    return JSONResponse(body.model_dump(), status_code=status, media_type="application/problem+json")
+def told(request_id: str, status: int, title: str, detail: str, **numbers: Any) -> dict[str, Any]:
+    """A problem document."""
+    REFUSALS.labels(title).inc()
+    kind = {"type": f"urn:market-master:{title}", "title": title, "status": status, "detail": detail}
+    return {**kind, "request_id": request_id, **numbers}
+
+
+def told_of(error: Exception, request_id: str) -> dict[str, Any]:
+    """The problem document of a refusal of ours, or of a body that can't be decoded."""
+    if isinstance(error, MarketMasterError):
+        return told(request_id, error.status, error.title, str(error), **error.numbers)
+    what, _, where = str(error).partition(" - at ")
+    field = where.strip("`").removeprefix("$").lstrip(".") or "body"
+    sentence = f"The request is not what the schema says: {field}: {what}."
+    return told(request_id, 422, "Malformed", sentence, rows=[{"field": field, "rule": what}], broken=1)
+
+
+def answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """A problem document as a response."""
+    body = msgspec.json.encode(document)
+    return Response(body, status_code=document["status"], media_type=PROBLEM_JSON, headers=headers)
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}, "description": text}
+    status: {"model": Problem, "content": {PROBLEM_JSON: {}}, "description": text}
     for status, text in {
-        404: "The store has no such symbol, or the registry no such version.",
+        401: "A key is needed, or the given one is not known or has expired.",
+        403: "The key may not do this, or no key that may was ever configured.",
+        404: "The store has no such symbol, the registry no such version, or there is no such report.",
+        408: "The body did not arrive in time.",
         413: "The body is too large.",
-        422: "The bars break the bar contract, are too few, or the body is not what the schema says.",
-        503: "No champion is loaded, coverage is too low, or the data is stale.",
+        422: "The bars break the bar contract, are too few, or the request is not what the schema says.",
+        429: "Too many requests; Retry-After tells how long to wait.",
+        503: "No champion is loaded, coverage is too low, the data is stale, or the registry is away.",
     }.items()
 }
 
@@ -56,25 +72,28 @@ def explain_errors(app: FastAPI) -> None:
     """Let every error of the app leave as a problem document."""
 
     @app.exception_handler(MarketMasterError)
-    async def refused(request: Request, error: MarketMasterError) -> JSONResponse:
-        return problem(request, error.status, error.title, str(error), **error.numbers)
+    @app.exception_handler(msgspec.DecodeError)
+    async def refused(request: Request, error: Exception) -> Response:
+        return answer(told_of(error, _id(request)))
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
         rows = [{"field": ".".join(map(str, item["loc"])), "rule": item["msg"]} for item in error.errors()]
         first = f"the first is {rows[0]['field']}: {rows[0]['rule']}." if rows else ""
-        return problem(
-            request, 422, "Malformed", f"{len(rows)} parts of the request are not what the schema says; {first}",
-            rows=rows[:20], broken=len(rows),
-        )  # fmt: skip
+        detail = f"{len(rows)} parts of the request are not what the schema says; {first}"
+        return answer(told(_id(request), 422, "Malformed", detail, rows=rows[:20], broken=len(rows)))
 
     @app.exception_handler(HTTPException)
-    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
-        answer = problem(request, error.status_code, "HttpError", str(error.detail))
-        answer.headers.update(error.headers or {})
-        return answer
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        document = told(_id(request), error.status_code, "HttpError", str(error.detail))
+        return answer(document, dict(error.headers or {}))
 
     @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> JSONResponse:
-        log.error("failed", request_id=getattr(request.state, "request_id", ""), error=repr(error), exc_info=error)
-        return problem(request, 500, "Failed", "The server failed to answer; the log tells more under this request_id.")
+    async def failed(request: Request, error: Exception) -> Response:
+        log.error("failed", request_id=_id(request), error=repr(error), exc_info=error)
+        detail = "The server failed to answer; the log tells more under this request_id."
+        return answer(told(_id(request), 500, "Failed", detail))
+
+
+def _id(request: Request) -> str:
+    return str(getattr(request.state, "request_id", ""))

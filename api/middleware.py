@@ -1,17 +1,24 @@
-"""Around every request: an id, a limit on the body, security headers, and one JSON line in the log."""
+"""Around every request: an id, a key, limits, security headers, a measurement, and one JSON line in the log."""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
 import time
 import uuid
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.access import Access, Refused
+from api.errors import PROBLEM_JSON, told
+from api.limits import Limits
+from api.metrics import IN_FLIGHT, LATENCY
+from api.serving import Serving
 
 MAX_BODY = 8 * 1024 * 1024
 SECURITY = [
@@ -19,71 +26,119 @@ SECURITY = [
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
-]
+    (b"content-security-policy", b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+     b"img-src 'self' data:; frame-ancestors 'none'"),
+]  # fmt: skip
+PLAIN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 log = structlog.get_logger()
 
 
-class Around:
-    """Gives each request an X-Request-ID (the client's own, if it is a plain one), refuses bodies over 8 MiB, logs."""
+class TooLarge(Exception):
+    """More bytes arrived than are read."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+
+class TooSlow(Exception):
+    """The body did not arrive in time."""
+
+
+class Around:
+    """Refuses before any work is done what may not be asked, or is too much; every answer carries X-Request-ID."""
+
+    def __init__(self, app: ASGIApp, *, serving: Serving, access: Access, limits: Limits, body_seconds: float) -> None:
+        self.app, self.serving, self.access, self.limits = app, serving, access, limits
+        self.body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        begun = time.perf_counter()
         headers = dict(scope["headers"])
         sent = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = sent if re.fullmatch(r"[\w.-]{1,64}", sent, re.ASCII) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-        begun, status, read, too_large = time.perf_counter(), 0, 0, False
+        request_id = sent if PLAIN_ID.fullmatch(sent) else uuid.uuid4().hex
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        extra = [(b"x-request-id", request_id.encode()), (b"x-model-version", self.serving.version.encode()), *SECURITY]
+        status = read = 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 named = {name for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in SECURITY if name not in named]
-                message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode()), *extra]}
+                message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in named)]
             await send(message)
 
-        async def unless_too_large(message: Message) -> None:
-            if not too_large:
-                await answer(message)
-
         async def limited() -> Message:
-            nonlocal read, too_large
-            message = await receive()
+            nonlocal read
+            left = begun + self.body_seconds - time.perf_counter()
+            if status or (
+                read == 0 and headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
+            ):
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(left, 0.001))
+            except TimeoutError:
+                raise TooSlow from None
             read += len(message.get("body", b""))
             if read > MAX_BODY:
-                too_large = True
-                return {"type": "http.disconnect"}
+                raise TooLarge
             return message
 
-        length = headers.get(b"content-length", b"0")
-        too_large = not length.isdigit() or int(length) > MAX_BODY
-        if not too_large:
+        IN_FLIGHT.inc()
+        try:
+            await self._admit(scope, headers)
             with suppress(ClientDisconnect):
-                await self.app(scope, limited, unless_too_large)
-        if too_large and status == 0:
-            await _refuse(answer, request_id)
-        log.info(
-            "request", request_id=request_id, method=scope["method"], path=scope["path"], status=status,
-            milliseconds=round(1000 * (time.perf_counter() - begun), 3),
-        )  # fmt: skip
+                await self.app(scope, limited, answer)
+        except Refused as error:
+            await _refuse(answer, told(request_id, error.status, error.title, str(error)))
+        except TooMany as error:
+            wait = {"retry_after": error.seconds}
+            sentence = f"More than {self.limits.rate} came from this client; ask again in {error.seconds} s."
+            await _refuse(
+                answer, told(request_id, 429, "TooMany", sentence, **wait), (b"retry-after", b"%d" % error.seconds)
+            )
+        except TooLarge:
+            sentence = f"The body is larger than {MAX_BODY} bytes; send fewer bars."
+            await _refuse(answer, told(request_id, 413, "TooLarge", sentence, limit=MAX_BODY), CLOSE)
+        except TooSlow:
+            sentence = f"The body did not arrive within {self.body_seconds:g} s."
+            await _refuse(answer, told(request_id, 408, "TooSlow", sentence, seconds=self.body_seconds), CLOSE)
+        finally:
+            IN_FLIGHT.dec()
+            spent = time.perf_counter() - begun
+            route = getattr(scope.get("route"), "path", "none")
+            LATENCY.labels(route, str(status)).observe(spent)
+            log.info(
+                "request", request_id=request_id, method=scope["method"], path=scope["path"], status=status,
+                milliseconds=round(1000 * spent, 3), model=self.serving.version,
+            )  # fmt: skip
+
+    async def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        key = self.access.who(scope["path"], headers)
+        scope["state"]["key"] = key
+        client = key.name if key else (scope.get("client") or ("nobody",))[0]
+        seconds = await self.limits.refuse(client)
+        if seconds is not None:
+            raise TooMany(seconds)
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            raise TooLarge
 
 
-async def _refuse(send: Any, request_id: str) -> None:
-    body = {
-        "type": "urn:market-master:TooLarge",
-        "title": "TooLarge",
-        "status": 413,
-        "detail": f"The body is larger than {MAX_BODY} bytes; send fewer bars.",
-        "request_id": request_id,
-        "limit": MAX_BODY,
-    }
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+class TooMany(Exception):
+    """A client asked too often."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+CLOSE = (b"connection", b"close")
+
+
+async def _refuse(send: Any, document: dict[str, Any], *headers: tuple[bytes, bytes]) -> None:
+    start = [(b"content-type", PROBLEM_JSON.encode()), *headers]
+    await send({"type": "http.response.start", "status": document["status"], "headers": start})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(document)})

@@ -1,35 +1,92 @@
-"""What a client may send. What it gets back are the records of market_master.domain.records."""
+"""What a client may send, decoded without an object for each bar where it can be. What it gets back are our records."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from market_master.domain.bars import OHLCV
 
 MOST_BARS = 5000
-Number = Annotated[float, Field(allow_inf_nan=True)]
+MOST_ITEMS = 1000
+Instant = Annotated[datetime, Meta(tz=True, description="ISO 8601 with a zone")]
+Column = Annotated[list[float], Meta(max_length=MOST_BARS)]
 
 
-class BarIn(BaseModel):
+class Bar(msgspec.Struct):
     """One closed bar."""
 
-    timestamp: AwareDatetime
-    open: Number
-    high: Number
-    low: Number
-    close: Number
-    volume: Number
+    timestamp: Instant
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
 
 
-class PredictRequest(BaseModel):
-    """Bars of one symbol, oldest first; the newest one is answered for."""
+class Columns(msgspec.Struct):
+    """Closed bars, a list for each column, all of one length: quicker to read than bar by bar."""
 
-    model_config = ConfigDict(extra="forbid")
+    timestamp: Annotated[list[Instant], Meta(max_length=MOST_BARS)]
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column
 
-    symbol: Annotated[str, Field(min_length=1, max_length=40)]
+
+Series = Annotated[list[Bar], Meta(max_length=MOST_BARS)] | Columns
+
+
+class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Bars of one symbol, oldest first; the newest closed one is answered for."""
+
+    symbol: Annotated[str, Meta(min_length=1, max_length=40)]
     interval: Literal["1m", "5m", "15m", "30m", "1h", "1d"]
-    bars: Annotated[list[BarIn], Field(max_length=MOST_BARS)]
+    bars: Series
     stamp: Literal["start", "end"] = "start"
     """what `timestamp` is: the bar's start, or its end"""
-    context: Annotated[dict[str, Annotated[list[BarIn], Field(max_length=MOST_BARS)]], Field(max_length=1000)] = {}
+    context: Annotated[dict[str, Series], Meta(max_length=1000)] = {}
     """bars of the other symbols, for a champion with market features"""
+
+
+class BatchRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Several requests, each answered on its own."""
+
+    items: Annotated[list[msgspec.Raw], Meta(max_length=MOST_ITEMS)]
+
+
+class BatchRequestOfPredict(msgspec.Struct, forbid_unknown_fields=True):
+    """Several requests, each answered on its own: a prediction or a problem, in their order."""
+
+    items: Annotated[list[PredictRequest], Meta(max_length=MOST_ITEMS)]
+
+
+ONE, MANY = msgspec.json.Decoder(PredictRequest), msgspec.json.Decoder(BatchRequest)
+REF = "#/components/schemas/{name}"
+_, COMPONENTS = msgspec.json.schema_components([PredictRequest, BatchRequestOfPredict], ref_template=REF)
+
+
+def body_of(name: str, examples: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI of a JSON body."""
+    schema = {"$ref": REF.format(name=name)}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
+    }
+
+
+def columns(bars: list[Bar] | Columns) -> tuple[list[float], dict[str, np.ndarray]]:
+    """Time stamps in epoch seconds, and OHLCV columns. Raises ValidationError for columns of different lengths."""
+    if isinstance(bars, Columns):
+        found = {name: np.array(getattr(bars, name), dtype=float) for name in OHLCV}
+        lengths = {len(bars.timestamp), *(len(values) for values in found.values())}
+        if len(lengths) > 1:
+            raise msgspec.ValidationError(f"Columns have {min(lengths)} to {max(lengths)} values - at `$.bars`")
+        return [moment.timestamp() for moment in bars.timestamp], found
+    table = np.array([(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars], dtype=float)
+    table = table.reshape(len(bars), len(OHLCV))
+    return [bar.timestamp.timestamp() for bar in bars], {name: table[:, n] for n, name in enumerate(OHLCV)}

@@ -13,6 +13,7 @@ from market_master import features
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, ContextMissing
 from market_master.features.marks import COLUMNS, MEMBERS, node
+from market_master.features.plan import own_values, plan
 from market_master.plugins import family
 
 PLUGINS = family("features")
@@ -298,3 +299,16 @@ def _reads_only_the_clock(name: str) -> bool:
     step = node(name)
     clock = {"slot", "next_slot", "session", "elapsed"}
     return all(i in clock or (i not in (*COLUMNS, MEMBERS) and _reads_only_the_clock(i)) for i in step.inputs)
+
+
+@MARKETS
+def test_symbols_may_lie_behind_each_other(market):
+    """Every step of one symbol, series among them, is the same when it is computed with others at once."""
+    bars = market()
+    steps = plan(tuple(ALL)).own
+    together = own_values(bars, slice(0, len(bars)), steps)
+    for _, rows in bars:
+        alone = own_values(bars, rows, steps)
+        for step in steps:
+            if step.name not in ("same_slot", "next_slot_before"):
+                np.testing.assert_allclose(alone[step.name], together[step.name][rows], rtol=1e-12, err_msg=step.name)

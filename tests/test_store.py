@@ -14,7 +14,7 @@ from market_master import store
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import DataError, MixedGrid, NoBars, UnknownSymbol
 from market_master.domain.sessions import Timetable, iso
-from market_master.store import Store, Written
+from market_master.store import Store, Written, files
 
 ODD = ("BRK.B", "NQ=F", "BTC/USDT", "^VIX", "005930.KS", "A B%2F", "ÖL")
 
@@ -25,11 +25,11 @@ def all_of(bars: Bars) -> dict[str, dict[str, np.ndarray]]:
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file with its bytes and the time it was written; locks left out."""
+    """Every file with its bytes and the time it was written; locks, and the newest bars kept apart, left out."""
     return {
         str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns)
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.endswith(".lock")
+        if file.is_file() and not file.name.endswith((".lock", "recent.npz"))
     }
 
 
@@ -137,7 +137,7 @@ def test_a_write_that_breaks_leaves_the_old_content_and_no_part(kept, bars, monk
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.os, "fsync", full)
+        patch.setattr(files.os, "fsync", full)
         with pytest.raises(OSError, match="no space"):
             kept.append(bars.timetable, all_of(bars))
     assert contents(kept.root) == before
@@ -224,3 +224,22 @@ def test_two_processes_that_append_at_once_lose_nothing(kept, bars):
     assert np.array_equal(kept.bars().bar_end, whole.bar_end)
     assert np.array_equal(kept.bars().close, whole.close)
     assert list(kept.folder.glob("*.part")) == []
+
+
+def test_the_newest_bars_are_one_file_that_follows_the_store(kept, bars):
+    """What a server keeps in memory is what the Parquet files end with, for each symbol, after every append."""
+    with pytest.raises(NoBars):
+        kept.recent()
+    kept.append(bars.timetable, all_of(bars.take(bars.slot < 3)))
+    before = kept.recent()
+    kept.append(bars.timetable, all_of(bars))
+    assert kept.recent(before) is not before
+    whole, recent = kept.bars(last=60), kept.recent()
+    assert recent.symbols() == kept.symbols()
+    np.testing.assert_array_equal(recent.bars(last=60).close, whole.close)
+    instant = int(whole.bar_end[-3])
+    np.testing.assert_array_equal(recent.bars(last=5, until=instant).bar_end, kept.bars(last=5, until=instant).bar_end)
+    assert kept.recent(recent) is recent
+    (kept.folder / "recent.npz").unlink()
+    assert kept.recent(recent) is recent, "a server goes on while the store is being written"
+    np.testing.assert_array_equal(kept.recent().bars().close, recent.bars().close)

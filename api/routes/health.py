@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict
 
-from fastapi import APIRouter, Request
-
-from api.deps import champion
 from api.errors import PROBLEMS
+from api.serving import serving
+from market_master.domain.records import ModelRef
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health")
-def health() -> dict[str, str]:
+class Alive(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "alive"}})
+
+    status: str
+
+
+class Ready(BaseModel):
+    """Which version answers."""
+
+    status: str
+    model: ModelRef
+    note: str
+    """why a newer version is not served, or that the registry is away; empty when all is well"""
+
+
+@router.get("/health", response_model=Alive)
+async def health() -> Response:
     """The process is alive."""
-    return {"status": "alive"}
+    return Response(b'{"status":"alive"}', media_type="application/json")
 
 
 @router.get("/ready", responses={503: PROBLEMS[503]})
-def ready(request: Request) -> dict[str, Any]:
-    """A champion is loaded and verified; else 503 with the reason."""
-    model = champion(request).ref
-    return {"status": "ready", "model": model}
+async def ready(request: Request) -> Ready:
+    """A champion is loaded, verified and warmed; else 503 with the reason."""
+    found = serving(request)
+    return Ready(status="ready", model=found.champion().champion.ref, note=found.note)

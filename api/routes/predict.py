@@ -1,49 +1,120 @@
-"""What to do with one symbol over its next bar."""
+"""What to do with one symbol over its next bar, or with many."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body, Request
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from api.deps import bar_store, champion
-from api.errors import PROBLEMS
-from api.schemas import BarIn, PredictRequest
+from api.cache import Cache, key_of
+from api.errors import PROBLEMS, Problem, told_of
+from api.metrics import ACTIONS
+from api.schemas import MANY, ONE, Bar, Columns, PredictRequest, body_of, columns
+from api.serving import served
 from market_master import store
 from market_master.config import PROJECT_ROOT
-from market_master.domain.bars import OHLCV, Bars
-from market_master.domain.errors import IntervalMismatch
+from market_master.domain.bars import Bars
+from market_master.domain.errors import IntervalMismatch, MarketMasterError
 from market_master.domain.records import Prediction
 from market_master.steps.accept import accept
-from market_master.steps.predict import Champion, predict_posted, predict_stored
+from market_master.steps.predict import predict_posted
+from market_master.steps.serve import Served
 
 router = APIRouter(tags=["predict"])
-SAMPLE = PROJECT_ROOT / "data" / "sample" / "request.json"
-EXAMPLES: dict[str, Any] = {"60 bars of S001": {"value": json.loads(SAMPLE.read_text(encoding="utf-8"))}}
+JSON = "application/json"
+SAMPLE: dict[str, Any] = json.loads((PROJECT_ROOT / "data" / "sample" / "request.json").read_text(encoding="utf-8"))
+BY_COLUMN = {**SAMPLE, "bars": {name: [bar[name] for bar in SAMPLE["bars"]] for name in SAMPLE["bars"][0]}}
+EXAMPLES = {"60 bars of S001": {"value": SAMPLE}, "the same, by column": {"value": BY_COLUMN}}
+TWO = {"one that is answered, one that is not": {"value": {"items": [SAMPLE, {**SAMPLE, "bars": SAMPLE["bars"][:5]}]}}}
+FRESH, AGE = b'"staleness_seconds":0}', b'"staleness_seconds":%d}'
 
 
-@router.post("/predict", responses={status: PROBLEMS[status] for status in (413, 422, 503)})
-def predict(body: Annotated[PredictRequest, Body(openapi_examples=EXAMPLES)], request: Request) -> Prediction:
-    """Predict from bars in the body: oldest first, at least the champion's warm-up and one."""
-    asked, now = champion(request), store.now()
-    trained = asked.card.timetable["interval"]
-    if body.interval != trained:
-        raise IntervalMismatch(
-            f"The champion answers {trained} bars, {body.interval} were sent.", given=body.interval, needed=trained
-        )
-    bars = _bars(asked, body.symbol, body.bars, body.stamp, now)
-    context = {name: _bars(asked, name, rows, body.stamp, now).series(name) for name, rows in body.context.items()}
-    return predict_posted(asked, bars, body.symbol, bar_store(request), context=context, now=now)
+class Kept(msgspec.Struct, array_like=True):
+    """A cached answer: its JSON as of the bar's end, and until when the same request has this answer."""
+
+    body: bytes
+    as_of: int
+    until: int | None
 
 
-@router.get("/predict/{symbol}", responses={status: PROBLEMS[status] for status in (404, 422, 503)})
-def predict_symbol(symbol: str, request: Request) -> Prediction:
+@router.post(
+    "/predict",
+    responses={status: PROBLEMS[status] for status in (408, 413, 422, 503)},
+    response_model=Prediction,
+    openapi_extra=body_of("PredictRequest", EXAMPLES),
+)
+async def predict(request: Request) -> Response:
+    """Predict from bars in the body, oldest first: at least the champion's warm-up and one; as records or as columns."""
+    asked, body, now = served(request), await request.body(), store.now()
+    cache: Cache = request.app.state.cache
+    sent = ONE.decode(body)
+    market = asked.market()
+    key = key_of(asked.place.version, market and market.stamp, sent.symbol, body)
+    found = await cache.get(key)
+    kept = msgspec.msgpack.decode(found, type=Kept) if found else None
+    if kept is None or (kept.until is not None and now >= kept.until):
+        kept = answered(asked, sent, now)
+        await cache.put(key, msgspec.msgpack.encode(kept), (kept.until or now + 86400) - now)
+    fresh = kept.body.replace(FRESH, AGE % (now - kept.as_of))
+    return Response(fresh, media_type=JSON, headers={"X-Model-Version": asked.place.version})
+
+
+@router.get(
+    "/predict/{symbol}",
+    responses={status: PROBLEMS[status] for status in (404, 422, 503)},
+    response_model=Prediction,
+)
+async def predict_symbol(symbol: str, request: Request) -> Response:
     """Predict from the newest stored bar of a symbol."""
-    return predict_stored(champion(request), bar_store(request), [symbol], now=store.now())[0]
+    answer = served(request).prediction(symbol, store.now())
+    ACTIONS.labels(answer.action).inc()
+    return Response(msgspec.json.encode(answer), media_type=JSON)
 
 
-def _bars(asked: Champion, symbol: str, rows: list[BarIn], stamp: str, now: int) -> Bars:
-    columns = {name: [getattr(row, name) for row in rows] for name in OHLCV}
-    stamps = [row.timestamp.timestamp() for row in rows]
-    return accept(symbol, stamps, columns, stamp=stamp, timetable=asked.card.times, now=now)
+@router.post(
+    "/predict/batch",
+    responses={status: PROBLEMS[status] for status in (408, 413, 422, 503)},
+    response_model=list[Prediction | Problem],
+    openapi_extra=body_of("BatchRequestOfPredict", TWO),
+)
+async def predict_batch(request: Request) -> Response:
+    """Predict for several requests at once; each comes to a prediction or a problem of its own, in their order."""
+    asked, now = served(request), store.now()
+    items = MANY.decode(await request.body()).items
+    request_id = request.state.request_id
+    answers = await run_in_threadpool(lambda: [_one(asked, item, now, request_id) for item in items])
+    return Response(msgspec.json.encode(answers), media_type=JSON)
+
+
+def answered(asked: Served, sent: PredictRequest, now: int) -> Kept:
+    """The answer to one request. Raises what is wrong with it."""
+    champion = asked.champion
+    trained = champion.card.timetable["interval"]
+    if sent.interval != trained:
+        raise IntervalMismatch(
+            f"The champion answers {trained} bars, {sent.interval} were sent.", given=sent.interval, needed=trained
+        )
+    bars, forming = _bars(asked, sent.symbol, sent.bars, sent.stamp, now)
+    context = {name: _bars(asked, name, rows, sent.stamp, now)[0].series(name) for name, rows in sent.context.items()}
+    newest = bars.newest
+    answer = predict_posted(champion, bars, sent.symbol, asked.market(), context=context, now=newest)
+    ACTIONS.labels(answer.action).inc()
+    return Kept(msgspec.json.encode(answer), newest, int(bars.next_end[-1]) if forming else None)
+
+
+def _one(asked: Served, item: msgspec.Raw, now: int, request_id: str) -> Any:
+    try:
+        kept = answered(asked, ONE.decode(item), now)
+    except (MarketMasterError, msgspec.DecodeError) as error:
+        return told_of(error, request_id)
+    return msgspec.Raw(kept.body.replace(FRESH, AGE % (now - kept.as_of)))
+
+
+def _bars(asked: Served, symbol: str, rows: list[Bar] | Columns, stamp: str, now: int) -> tuple[Bars, bool]:
+    """The closed bars that were sent, and whether there was one still forming."""
+    stamps, values = columns(rows)
+    bars = accept(symbol, stamps, values, stamp=stamp, timetable=asked.champion.card.times, now=now)
+    return bars, len(bars) < len(stamps)

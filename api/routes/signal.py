@@ -1,31 +1,36 @@
-"""What to do with the index over its next bar."""
+"""What to do with the index over its next bar, and what was said before."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
 
-from api.deps import bar_store, champion
 from api.errors import PROBLEMS
+from api.serving import served, serving
 from market_master import store
-from market_master.domain.records import IndexSignal, as_json
-from market_master.steps.aggregate import index_signal
+from market_master.domain.records import IndexSignal
+from market_master.steps import history
 
-router = APIRouter(tags=["signal"])
+router = APIRouter(prefix="/signal", tags=["signal"])
+JSON = "application/json"
 
 
 @router.get(
-    "/signal/index",
+    "/index",
     responses={304: {"description": "Unchanged since If-None-Match."}, 422: PROBLEMS[422], 503: PROBLEMS[503]},
     response_model=IndexSignal,
 )
-def signal(request: Request, response: Response) -> IndexSignal | Response:
+async def signal(request: Request) -> Response:
     """The weighted sentiment of all constituents at the newest stored bar; its ETag changes when the answer does."""
-    answer = index_signal(champion(request), bar_store(request), now=store.now())
-    tag = '"' + hashlib.sha256(json.dumps(as_json(answer), sort_keys=True).encode()).hexdigest()[:24] + '"'
+    _, content, tag = served(request).signal(store.now())
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
-    response.headers["ETag"] = tag
-    return answer
+    return Response(content, media_type=JSON, headers={"ETag": tag})
+
+
+@router.get("/history", response_model=list[IndexSignal], responses={422: PROBLEMS[422]})
+def signals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
+    """The signals that runs recorded, newest first; an empty list before the first."""
+    return Response(msgspec.json.encode(history.signals(serving(request).options.home, limit)), media_type=JSON)

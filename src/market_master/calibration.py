@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from market_master.domain.actions import expected_score, symmetric
 from market_master.domain.bars import Array
@@ -73,6 +72,8 @@ def tempered(raw: Array, temperature: float) -> Array:
 
 
 def _temperature(raw: Array, action: Actions) -> float:
+    from scipy.optimize import minimize_scalar
+
     rows = np.arange(len(action))
 
     def loss(log_temperature: float) -> float:

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +30,8 @@ models = typer.Typer(help="Versions in the registry, and the journal of decision
 data = typer.Typer(help="Bars in files and in the store.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
+keyring = typer.Typer(help="Keys that open the server.", no_args_is_help=True)
+app.add_typer(keyring, name="keys")
 
 Config = Annotated[Path | None, typer.Option("--config", envvar="MM_CONFIG", help="A YAML file of configs/.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]
@@ -232,6 +234,30 @@ def list_data(config_file: Config = None, as_document: Json = False, debug: Debu
         return [{"source": s.source, "interval": s.interval, "symbols": s.holdings()} for s in held]
 
     _answer(answer, show.holdings, as_document, debug)
+
+
+@keyring.command("create")
+def create_key(
+    name: str,
+    scope: Annotated[str, typer.Option("--scope", help="read, or admin: what read may, and move models.")] = "read",
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="Days until it expires; never, unless given.")
+    ] = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a key for the server, shown once; only its salted hash is kept (in data/keys.json, or MM_KEYS_FILE).
+
+    Example: mm keys create grafana --scope read --days 90
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.keys import create
+
+        file = Path(os.environ.get("MM_KEYS_FILE") or config.home() / "data" / "keys.json")
+        return {"name": name, "scope": scope, "days": days, "key": create(file, name, scope, days, datetime.now(UTC))}
+
+    _answer(answer, show.document, as_document, debug)
 
 
 def main() -> None:

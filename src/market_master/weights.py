@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
-
-import pandas as pd
+from typing import NamedTuple
 
 from market_master.domain.errors import DataError, MissingWeight
 from market_master.domain.sessions import iso
+
+
+class Row(NamedTuple):
+    """One line of a weights file; an `as_of` of '' is always in force."""
+
+    symbol: str
+    weight: float
+    as_of: str
 
 
 @dataclass(frozen=True)
@@ -37,65 +46,82 @@ def at(
     eligible = sorted(set(known) & set(asked or known) - {benchmark})
     if table is None:
         return Weights({symbol: 1 / len(eligible) for symbol in eligible}, None, 1.0)
-    frame = read(table)
-    frame = frame[frame["as_of"] <= iso(instant)[:10]]
-    if frame.empty:
+    rows = [row for row in read(table) if row.as_of <= iso(instant)[:10]]
+    if not rows:
         raise MissingWeight(
             f"The weights in {table.name} begin after {iso(instant)}; add a table with an earlier as_of.",
             as_of=iso(instant),
         )
-    newest = str(frame["as_of"].max())
-    current = frame[frame["as_of"] == newest].set_index("symbol")["weight"]
-    left = sorted(set(asked) & (set(frame["symbol"]) - set(current.index)))
+    newest = max(row.as_of for row in rows)
+    current = {row.symbol: row.weight for row in rows if row.as_of == newest}
+    left = sorted(set(asked) & ({row.symbol for row in rows} - set(current)))
     if left:
         raise MissingWeight(
             f"{', '.join(left)} had a weight before {newest} and has none in {table.name} since; take it out of "
             "universe.symbols or give it a weight.",
             missing=left,
         )
-    held = current[current.index.isin(eligible)]
-    if held.empty or held.sum() <= 0:
+    held = {symbol: current[symbol] for symbol in eligible if symbol in current}
+    total = math.fsum(held.values())
+    if total <= 0:
         raise MissingWeight(
             f"None of the {len(eligible)} symbols has a weight in {table.name} as of {newest}.", symbols=len(eligible)
         )
-    share = float(held.sum() / current.sum())
-    return Weights({str(s): float(w) for s, w in (held / held.sum()).sort_index().items()}, newest, share)
+    by_symbol = {symbol: weight / total for symbol, weight in held.items()}
+    return Weights(by_symbol, newest, total / math.fsum(current.values()))
 
 
-def read(table: Path) -> pd.DataFrame:
-    """A weights file as columns symbol, weight, as_of (ISO date; '' sorts first when the file has none).
+def read(table: Path) -> tuple[Row, ...]:
+    """The rows of a weights file, in its order; read again only when the file has changed.
 
     Raises DataError for a file that can't be read, lacks columns, repeats a symbol or has an impossible weight or date.
     """
     try:
-        frame = pd.read_csv(table, dtype={"symbol": "str"}, keep_default_na=False, na_values={"weight": [""]})
-    except (OSError, ValueError) as error:
+        return _read(table, table.stat().st_mtime_ns)
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"The weights file {table} can't be read: {error}.") from error
-    lacking = {"symbol", "weight"} - set(frame.columns)
+
+
+@lru_cache(maxsize=8)
+def _read(table: Path, _written: int) -> tuple[Row, ...]:
+    with table.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream, skipinitialspace=True)
+        columns = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = columns
+        found = list(reader)
+    if not columns:
+        raise ValueError("it is empty")
+    lacking = {"symbol", "weight"} - set(columns)
     if lacking:
         raise DataError(
-            f"The weights file {table.name} lacks the column {' and '.join(sorted(lacking))}; it has {list(frame)}."
+            f"The weights file {table.name} lacks the column {' and '.join(sorted(lacking))}; it has {columns}."
         )
-    if "as_of" not in frame:
-        frame["as_of"] = ""
-    frame["symbol"] = frame["symbol"].str.strip()
-    frame["as_of"] = frame["as_of"].astype("str").str.slice(0, 10)
-    frame["weight"] = pd.to_numeric(frame["weight"], errors="coerce")
-    bad = frame[~frame["weight"].between(0, math.inf, inclusive="left") | (frame["symbol"] == "")]
-    if len(bad):
-        raise DataError(
-            f"The weights file {table.name} has {len(bad)} impossible rows, the first: {bad.iloc[0].to_dict()}."
-        )
-    undated = frame[~frame["as_of"].map(_is_date)]
-    if len(undated):
+    rows = [
+        Row((row["symbol"] or "").strip(), _number(row["weight"]), (row.get("as_of") or "").strip()[:10])
+        for row in found
+    ]
+    bad = [given for row, given in zip(rows, found, strict=True) if not (0 <= row.weight < math.inf and row.symbol)]
+    if bad:
+        raise DataError(f"The weights file {table.name} has {len(bad)} impossible rows, the first: {bad[0]}.")
+    undated = [row for row in rows if not _is_date(row.as_of)]
+    if undated:
         raise DataError(
             f"The weights file {table.name} has {len(undated)} rows whose as_of is not written YYYY-MM-DD, the first: "
-            f"'{undated.iloc[0]['as_of']}'."
+            f"'{undated[0].as_of}'."
         )
-    twice = frame[frame.duplicated(["symbol", "as_of"])]
-    if len(twice):
-        raise DataError(f"The weights file {table.name} names {twice.iloc[0]['symbol']} twice for one as_of.")
-    return frame[["symbol", "weight", "as_of"]]
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        if (row.symbol, row.as_of) in seen:
+            raise DataError(f"The weights file {table.name} names {row.symbol} twice for one as_of.")
+        seen.add((row.symbol, row.as_of))
+    return tuple(rows)
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
 
 
 def _is_date(text: str) -> bool:

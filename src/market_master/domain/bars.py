@@ -80,6 +80,11 @@ class Bars:
         return np.searchsorted(self.code, np.arange(len(self.symbols) + 1))
 
     @cached_property
+    def age(self) -> Ints:
+        """How many bars of its symbol lie before each bar."""
+        return np.arange(len(self)) - self.offsets[self.code]
+
+    @cached_property
     def newest(self) -> int:
         """End of the newest bar of all."""
         return int(self.bar_end.max())

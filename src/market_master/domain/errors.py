@@ -88,6 +88,13 @@ class UnknownSymbol(DataError):
     status = 404
 
 
+class UnknownReport(DataError):
+    """A report that is not there."""
+
+    title = "UnknownReport"
+    status = 404
+
+
 class MissingWeight(DataError):
     """A constituent without a weight at the bar; never counted as 0."""
 
@@ -126,6 +133,12 @@ class NoChampion(ModelError):
     """No model version stands behind the alias `production`."""
 
     title = "NoChampion"
+
+
+class RegistryAway(ModelError):
+    """The registry gives no answer."""
+
+    title = "RegistryAway"
 
 
 class UnknownVersion(ModelError):

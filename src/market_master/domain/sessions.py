@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ Ints = NDArray[np.int64]
 INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86400}
 GRIDS = ("session", "clock")
 DAY = 86400
+EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,23 @@ class Schedule:
         return max(0, int(np.searchsorted(self.end, last, "right") - np.searchsorted(self.end, first, "right")))
 
 
+Session = tuple[int, int, list[tuple[int, int]]]
+"""day number, offset of the exchange's clock, and trading stretches (two around a lunch break), in epoch seconds"""
+_handed: dict[str, tuple[int, int, list[Session]]] = {}
+
+
+def calendar_of(calendar: str, first_year: int, last_year: int) -> dict[str, Any]:
+    """A calendar's sessions over some years as plain values, for `hand_over` where the calendar library is not at hand."""
+    return {"name": calendar, "years": [first_year, last_year], "sessions": _sessions(calendar, first_year, last_year)}
+
+
+def hand_over(calendar: Mapping[str, Any]) -> None:
+    """Use these sessions, as `calendar_of` made them, for the years they hold; a server then needs no calendar library."""
+    first, last = calendar["years"]
+    sessions = [(day, ahead, [(o, c) for o, c in stretches]) for day, ahead, stretches in calendar["sessions"]]
+    _handed[calendar["name"]] = (first, last, sessions)
+
+
 def iso(instant: int) -> str:
     """Epoch seconds as ISO 8601 in UTC, the one way instants are written."""
     return datetime.fromtimestamp(int(instant), UTC).isoformat().replace("+00:00", "Z")
@@ -116,13 +136,23 @@ def _schedule(timetable: Timetable, first_year: int, last_year: int) -> Schedule
     return Schedule(start, end, session, slot)
 
 
-def _sessions(calendar: str, first_year: int, last_year: int) -> list[tuple[int, int, list[tuple[int, int]]]]:
-    """Each session's day number, offset of the exchange's clock, and trading stretches (two around a lunch break).
+def _sessions(calendar: str, first_year: int, last_year: int) -> list[Session]:
+    """The sessions of some years: those handed over, or else the library's.
 
-    All in epoch seconds. Years that the calendar knows in part are cut to what it knows.
+    Years that the calendar knows in part are cut to what it knows.
     """
-    from exchange_calendars import get_calendar
-    from exchange_calendars.errors import CalendarError
+    held = _handed.get(calendar)
+    if held and held[0] <= first_year and last_year <= held[1]:
+        low, high = (date(year, 1, 1).toordinal() - EPOCH for year in (first_year, last_year + 1))
+        return [session for session in held[2] if low <= session[0] < high]
+    try:
+        from exchange_calendars import get_calendar
+        from exchange_calendars.errors import CalendarError
+    except ImportError as error:
+        known = f"its sessions from {held[0]} to {held[1]}" if held else "none of its sessions"
+        raise ConfigError(
+            f"This lean installation holds {known}, {first_year} to {last_year} of '{calendar}' were asked for."
+        ) from error
 
     try:
         known = get_calendar(calendar)

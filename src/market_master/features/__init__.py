@@ -16,7 +16,7 @@ from market_master.domain.errors import ConfigError
 from market_master.domain.sessions import INTERVALS
 from market_master.features.fingerprint import combined, fingerprint
 from market_master.features.marks import feature, nearest, panel_feature, panel_series, plugin, series
-from market_master.features.plan import own_values, panel_values, plan
+from market_master.features.plan import batches, own_values, panel_values, plan
 from market_master.plugins import family
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 CLOCK = ("slot", "next_slot", "session", "elapsed")
+TOGETHER = 8_000
+"""rows of short symbols that are computed at once"""
 THREADS_PAY_FROM = 20_000
 """bars; below it, starting threads costs more than they save"""
 
@@ -41,7 +43,7 @@ def compute(bars: Bars, names: Sequence[str], *, members: Collection[str] | None
     values = np.full((len(names), len(bars)), np.nan)
     handed = {name: np.full(len(bars), np.nan) for name in steps.handed_over}
 
-    def one_symbol(rows: slice) -> None:
+    def own(rows: slice) -> None:
         made = own_values(bars, rows, steps.own)
         for number, name in enumerate(names):
             if name in made:
@@ -49,13 +51,13 @@ def compute(bars: Bars, names: Sequence[str], *, members: Collection[str] | None
         for name, whole in handed.items():
             whole[rows] = made[name]
 
-    spans = [rows for _, rows in bars if rows.stop > rows.start]
+    spans = list(batches(bars, TOGETHER))
     if threads > 1 and len(spans) > 1 and len(bars) >= THREADS_PAY_FROM:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(one_symbol, spans))
+            list(pool.map(own, spans))
     else:
         for rows in spans:
-            one_symbol(rows)
+            own(rows)
     if steps.panel:
         counted = np.array([members is None or symbol in members for symbol in bars.symbols])
         found = panel_values(bars, steps.panel, handed, counted)

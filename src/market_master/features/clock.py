@@ -61,16 +61,16 @@ def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> A
     return np.where((traded > 0) & (known > 0), rolling.bounded(log_volume - before), 0.0)
 
 
-@series
-def same_slot(slot: Ints) -> Ints:
+@series(warmup=0)
+def same_slot(slot: Ints, age: Ints) -> Ints:
     """For each bar, the earlier bars (at most 59 back) in its own slot: indices, -1 where there are no more."""
-    return _earlier(slot, slot)
+    return _earlier(slot, slot, age)
 
 
-@series
-def next_slot_before(slot: Ints, next_slot: Ints) -> Ints:
+@series(warmup=0)
+def next_slot_before(slot: Ints, next_slot: Ints, age: Ints) -> Ints:
     """For each bar, the earlier bars (at most 59 back) in the slot that the calendar has next."""
-    return _earlier(slot, next_slot)
+    return _earlier(slot, next_slot, age)
 
 
 def usual(values: Array, earlier: NDArray[np.int64], neutral: float) -> Array:
@@ -80,18 +80,16 @@ def usual(values: Array, earlier: NDArray[np.int64], neutral: float) -> Array:
     return rolling.ratio(total, found.sum(axis=1), neutral=neutral, least=0.0)
 
 
-def _earlier(slot: Ints, wanted: Ints) -> Ints:
-    """Indices of the bars up to 59 back whose slot is the wanted one, newest first; as many columns as needed."""
+def _earlier(slot: Ints, wanted: Ints, age: Ints) -> Ints:
+    """Indices of the symbol's bars up to 59 back whose slot is the wanted one, newest first; -1 where there are no more."""
     here = np.arange(len(slot))
     order = np.argsort(slot, kind="stable")
-    key = slot[order] * len(slot) + order
-    place = np.searchsorted(key, wanted * len(slot) + here)
-    columns = []
-    for back in range(1, REACH + 1):
-        at = place - back
-        bar = order[np.maximum(at, 0)]
-        found = (at >= 0) & (slot[bar] == wanted) & (here - bar <= REACH)
-        if not found.any():
-            break
-        columns.append(np.where(found, bar, -1))
-    return np.stack(columns, axis=1) if columns else np.full((len(slot), 1), -1)
+    sorted_slot = slot[order]
+    apart = np.diff(order)[np.diff(sorted_slot) == 0]
+    most = REACH // int(apart.min(initial=REACH)) + 1
+    place = np.searchsorted(sorted_slot * len(slot) + order, wanted * len(slot) + here)
+    at = place[:, None] - np.arange(1, most + 1)
+    bar = order[np.maximum(at, 0)]
+    back = here[:, None] - bar
+    found = (at >= 0) & (slot[bar] == wanted[:, None]) & (back <= np.minimum(age, REACH)[:, None])
+    return np.where(found, bar, -1)

@@ -153,13 +153,13 @@ def relative_return_squeezed(move: Array, index_move: Array, volatility: Array) 
     return np.tanh(2.0 * (move - index_move) / volatility)
 
 
-@series
+@series(warmup=0)
 def slot_body(body: Array, same_slot: Ints) -> Array:
     """Mean return in this slot of earlier sessions; 0 where 60 bars hold none."""
     return usual(body, same_slot, neutral=0.0)
 
 
-@series
+@series(warmup=0)
 def next_slot_body(body: Array, next_slot_before: Ints) -> Array:
     """Mean return, on earlier sessions, in the slot that comes next; 0 where 60 bars hold none."""
     return usual(body, next_slot_before, neutral=0.0)
@@ -171,7 +171,7 @@ def ahead_of_index(move: Array, index_move: Array) -> Array:
     return np.nan_to_num(move - index_move)
 
 
-@series
+@series(warmup=47)
 def next_slot_range(bar_range: Array, next_slot_before: Ints) -> Array:
     """Mean range of the slot that comes next, on earlier sessions, to the mean range of 48 bars; 1 where there is none."""
     coming = usual(bar_range, next_slot_before, neutral=0.0)

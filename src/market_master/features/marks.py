@@ -14,8 +14,9 @@ from market_master.plugins import Plugin, family, mark
 Function = TypeVar("Function", bound=Callable[..., Any])
 Slots = Literal["any", "intraday", "same_slot"]
 
-COLUMNS = ("open", "high", "low", "close", "volume", "slot", "next_slot", "session", "elapsed")
-"""what a function may ask for by name: bar columns; `elapsed` is seconds from the session's open to the bar's start"""
+COLUMNS = ("open", "high", "low", "close", "volume", "slot", "next_slot", "session", "elapsed", "age")
+"""what a function may ask for by name: bar columns; `elapsed` is seconds from the session's open to the bar's start, `age`
+counts the bars of the symbol before this one"""
 MEMBERS = "members"
 """what a panel function may ask for besides: which columns make the market (bool)"""
 REACH = 59
@@ -39,8 +40,9 @@ _series: dict[str, Node] = {}
 def feature(*, set: str = "core", warmup: int, unit: str = "", slots: Slots = "any") -> Callable[[Function], Function]:
     """A feature from one symbol's own bars; its parameters name bar columns, series or other features.
 
-    It returns an array as long as its inputs; the first `warmup` values are blanked, the rest must be finite. `slots`
-    says where it makes sense: on any interval, with several bars a session, or where 60 bars reach earlier sessions.
+    It returns an array as long as its inputs; the first `warmup` values are blanked, the rest must be finite, and depend on
+    no bar further back than that: several symbols may lie behind each other in the inputs. `slots` says where it makes
+    sense: on any interval, with several bars a session, or where 60 bars reach earlier sessions.
     """
     return _keep(set, warmup, unit, slots, panel=False)
 
@@ -55,14 +57,14 @@ def panel_feature(
     return _keep(set, warmup, unit, slots, panel=True)
 
 
-def series(function: Function) -> Function:
-    """A shared column of one symbol, computed once however many features ask for it; it names its inputs likewise."""
-    return _share(function, panel=False)
+def series(*, warmup: int) -> Callable[[Function], Function]:
+    """A shared column of one symbol, computed once however many features ask for it; made and blanked like a feature."""
+    return lambda function: _share(function, warmup, panel=False)
 
 
 def panel_series(function: Function) -> Function:
     """A shared matrix of all symbols, or one column of the market, for panel features."""
-    return _share(function, panel=True)
+    return _share(function, 0, panel=True)
 
 
 def plugin(name: str) -> Plugin:
@@ -92,8 +94,8 @@ def _keep(set: str, warmup: int, unit: str, slots: Slots, *, panel: bool) -> Cal
     return mark("features", set=set, warmup=warmup, unit=unit, slots=slots, panel=panel)
 
 
-def _share(function: Function, *, panel: bool) -> Function:
-    made = Node(function.__name__, function, _inputs(function), 0, panel)
+def _share(function: Function, warmup: int, *, panel: bool) -> Function:
+    made = Node(function.__name__, function, _inputs(function), warmup, panel)
     taken = _series.setdefault(made.name, made)
     if taken.function.__module__ != function.__module__:
         raise TypeError(f"There are two series named '{made.name}'.")

@@ -54,7 +54,7 @@ def bollinger_width(path_spread: Array, volatility: Array) -> Array:
     return rolling.bounded(path_spread / volatility)
 
 
-@series
+@series(warmup=19)
 def path_spread(move: Array) -> Array:
     """Standard deviation of the last 20 points of the log price without nights."""
     spread = np.full(len(move), np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -41,18 +41,32 @@ def plan(names: tuple[str, ...]) -> Plan:
 
 
 def own_values(bars: Bars, rows: slice, steps: Sequence[Node]) -> dict[str, Array]:
-    """Every step of one symbol, by name."""
-    values: dict[str, Array] = {}
-    for name in COLUMNS:
-        values[name] = column(bars, name)[rows]
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+    """Every step of one or several whole symbols, by name.
+
+    Symbols lie behind each other in one array, so that many short ones cost little more than one: no value after its
+    warm-up looks back beyond it, and those before are blanked.
+    """
+    values: dict[str, Array] = {name: column(bars, name)[rows] for name in COLUMNS}
+    one = bars.code[rows.start] == bars.code[rows.stop - 1]
+    with np.errstate(all="ignore"):
         for step in steps:
             made = step.function(*[values[name] for name in step.inputs])
             if step.warmup:
+                young = slice(step.warmup) if one else values["age"] < step.warmup
                 made = made.copy()
-                made[: step.warmup] = np.nan
+                made[young] = np.nan
             values[step.name] = made
     return values
+
+
+def batches(bars: Bars, most: int) -> Iterator[slice]:
+    """The rows of consecutive symbols, together while they are `most` rows at most."""
+    edges = [int(edge) for edge in bars.offsets]
+    begin = 0
+    for end, after in zip(edges[1:], [*edges[2:], None], strict=True):
+        if end > begin and (after is None or after - begin > most):
+            yield slice(begin, end)
+            begin = end
 
 
 def panel_values(
@@ -74,11 +88,11 @@ def panel_values(
     on_axis = times[at] == bars.bar_end
     here = (at[on_axis], bars.code[on_axis])
     shape = (len(times), len(bars.symbols))
-    behind = np.minimum(at, np.arange(len(bars)) - bars.offsets[bars.code])
+    behind = np.minimum(at, bars.age)
 
     values: dict[str, Any] = {MEMBERS: members}
     found: dict[str, Array] = {}
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         for step in steps:
             for name in step.inputs:
                 if name not in values:
@@ -93,8 +107,10 @@ def panel_values(
 
 
 def column(bars: Bars, name: str) -> Any:
-    """A bar column by name; `elapsed` counts from the session's open."""
-    return bars.slot * float(bars.timetable.seconds) if name == "elapsed" else getattr(bars, name)
+    """A bar column by name."""
+    if name == "elapsed":
+        return bars.slot * float(bars.timetable.seconds)
+    return bars.age if name == "age" else getattr(bars, name)
 
 
 def _place(step: Node, placed: dict[str, Node], above: tuple[str, ...]) -> None:

@@ -37,9 +37,10 @@ def lag(values: Array, bars: int) -> Array:
 
 def weighted(values: Array, weights: Array) -> Array:
     """Weighted sum over the window that ends at each value; the first weight is the newest value's."""
-    result = np.full(len(values), np.nan)
-    if len(values) >= len(weights):
-        result[len(weights) - 1 :] = np.convolve(values, weights, "valid")
+    result, reach = np.empty(len(values)), len(weights) - 1
+    result[:reach] = np.nan
+    if len(values) > reach:
+        result[reach:] = np.correlate(values, weights[::-1])
     return result
 
 
@@ -65,7 +66,7 @@ def lowest(values: Array, window: int) -> Array:
 
 def ratio(part: Array, whole: Array, neutral: float, least: float = STILL) -> Array:
     """part / whole; `neutral` where the whole is not above `least`."""
-    return np.divide(part, whole, out=np.full(np.shape(part), neutral), where=whole > least)
+    return np.where(whole > least, part / whole, neutral)
 
 
 def bounded(values: Array, low: float = -BOUND, high: float = BOUND) -> Array:

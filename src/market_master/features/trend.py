@@ -89,13 +89,13 @@ def channel_position(high: Array, low: Array, close: Array) -> Array:
     return rolling.ratio(rolling.log_ratio(close, bottom), room, neutral=0.5)
 
 
-@series
+@series(warmup=1)
 def climb(high: Array, overnight: Array) -> Array:
     """How far the high went above the previous high, the night taken out."""
     return rolling.log_ratio(high, rolling.lag(high, 1)) - overnight
 
 
-@series
+@series(warmup=1)
 def drop(low: Array, overnight: Array) -> Array:
     """How far the low went below the previous low, the night taken out."""
     return rolling.log_ratio(rolling.lag(low, 1), low) + overnight

@@ -37,13 +37,13 @@ def volume_return(body_return: Array, volume_surprise: Array) -> Array:
     return rolling.bounded(body_return * volume_surprise)
 
 
-@series
+@series(warmup=0)
 def traded(volume: Array) -> Array:
     """1 where there is a volume, else 0."""
     return (volume > 0).astype(float)
 
 
-@series
+@series(warmup=0)
 def log_volume(volume: Array) -> Array:
     """ln of the volume; 0 (and not counted) where there is none."""
     return np.log(np.where(volume > 0, volume, 1.0))

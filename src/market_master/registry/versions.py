@@ -13,28 +13,16 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from market_master.domain.errors import ModelError, NoChampion, UnknownVersion
+from market_master.domain.errors import ModelError, NoChampion, RegistryAway, UnknownVersion
+from market_master.registry import bundle
+from market_master.registry.bundle import PRODUCTION, ModelVersion, Place
 from market_master.registry.card import Card
 from market_master.registry.graph import Graph
 from market_master.registry.tracking import Run, client
 
-PRODUCTION = "production"
 CHALLENGER = "challenger"
-CARD_FILE = "card.json"
 REQUIREMENTS = ["onnxruntime", "numpy"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, eq=False)
-class ModelVersion:
-    """A registered version: its graph, its card and the outcome of its last decision ('' before one)."""
-
-    name: str
-    version: str
-    run_id: str
-    outcome: str
-    card: Card
-    graph: Graph
 
 
 @dataclass(frozen=True)
@@ -44,21 +32,31 @@ class Versions:
     home: Path
     name: str
 
-    def register(self, run: Run, graph: bytes, card: Card, example: np.ndarray, beside: Mapping[str, str]) -> str:
-        """Log graph, card and the texts `beside` them as one model and make a version of it, aliased `challenger`."""
+    def register(
+        self,
+        run: Run,
+        graph: bytes,
+        card: Card,
+        example: np.ndarray,
+        calendar: Mapping[str, Any],
+        beside: Mapping[str, str],
+    ) -> str:
+        """Log the bundle and the texts `beside` it as one model and make a version of it, aliased `challenger`."""
         import onnx
         from mlflow.models import infer_signature
 
+        loaded = Graph(graph)
+        texts = {**bundle.beside(loaded, card, example, calendar), **beside}
         with mlflow.start_run(run_id=run.id), tempfile.TemporaryDirectory() as folder:
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(graph),
                 name="model",
-                signature=infer_signature(example, Graph(graph).probabilities(example).astype(np.float32)),
+                signature=infer_signature(example, loaded.probabilities(example).astype(np.float32)),
                 input_example=example,
                 pip_requirements=REQUIREMENTS,
                 onnx_execution_providers=["CPUExecutionProvider"],
             )
-            for name, text in {CARD_FILE: card.to_json(), **beside}.items():
+            for name, text in texts.items():
                 file = Path(folder) / name
                 file.write_text(text, encoding="utf-8")
                 client(self.home).log_model_artifact(logged.model_id, str(file))
@@ -71,21 +69,15 @@ class Versions:
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
         self._ask(lambda api: api.log_model_artifact(str(found.source).removeprefix("models:/"), str(file)))
 
+    def place(self, version: str) -> Place:
+        """Where a version's files lie; fetched first when the registry is far. Raises UnknownVersion."""
+        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
+        folder = self._ask(lambda _: mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}"))
+        return Place(self.name, str(version), found.run_id or "", found.tags.get("outcome", ""), str(folder))
+
     def load(self, version: str) -> ModelVersion:
         """A version with its graph and card. Raises UnknownVersion, or ModelError when it is incomplete."""
-        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
-        folder = Path(self._ask(lambda _: mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}")))
-        for part in (CARD_FILE, "model.onnx"):
-            if not (folder / part).is_file():
-                raise ModelError(f"Version {version} of {self.name} has no {part}; it was not made by this pipeline.")
-        return ModelVersion(
-            name=self.name,
-            version=str(version),
-            run_id=found.run_id or "",
-            outcome=found.tags.get("outcome", ""),
-            card=Card.from_json((folder / CARD_FILE).read_text(encoding="utf-8")),
-            graph=Graph((folder / "model.onnx").read_bytes()),
-        )
+        return bundle.read(self.place(version))
 
     def production(self) -> str | None:
         """The version behind `production`, None when the alias stands nowhere."""
@@ -94,7 +86,15 @@ class Versions:
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
-            raise ModelError(f"The registry can't be read: {error}.") from error
+            raise RegistryAway(f"The registry can't be read: {error}.") from error
+
+    def standing(self) -> tuple[str, str] | None:
+        """The version behind `production` and the outcome of its decision, None when the alias stands nowhere."""
+        version = self.production()
+        if version is None:
+            return None
+        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
+        return version, str(found.tags.get("outcome", ""))
 
     def standing_card(self) -> Card | None:
         """The card behind `production`, None when there is none, or none that can be read."""
@@ -155,4 +155,4 @@ class Versions:
                 raise UnknownVersion(
                     f"The registry has no version {missing} of {self.name}.", version=missing
                 ) from error
-            raise ModelError(f"The registry can't answer: {error}.") from error
+            raise RegistryAway(f"The registry can't answer: {error}.") from error

@@ -18,7 +18,7 @@ MOST_ROWS = 20
 def accept(
     symbol: str,
     stamps: Sequence[float],
-    columns: Mapping[str, Sequence[float]],
+    columns: Mapping[str, Sequence[float] | np.ndarray],
     *,
     stamp: str,
     timetable: Timetable,

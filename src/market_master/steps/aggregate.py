@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from market_master import policy, weights, wss
 from market_master.domain.actions import Action
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
 from market_master.domain.sessions import iso
-from market_master.steps.predict import Champion, predict_bars, read_window, require_fresh, require_warmup
-from market_master.store import Store
+from market_master.steps.predict import BarSource, Champion, predict_bars, read_window, require_fresh, require_warmup
 from market_master.weights import Weights
 
 LOW_SHARE = 0.80
 
 
-def index_signal(champion: Champion, store: Store, *, now: int, asof: int | None = None) -> IndexSignal:
+def index_signal(
+    champion: Champion,
+    store: BarSource,
+    *,
+    now: int,
+    asof: int | None = None,
+    known: Mapping[str, Prediction] | None = None,
+) -> IndexSignal:
     """The index's signal for the bar after the newest one (or the newest closed by `asof`).
 
-    A constituent counts only with a bar that ends at that very instant. Raises StaleData, LowCoverage, NoBars.
+    `known` are predictions that were made already of the newest bars in this store. A constituent counts only with a bar
+    that ends at that very instant. Raises StaleData, LowCoverage, NoBars.
     """
     universe = champion.settings.universe
-    known = set(store.symbols())
-    eligible = sorted(set(universe.symbols or known) & known - {universe.benchmark})
+    held = set(store.symbols())
+    eligible = sorted(set(universe.symbols or held) & held - {universe.benchmark})
     if not eligible:
         raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
     window = read_window(champion, store, eligible, asof)
     newest = max(int(window.bar_end[window.rows(symbol)].max(initial=0)) for symbol in eligible)
-    require_fresh(champion, window, newest, now, universe.index)
-    table = weights.at(universe.weights, newest, known, asked=universe.symbols, benchmark=universe.benchmark)
+    require_fresh(champion, newest, now, universe.index)
+    table = weights.at(universe.weights, newest, held, asked=universe.symbols, benchmark=universe.benchmark)
     fresh, reasons = [], {}
     for symbol in table.by_symbol:
         ends = window.bar_end[window.rows(symbol)]
@@ -39,7 +48,10 @@ def index_signal(champion: Champion, store: Store, *, now: int, asof: int | None
             fresh.append(symbol)
         except TooFewBars as error:
             reasons[symbol] = str(error)
-    answers = predict_bars(champion, window, fresh, now=now) if fresh else []
+    if known and all(symbol in known for symbol in fresh):
+        answers = [known[symbol] for symbol in fresh]
+    else:
+        answers = predict_bars(champion, window, fresh, now=now) if fresh else []
     return combine(champion, answers, table, reasons)
 
 

@@ -18,7 +18,7 @@ from market_master.domain.inputs import model_inputs
 from market_master.domain.records import Scorecard
 from market_master.domain.sessions import Ints, iso
 from market_master.labels import Labeler, Labels, restored
-from market_master.registry.versions import ModelVersion
+from market_master.registry.bundle import ModelVersion
 from market_master.steps.features import FeatureTable
 from market_master.steps.fetch import Market
 from market_master.steps.label import Labelled

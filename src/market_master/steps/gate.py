@@ -19,7 +19,8 @@ from market_master.domain.records import JournalEntry, Scorecard, Verdict
 from market_master.domain.sessions import Ints, iso
 from market_master.gates import Evidence, Judgement
 from market_master.journal import journal_of
-from market_master.registry.versions import ModelVersion, Versions
+from market_master.registry.bundle import ModelVersion
+from market_master.registry.versions import Versions
 from market_master.steps.audit import Certificate
 from market_master.steps.contender import of_version
 from market_master.steps.evidence import Look, Trial, collect

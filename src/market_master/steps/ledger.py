@@ -10,8 +10,8 @@ from market_master.domain.records import JournalEntry
 from market_master.domain.sessions import session_date
 from market_master.gates.search import LEAST_UNSEEN
 from market_master.journal import Journal
+from market_master.registry.bundle import ModelVersion
 from market_master.registry.card import Card
-from market_master.registry.versions import ModelVersion
 from market_master.steps.fetch import Market
 from market_master.steps.label import Labelled
 

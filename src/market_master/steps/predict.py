@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,9 +18,9 @@ from market_master.domain.bars import Bars
 from market_master.domain.errors import ContextMissing, IntervalMismatch, NoBars, StaleData, TooFewBars
 from market_master.domain.inputs import UNSEEN, model_inputs
 from market_master.domain.records import ActedPolicy, ModelRef, Prediction, Provenance, Span
-from market_master.domain.sessions import iso
+from market_master.domain.sessions import hand_over, iso
+from market_master.registry.bundle import PRODUCTION, ModelVersion
 from market_master.registry.card import Card
-from market_master.registry.versions import PRODUCTION, ModelVersion, Versions
 from market_master.store import Store
 
 Series = Mapping[str, Mapping[str, np.ndarray]]
@@ -37,12 +39,12 @@ class Champion:
         """Its model card."""
         return self.model.card
 
-    @property
+    @cached_property
     def needs_market(self) -> bool:
         """Some of its features look at all symbols at the same bar."""
         return features.needs_market(self.card.features)
 
-    @property
+    @cached_property
     def ref(self) -> ModelRef:
         """How answers name it."""
         return ModelRef(
@@ -54,14 +56,38 @@ class Champion:
         return Store(home / "data", self.card.source, self.card.timetable["interval"])
 
 
-def load_champion(home: Path, model: str, settings: Settings | None = None) -> Champion:
-    """The version behind `production`, its feature code and graph verified.
+class BarSource(Protocol):
+    """Stored bars: a Store, or the newest of them in memory."""
 
-    It is served under the settings it was trained and judged with, unless others are given. Raises NoChampion,
-    FingerprintMismatch, ModelError, or IntervalMismatch when given settings speak of other bars.
+    @property
+    def source(self) -> str:
+        """Whose bars they are."""
+        ...
+
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols there are bars of."""
+        ...
+
+    def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
+        """Bars of some symbols (all, if none is named), optionally each one's last bars up to an instant."""
+        ...
+
+
+def load_champion(home: Path, model: str, settings: Settings | None = None) -> Champion:
+    """The version behind `production`, verified. Raises NoChampion and what `champion_of` raises."""
+    from market_master.registry.versions import Versions
+
+    return champion_of(Versions(home, model).champion(), settings)
+
+
+def champion_of(version: ModelVersion, settings: Settings | None = None) -> Champion:
+    """A version ready to answer: its feature code, graph and stored example verified, its calendar at hand.
+
+    It is served under the settings it was trained and judged with, unless others are given. Raises FingerprintMismatch,
+    ModelError, or IntervalMismatch when given settings speak of other bars.
     """
-    version = Versions(home, model).champion()
     verify(version)
+    hand_over(version.calendar)
     trained = version.card.settings
     chosen = settings or build(trained, "model card", {})
     if (chosen.interval, chosen.calendar) != (trained["interval"], trained["calendar"]):
@@ -73,13 +99,14 @@ def load_champion(home: Path, model: str, settings: Settings | None = None) -> C
 
 
 def verify(version: ModelVersion) -> None:
-    """Raise FingerprintMismatch or ModelError unless the running feature code and the graph are those of the card."""
+    """Raise FingerprintMismatch or ModelError unless feature code, graph and answers are those of the card."""
     running = features.fingerprint(version.card.features)
     version.card.verify(running, version.graph.sha256)
+    version.check_answers()
 
 
 def predict_stored(
-    champion: Champion, store: Store, symbols: Sequence[str], *, now: int, asof: int | None = None
+    champion: Champion, store: BarSource, symbols: Sequence[str], *, now: int, asof: int | None = None
 ) -> list[Prediction]:
     """One prediction for each symbol from its newest stored bar (closed by `asof`, if given).
 
@@ -88,12 +115,12 @@ def predict_stored(
     window = read_window(champion, store, symbols, asof)
     answered = predict_bars(champion, window, symbols, now=now)
     for prediction, symbol in zip(answered, symbols, strict=True):
-        require_fresh(champion, window, int(window.bar_end[window.rows(symbol)][-1]), now, prediction.symbol)
+        require_fresh(champion, int(window.bar_end[window.rows(symbol)][-1]), now, prediction.symbol)
     return answered
 
 
 def predict_posted(
-    champion: Champion, posted: Bars, symbol: str, store: Store, *, context: Series, now: int
+    champion: Champion, posted: Bars, symbol: str, store: BarSource | None, *, context: Series, now: int
 ) -> Prediction:
     """A prediction from bars a client sent; market features take the other symbols from `context`, else from the store.
 
@@ -148,7 +175,7 @@ def predict_bars(
     ]
 
 
-def read_window(champion: Champion, store: Store, symbols: Sequence[str], asof: int | None) -> Bars:
+def read_window(champion: Champion, store: BarSource, symbols: Sequence[str], asof: int | None) -> Bars:
     """The stored bars that answers about some symbols need: their own warm-up, and the market's if it is looked at."""
     known = set(store.symbols())
     wanted = set(symbols) | (set(champion.card.members) & known if champion.needs_market else set())
@@ -166,14 +193,14 @@ def require_warmup(champion: Champion, given: int, symbol: str | None = None) ->
         )
 
 
-def bars_behind(champion: Champion, bars: Bars, bar_end: int, now: int) -> int:
+def bars_behind(champion: Champion, bar_end: int, now: int) -> int:
     """How many bars of the calendar have closed since; 0 for a provider that is not live."""
-    return bars.timetable.between(bar_end, now).closed_between(bar_end, now) if champion.card.live else 0
+    return champion.card.times.between(bar_end, now).closed_between(bar_end, now) if champion.card.live else 0
 
 
-def require_fresh(champion: Champion, bars: Bars, bar_end: int, now: int, what: str) -> None:
+def require_fresh(champion: Champion, bar_end: int, now: int, what: str) -> None:
     """Refuse to answer from a bar that is older than the policy allows."""
-    behind, limit = bars_behind(champion, bars, bar_end, now), champion.settings.policy.max_staleness_bars
+    behind, limit = bars_behind(champion, bar_end, now), champion.settings.policy.max_staleness_bars
     if behind > limit:
         raise StaleData(
             f"The newest bar of {what} ended {iso(bar_end)}, {behind} bars ago; at most {limit} are allowed. Fetch first.",
@@ -187,11 +214,11 @@ def _warnings(champion: Champion, unseen: bool) -> tuple[str, ...]:
     return tuple(word for word, holds in said.items() if holds)
 
 
-def _with_market(champion: Champion, bars: Bars, symbol: str, store: Store, context: Series) -> Bars:
+def _with_market(champion: Champion, bars: Bars, symbol: str, store: BarSource | None, context: Series) -> Bars:
     """The posted bars among the other members' at the same times."""
     newest, others = bars.newest, [member for member in champion.card.members if member != symbol]
     try:
-        stored: Bars | None = store.bars(last=champion.card.warmup + 1, until=newest)
+        stored = store.bars(last=champion.card.warmup + 1, until=newest) if store else None
     except NoBars:
         stored = None
     series: dict[str, Mapping[str, np.ndarray]] = {}

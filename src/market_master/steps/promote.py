@@ -8,7 +8,8 @@ from typing import Any
 from market_master.domain.errors import NotPromotable
 from market_master.domain.records import JournalEntry
 from market_master.journal import journal_of
-from market_master.registry.versions import PRODUCTION, Versions
+from market_master.registry.bundle import PRODUCTION
+from market_master.registry.versions import Versions
 from market_master.steps.gate import Decision
 from market_master.steps.register import commit
 

@@ -17,7 +17,7 @@ from market_master.config import PROJECT_ROOT, Settings
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
 from market_master.domain.records import Scorecard
-from market_master.domain.sessions import iso
+from market_master.domain.sessions import calendar_of, iso
 from market_master.journal import journal_of
 from market_master.registry.card import Card
 from market_master.registry.export import parity, to_onnx
@@ -35,6 +35,8 @@ from market_master.store import write_whole
 
 LIBRARIES = ("numpy", "scikit-learn", "xgboost", "lightgbm", "onnxruntime", "skl2onnx", "TA-Lib")
 PARITY_ROWS = 5000
+CALENDAR_YEARS = 2
+"""that a served version knows ahead"""
 
 
 def register(
@@ -89,8 +91,14 @@ def register(
         libraries={name: installed(name) for name in LIBRARIES},
         code_commit=commit(),
     )
+    years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)
     version = Versions(home, settings.registry.model).register(
-        run, graph, card, sample[:5], {"certificate.json": certificate.to_json()}
+        run,
+        graph,
+        card,
+        sample[:5],
+        calendar_of(bars.timetable.calendar, min(years), max(years)),
+        {"certificate.json": certificate.to_json()},
     )
     journal_of(home).write(
         "registered",

@@ -13,6 +13,7 @@ from market_master import store
 from market_master.config import Settings
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.domain.records import IndexSignal, as_json
+from market_master.domain.sessions import iso
 from market_master.registry.tracking import Run
 from market_master.steps import (
     aggregate,
@@ -122,7 +123,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
 def summary(market: fetch.Market, table: features.FeatureTable, labelled: label.Labelled) -> dict[str, Any]:
     """What the run worked on, as the summary and the records tell it."""
     bars = market.bars
-    first, last = store.iso(bars.bar_end.min()), store.iso(bars.newest)
+    first, last = iso(bars.bar_end.min()), iso(bars.newest)
     return {
         "provider": market.provider,
         "source": market.source,

@@ -1,25 +1,28 @@
-"""The append-only bar store: one Parquet file a symbol; a bar once written never changes."""
+"""One Parquet file a symbol; a bar once written never changes."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import numpy as np
-import pandas as pd
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from market_master.domain.bars import OHLCV, Bars
-from market_master.domain.errors import MixedGrid, NoBars, UnknownSymbol
+from market_master.domain.errors import MixedGrid
 from market_master.domain.sessions import Timetable, iso
+from market_master.store import recent
+from market_master.store.files import write_whole
+from market_master.store.recent import COLUMNS, Recent
 
-COLUMNS = ("bar_end", *OHLCV)
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,7 @@ class Store:
         """The calendar and grid all bars here lie on. Raises NoBars when nothing was ever stored."""
         file = self.folder / "timetable.json"
         if not file.exists():
-            raise NoBars(
-                f"The store has no {self.interval} bars of '{self.source}'; run the pipeline once to fetch them."
-            )
+            raise recent.nothing(self.source, self.interval)
         return Timetable(**json.loads(file.read_text(encoding="utf-8")))
 
     def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Written:
@@ -63,6 +64,8 @@ class Store:
 
         Raises MixedGrid, before anything is written, for bars of another calendar or grid than those here.
         """
+        import pandas as pd
+
         self.folder.mkdir(parents=True, exist_ok=True)
         added = known = 0
         conflicts: list[pd.DataFrame] = []
@@ -75,6 +78,7 @@ class Store:
                     f"The store's {self.interval} bars of '{self.source}' lie on {self.timetable()}, the new ones on "
                     f"{timetable}; they can't share one series. Move {self.folder} away to begin anew."
                 )
+            tails = self._tails()
             for symbol, columns in series.items():
                 fresh = pd.DataFrame({name: np.asarray(columns[name]) for name in COLUMNS})
                 old = self._read(symbol)
@@ -86,14 +90,20 @@ class Store:
                     conflicts.append(fresh[met & ~same].assign(symbol=symbol))
                 if not met.all():
                     frame = pd.concat([old, fresh[~met]]).sort_values("bar_end")
+                    (self.folder / recent.FILE).unlink(missing_ok=True)
                     write_whole(self._file(symbol), frame.to_parquet(index=False))
+                    tails[symbol] = _columns(frame.tail(recent.KEPT))
                     added += int((~met).sum())
+            if added:
+                recent.write(self.folder, tails)
         if conflicts:
             self.quarantine(pd.concat(conflicts).assign(reason="differs from the stored bar"))
         return Written(added, known, sum(map(len, conflicts)))
 
     def quarantine(self, rows: pd.DataFrame) -> Path | None:
         """Keep rows aside with their reasons, once; returns the file, or None when there is nothing to keep."""
+        import pandas as pd
+
         if rows.empty:
             return None
         file = self.root / "quarantine" / self.source / f"{self.interval}.csv"
@@ -114,19 +124,33 @@ class Store:
         timetable, held = self.timetable(), self.symbols()
         for symbol in symbols:
             if symbol not in held:
-                raise UnknownSymbol(
-                    f"The store has no {self.interval} bars of '{symbol}'; it has {len(held)} symbols "
-                    f"of '{self.source}'.",
-                    symbol=symbol,
-                    known=len(held),
-                )
+                raise recent.unknown(symbol, self.source, self.interval, len(held))
         series = {}
         for symbol in symbols or held:
             frame = self._read(symbol)
             frame = frame if until is None else frame[frame["bar_end"] <= until]
             frame = frame if last is None else frame.tail(last)
-            series[symbol] = {name: frame[name].to_numpy() for name in COLUMNS}
+            series[symbol] = _columns(frame)
         return Bars.of(timetable, series)
+
+    def recent(self, known: Recent | None = None) -> Recent:
+        """The newest bars of every symbol, in memory; `known` itself while nothing was written since it was read.
+
+        Raises NoBars for an empty store.
+        """
+        stamp = recent.stamp(self.folder)
+        if known and stamp in (known.stamp, None):
+            return known
+        timetable = self.timetable()
+        if stamp is None:
+            with FileLock(self.folder / ".lock"):
+                if tails := self._tails():
+                    recent.write(self.folder, tails)
+            stamp = recent.stamp(self.folder)
+        series = recent.read(self.folder)
+        if not series or stamp is None:
+            raise recent.nothing(self.source, self.interval)
+        return Recent(self.source, timetable, series, stamp)
 
     def holdings(self) -> list[dict[str, str | int]]:
         """For each symbol: bars, first and last bar_end."""
@@ -136,10 +160,19 @@ class Store:
             rows.append({"symbol": symbol, "bars": len(ends), "first": iso(ends.min()), "last": iso(ends.max())})
         return rows
 
+    def _tails(self) -> dict[str, dict[str, NDArray]]:
+        """Each symbol's newest bars: from their file, or where a crash left none, from all bars."""
+        kept = recent.read(self.folder)
+        if kept is None:
+            return {symbol: _columns(self._read(symbol).tail(recent.KEPT)) for symbol in self.symbols()}
+        return kept
+
     def _file(self, symbol: str) -> Path:
         return self.folder / f"{quote(symbol, safe='')}.parquet"
 
     def _read(self, symbol: str) -> pd.DataFrame:
+        import pandas as pd
+
         file = self._file(symbol)
         if file.exists():
             return pd.read_parquet(file)
@@ -155,20 +188,10 @@ def stores(root: Path) -> list[Store]:
     ]
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def now() -> int:
     """The wall clock, epoch seconds."""
     return int(datetime.now(UTC).timestamp())
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, NDArray]:
+    return {name: frame[name].to_numpy() for name in COLUMNS}

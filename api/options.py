@@ -1,0 +1,78 @@
+"""What a server may be told by its environment; read once, when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from market_master import config
+from market_master.config import Settings
+from market_master.domain.errors import ConfigError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where a server stands, whom it lets in, and how much it takes."""
+
+    home: Path
+    model: str = "market-master"
+    settings: Settings | None = None
+    """other than those the champion was trained with"""
+    host: str = "127.0.0.1"
+    keys: Path | None = None
+    """file of salted hashes, made by `mm keys create`"""
+    read_keys: tuple[str, ...] = field(default=(), repr=False)
+    admin_keys: tuple[str, ...] = field(default=(), repr=False)
+    origins: tuple[str, ...] = ()
+    """that browsers may call from; empty = none"""
+    rate: str = "1000/second"
+    """of one key, or of one address without a key; `off` for none"""
+    redis: str | None = None
+    """address of a Redis that several workers share for cached answers and rate limits"""
+    poll_seconds: float = 2.0
+    """between looks at the registry and the store"""
+    body_seconds: float = 10.0
+    """that a client has for sending a whole body"""
+
+    @property
+    def open(self) -> bool:
+        """Reading needs no key: only this machine can reach the server."""
+        return self.host in LOOPBACK
+
+
+def options(environ: Mapping[str, str]) -> Options:
+    """The options an environment names. Raises ConfigError for a number that is none."""
+    file = environ.get("MM_CONFIG")
+    settings = config.load(Path(file), environ) if file else None
+    home = config.home(environ)
+    return Options(
+        home=home,
+        model=settings.registry.model if settings else environ.get("MM_REGISTRY__MODEL", "market-master"),
+        settings=settings,
+        host=environ.get("MM_HOST", "127.0.0.1"),
+        keys=Path(environ["MM_KEYS_FILE"]) if environ.get("MM_KEYS_FILE") else home / "data" / "keys.json",
+        read_keys=_words(environ.get("MM_READ_KEYS")),
+        admin_keys=_words(environ.get("MM_ADMIN_KEYS")),
+        origins=_words(environ.get("MM_CORS_ORIGINS")),
+        rate=environ.get("MM_RATE_LIMIT") or Options.rate,
+        redis=environ.get("MM_REDIS_URL") or None,
+        poll_seconds=_number(environ, "MM_POLL_SECONDS", Options.poll_seconds),
+        body_seconds=_number(environ, "MM_BODY_SECONDS", Options.body_seconds),
+    )
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def _number(environ: Mapping[str, str], name: str, usual: float) -> float:
+    try:
+        value = float(environ.get(name) or usual)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 86400:
+        raise ConfigError(f"{name} must be a number of seconds above 0, '{environ.get(name)}' was given.")
+    return value

@@ -1,0 +1,128 @@
+"""Which champion answers, and how another takes its place: verified aside, swapped in one step, refused when it is bad."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+import structlog
+from fastapi import Request
+
+from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, STALENESS, SWAPS
+from api.options import Options
+from market_master import store
+from market_master.domain.errors import MarketMasterError, NoChampion, RegistryAway
+from market_master.registry import bundle
+from market_master.registry.bundle import Place
+from market_master.registry.clerk import Clerk
+from market_master.steps.serve import Served, take
+
+log = structlog.get_logger()
+
+
+class Serving:
+    """The champion that answers; requests take it once, so that the old one goes on for those it has begun."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.clerk = Clerk(options.home, options.model)
+        self.now: Served | None = None
+        self.refusal: MarketMasterError = NoChampion("No champion has been loaded yet.")
+        self.note = ""
+        """why the version behind `production` is not the one that answers, or that the registry is away"""
+        self._copies = options.home / "data" / "serving" / options.model
+
+    def start(self) -> None:
+        """Take the registry's champion, or while the registry is away the last verified one from its local copy."""
+        self.refresh()
+        if self.now is None and isinstance(self.refusal, RegistryAway):
+            self._from_copy()
+
+    def refresh(self) -> str:
+        """Look where the alias stands and follow it; returns what was done, in a sentence."""
+        try:
+            standing = self.clerk.ask("standing")
+            if standing is None:
+                raise NoChampion(
+                    f"No version of {self.options.model} stands behind 'production'; `make run` promotes one."
+                )
+            if self.now and self.now.key == standing:
+                self.note = ""
+                return f"Version {standing[0]} is served already."
+            served = self._verified(self.clerk.ask("place", standing[0]))
+        except MarketMasterError as error:
+            if self.now is None:
+                self.refusal = error
+            if self.note != str(error):
+                SWAPS.labels("refused").inc()
+                log.warning("not taken", title=error.title, reason=str(error), serving=self.version)
+            self.note = str(error)
+            return self.note
+        self._swap(served, "")
+        return f"Version {served.place.version} is served now."
+
+    @property
+    def version(self) -> str:
+        """The version that answers, '' for none."""
+        return self.now.place.version if self.now else ""
+
+    def champion(self) -> Served:
+        """The champion. Raises the reason why there is none."""
+        if self.now is None:
+            raise self.refusal
+        return self.now
+
+    async def watch(self) -> None:
+        """Follow alias and store for as long as the server lives."""
+        while True:
+            await asyncio.sleep(self.options.poll_seconds)
+            with suppress(MarketMasterError):
+                await asyncio.to_thread(self.refresh)
+            if self.now:
+                await asyncio.to_thread(self._measure, self.now)
+
+    def _verified(self, place: Place) -> Served:
+        served = take(place, self.options.home, self.options.settings, store.now())
+        with suppress(OSError):
+            bundle.keep_copy(place, self._copies)
+        return served
+
+    def _from_copy(self) -> None:
+        away = str(self.refusal)
+        try:
+            place = bundle.kept_copy(self._copies)
+            if place is None:
+                raise NoChampion(f"{away} There is no local copy of a champion either.")
+            served = take(place, self.options.home, self.options.settings, store.now())
+        except MarketMasterError as error:
+            self.refusal = error
+            return
+        self._swap(served, f"The registry is away ({away}); version {place.version} is served from its local copy.")
+
+    def _swap(self, served: Served, note: str) -> None:
+        before, self.now, self.note = self.version, served, note
+        SWAPS.labels("taken").inc()
+        log.info("champion", version=served.place.version, before=before, note=note)
+        self._measure(served)
+
+    def _measure(self, served: Served) -> None:
+        """Answer for new bars before anyone asks, and tell Prometheus."""
+        now, version = store.now(), served.place.version
+        CHAMPION.set(float(version) if version.isdigit() else 0.0)
+        CHAMPION_AGE.set(now - datetime.fromisoformat(served.champion.card.created).timestamp())
+        with suppress(MarketMasterError):
+            answered = served.answers(now)
+            STALENESS.set(now - max(int(columns["bar_end"][-1]) for columns in answered.recent.series.values()))
+            COVERAGE.set(0.0 if isinstance(answered.signal, MarketMasterError) else answered.signal[0].coverage)
+
+
+def serving(request: Request) -> Serving:
+    """What this server serves."""
+    found: Serving = request.app.state.serving
+    return found
+
+
+def served(request: Request) -> Served:
+    """The champion that answers this request. Raises the reason why there is none."""
+    return serving(request).champion()

@@ -1,0 +1,59 @@
+"""The echo that POST /predict is measured against: a pydantic list of bars, behind the same middleware."""
+
+from __future__ import annotations
+
+import os
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import AwareDatetime, BaseModel
+
+from api import app as ours
+from api.access import Access
+from api.limits import Limits
+from api.middleware import Around
+from api.options import options
+from api.protocol import ImpatientProtocol
+from api.serving import Serving
+
+assert ours
+chosen = options(os.environ)
+app = FastAPI()
+app.add_middleware(
+    Around, serving=Serving(chosen), access=Access(chosen), limits=Limits(chosen.rate, None), body_seconds=10.0
+)
+
+
+class Bar(BaseModel):
+    """One bar."""
+
+    timestamp: AwareDatetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Body(BaseModel):
+    """What POST /predict takes."""
+
+    symbol: str
+    interval: str
+    bars: list[Bar]
+
+
+@app.get("/health")
+def health() -> dict[str, str]:
+    """Alive."""
+    return {"status": "alive"}
+
+
+@app.post("/predict")
+async def echo(body: Body) -> Body:
+    """The same body back."""
+    return body
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(os.environ["PORT"]), access_log=False, log_level="warning", http=ImpatientProtocol)

@@ -1,0 +1,328 @@
+"""The server beside an echo of the same body, and beside `mlflow models serve` with the same graph; after `make run`.
+
+    .venv/bin/python -m benchmarks.serving            # latency, index, throughput, hot swap
+    .venv/bin/python -m benchmarks.serving --soak 600
+
+Servers run side by side and requests alternate between them, so that a busy machine slows both; medians over rounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from market_master import config
+from market_master.domain.bars import OHLCV
+from market_master.domain.sessions import iso
+from market_master.registry.versions import Versions
+from market_master.steps.predict import Champion, load_champion
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = "market-master"
+ROUNDS, EACH = 10, 100
+CONNECTIONS = 16
+QUIET = {"MM_RATE_LIMIT": "off", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+console = Console(width=120)
+
+
+def main() -> None:
+    """Print the tables."""
+    home = config.home()
+    champion = load_champion(home, MODEL)
+    told = f"{champion.card.candidate}, {len(champion.card.features)} features, {len(champion.card.symbols)} symbols"
+    if "--soak" in sys.argv:
+        soak(home, champion, float(sys.argv[sys.argv.index("--soak") + 1]))
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "home"
+        shutil.copytree(home / "data" / "bars", copy / "data" / "bars")
+        os.symlink(home / "mlruns", copy / "mlruns")
+        with server("benchmarks.echo", copy) as echo, server("api", copy) as ours:
+            latency(champion, home, echo, ours, told)
+            index(champion, copy, ours, told)
+    throughput(champion, home, told)
+    swap(home, champion)
+
+
+def latency(champion: Champion, home: Path, echo: int, ours: int, told: str) -> None:
+    """POST /predict and the echo, request by request in turn."""
+    table = Table(
+        "bars", "echo p50", "p99", "predict p50", "p99", "p50 ratio", "p99 ratio", title=f"milliseconds; {told}"
+    )
+    for bars in (60, 250):
+        bodies = distinct(champion, home, bars, 2 * ROUNDS * EACH)
+        clients = [client(echo), client(ours)]
+        for body in bodies[:200]:
+            for one in clients:
+                post(one, body)
+        points = []
+        for part in np.array_split(np.arange(len(bodies)), ROUNDS):
+            spent = np.array([[post(one, bodies[n]) for one in clients] for n in part])
+            points.append(np.percentile(1000 * spent, [50, 99], axis=0))
+        (e50, p50), (e99, p99) = np.median(points, axis=0)
+        table.add_row(str(bars), *(f"{v:.3f}" for v in (e50, e99, p50, p99)), f"{p50 / e50:.2f}", f"{p99 / e99:.2f}")
+    console.print(table)
+
+
+def index(champion: Champion, copy: Path, ours: int, told: str) -> None:
+    """GET /signal/index with a new state of the store, again, and GET /health."""
+    file = champion.store(copy).folder / "recent.npz"
+    content, one = file.read_bytes(), client(ours)
+    new, again, health = [], [], []
+    for _ in range(30):
+        part = file.with_suffix(".part")
+        part.write_bytes(content)
+        part.replace(file)
+        new.append(get(one, "/signal/index"))
+        again += [get(one, "/signal/index") for _ in range(20)]
+        health += [get(one, "/health") for _ in range(20)]
+    a, b, c = (1000 * float(np.median(times)) for times in (new, again, health))
+    table = Table("new bar ms", "repeated ms", "/health ms", "repeated / health", title=f"GET /signal/index; {told}")
+    table.add_row(f"{a:.2f}", f"{b:.3f}", f"{c:.3f}", f"{b / c:.2f}")
+    console.print(table)
+
+
+def throughput(champion: Champion, home: Path, told: str) -> None:
+    """Requests a second over 16 connections: ours from raw bars, MLflow's own server from ready inputs."""
+    inputs = champion.model.example["inputs"][:1]
+    rows = [json.dumps({"inputs": inputs}).encode()] * 400
+    bodies = distinct(champion, home, 60, 6000)
+    rates: dict[str, list[float]] = {"ours": [], "mlflow": []}
+    with server("api", home) as ours, mlflow_server(home) as theirs:
+        for port, path, some in ((ours, "/predict", bodies[:500]), (theirs, "/invocations", rows[:50])):
+            asyncio.run(load(port, path, some))
+        for part in range(3):
+            rates["ours"].append(rate(ours, "/predict", bodies[part * 1500 + 500 : part * 1500 + 2000]))
+            rates["mlflow"].append(rate(theirs, "/invocations", rows))
+    ours_rate, their_rate = (float(np.median(rates[name])) for name in ("ours", "mlflow"))
+    table = Table(
+        "Market Master, 60 raw bars", "mlflow models serve, ready row", "ratio", title=f"requests / s; {told}"
+    )
+    table.add_row(f"{ours_rate:,.0f}", f"{their_rate:,.0f}", f"{ours_rate / their_rate:.1f}")
+    console.print(table)
+
+
+def swap(home: Path, champion: Champion) -> None:
+    """20,000 requests while the alias moves to another version and back."""
+    versions = Versions(home, MODEL)
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "home"
+        shutil.copytree(home, copy)
+        moved = Versions(copy, MODEL)
+        numbers = [row["version"] for row in versions.all()]
+        standing = moved.production() or ""
+        other = next((n for n in numbers if n != standing), None) or again(moved, champion)
+        bodies = distinct(champion, home, 60, 20_000)
+        with server("api", copy) as port:
+            asyncio.run(load(port, "/predict", bodies[:500]))
+            calm = asyncio.run(load(port, "/predict", bodies[:4000]))
+
+            async def moving() -> list[tuple[float, float, int, str]]:
+                task = asyncio.create_task(load(port, "/predict", bodies))
+                await asyncio.sleep(3)
+                await asyncio.to_thread(moved.point, "production", other)
+                return await task
+
+            seen = asyncio.run(moving())
+    failed = sum(status != 200 for *_, status, _ in seen)
+    first = next((at for at, _, _, version in seen if version == other), None)
+    table = Table(
+        "requests", "failed", "p99 before ms", "p99 around the move ms", "ratio", "swapped after s", title="hot swap"
+    )
+    before = float(np.percentile([spent for _, spent, *_ in calm], 99))
+    around = [spent for at, spent, *_ in seen if abs(at - seen[0][0] - 3 - 2) < 5]
+    p99 = float(np.percentile(around, 99))
+    after = "never" if first is None else f"{first - seen[0][0] - 3:.1f}"
+    table.add_row(
+        f"{len(seen):,}", str(failed), f"{1000 * before:.2f}", f"{1000 * p99:.2f}", f"{p99 / before:.2f}", after
+    )
+    console.print(table)
+
+
+def soak(home: Path, champion: Champion, seconds: float) -> None:
+    """Half of the peak rate for so long: errors, and growth of memory after the first minute."""
+    bodies = distinct(champion, home, 60, 6000)
+    with server("api", home) as port:
+        pid = serving_pid(port)
+        half = rate(port, "/predict", bodies) / 2
+        end, errors, sent, start = time.time() + seconds, 0, 0, 0
+        begun = time.time()
+        while time.time() < end:
+            part = asyncio.run(load(port, "/predict", bodies[: int(half * 5)], rate=half))
+            errors, sent = errors + sum(status != 200 for *_, status, _ in part), sent + len(part)
+            if not start and time.time() - begun > min(60, seconds / 5):
+                start = rss(pid)
+        grown = rss(pid) / start - 1
+    table = Table(
+        "seconds", "requests / s", "requests", "errors", "RSS MiB", "growth", title="soak at half of the peak rate"
+    )
+    table.add_row(f"{seconds:.0f}", f"{half:,.0f}", f"{sent:,}", str(errors), f"{start / 1024:,.0f}", f"{grown:+.2%}")
+    console.print(table)
+
+
+def distinct(champion: Champion, home: Path, bars: int, count: int) -> list[bytes]:
+    """Bodies of one symbol's newest bars, each with another newest volume."""
+    symbol = champion.card.symbols[0]
+    held = champion.store(home).bars((symbol,), last=bars)
+    rows = [
+        {"timestamp": iso(held.bar_start[n]), **{name: round(float(getattr(held, name)[n]), 6) for name in OHLCV}}
+        for n in range(len(held))
+    ]
+    body: dict[str, Any] = {"symbol": symbol, "interval": champion.card.timetable["interval"], "bars": rows}
+    found = []
+    for number in range(count):
+        rows[-1]["volume"] = round(1e6 + number, 1)
+        found.append(json.dumps(body).encode())
+    return found
+
+
+def again(versions: Versions, champion: Champion) -> str:
+    """A second version with the same files, where there is only one."""
+    api = versions._ask(lambda client: client)
+    found = api.get_model_version(MODEL, champion.model.version)
+    made = api.create_model_version(MODEL, found.source, found.run_id)
+    versions.decide(str(made.version), "promoted")
+    return str(made.version)
+
+
+@contextmanager
+def server(module: str, home: Path) -> Iterator[int]:
+    """A server of ours, or the echo, on a free port."""
+    port = free_port()
+    environ = {**os.environ, **QUIET, "MM_HOME": str(home), "PORT": str(port), "MM_POLL_SECONDS": "1"}
+    command = [sys.executable, "-m", module]
+    with running(command, environ, port, "/health"):
+        yield port
+
+
+@contextmanager
+def mlflow_server(home: Path) -> Iterator[int]:
+    """MLflow's own scoring server over the champion."""
+    port = free_port()
+    environ = {**os.environ, **QUIET, "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"}
+    environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", f"models:/{MODEL}@production"]
+    with running([*command, "-p", str(port), "--env-manager", "local"], environ, port, "/ping"):
+        yield port
+
+
+@contextmanager
+def running(command: list[str], environ: dict[str, str], port: int, alive: str) -> Iterator[None]:
+    """A server, from its first answer to its end."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for _ in range(600):
+            try:
+                get(client(port), alive)
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise SystemExit(f"{command[2]} did not start within 60 s.")
+        yield
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait()
+
+
+def client(port: int) -> http.client.HTTPConnection:
+    """A connection that is kept."""
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+
+def post(one: http.client.HTTPConnection, body: bytes) -> float:
+    """Seconds of one prediction."""
+    return _timed(lambda: one.request("POST", "/predict", body, {"content-type": "application/json"}), one)
+
+
+def get(one: http.client.HTTPConnection, path: str) -> float:
+    """Seconds of one GET."""
+    return _timed(lambda: one.request("GET", path), one)
+
+
+def _timed(ask: Callable[[], None], one: http.client.HTTPConnection) -> float:
+    begun = time.perf_counter()
+    ask()
+    answer = one.getresponse()
+    answer.read()
+    spent = time.perf_counter() - begun
+    if answer.status != 200:
+        raise SystemExit(f"The server answered {answer.status}.")
+    return spent
+
+
+def rate(port: int, path: str, bodies: list[bytes]) -> float:
+    """Requests a second."""
+    begun = time.perf_counter()
+    asyncio.run(load(port, path, bodies))
+    return len(bodies) / (time.perf_counter() - begun)
+
+
+async def load(
+    port: int, path: str, bodies: list[bytes], rate: float | None = None
+) -> list[tuple[float, float, int, str]]:
+    """All bodies over 16 connections; when each was sent, how long it took, its status, and the version that answered."""
+    waiting, seen = list(enumerate(bodies))[::-1], []
+    begun = time.perf_counter()
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while waiting:
+            number, body = waiting.pop()
+            if rate:
+                await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
+            at = time.perf_counter()
+            head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            top = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[15:]) for line in top.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            version = next(
+                (line[17:] for line in top.split(b"\r\n") if line.lower().startswith(b"x-model-version:")), b""
+            )
+            await reader.readexactly(length)
+            seen.append((at, time.perf_counter() - at, int(top[9:12]), version.decode().strip()))
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    return seen
+
+
+def serving_pid(port: int) -> int:
+    """The process that listens on a port."""
+    told = subprocess.run(["ss", "-ltnpH", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
+    return int(told.split("pid=")[1].split(",")[0])
+
+
+def rss(pid: int) -> int:
+    """Resident memory, KiB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()

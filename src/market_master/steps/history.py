@@ -1,0 +1,53 @@
+"""History: what earlier runs recorded, read back. An empty home is an empty list."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from market_master.domain.errors import UnknownReport
+
+DRIFT_RULE = "familiar_bars"
+
+
+def signals(home: Path, limit: int) -> list[dict[str, Any]]:
+    """The index signals of the runs, newest bar first."""
+    found = [summary["signal"] for summary in _runs(home, "summary.json") if summary.get("signal")]
+    return sorted(found, key=lambda signal: str(signal["as_of"]), reverse=True)[:limit]
+
+
+def drift(home: Path) -> list[dict[str, Any]]:
+    """What each gate run said of drift, newest first."""
+    rows = [
+        {"run_id": decision["run_id"], "version": decision["version"], "time": decision["time"], **verdict}
+        for decision in _runs(home, "decision.json")
+        for verdict in decision["verdicts"]
+        if verdict["rule"] == DRIFT_RULE
+    ]
+    return sorted(rows, key=lambda row: str(row["time"]), reverse=True)
+
+
+def reports(home: Path) -> list[dict[str, Any]]:
+    """Name, size and time of the HTML reports, newest first."""
+    files = sorted((home / "data" / "reports").glob("*.html"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return [
+        {
+            "name": file.name,
+            "bytes": file.stat().st_size,
+            "written": datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat(timespec="seconds"),
+        }
+        for file in files
+    ]
+
+
+def report(home: Path, name: str) -> Path:
+    """The file of a report. Raises UnknownReport for any name that `reports` does not list."""
+    if name not in {row["name"] for row in reports(home)}:
+        raise UnknownReport(f"There is no report '{name}'; /reports lists those there are.", name=name)
+    return home / "data" / "reports" / name
+
+
+def _runs(home: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(file.read_bytes()) for file in sorted((home / "data" / "runs").glob(f"*/{name}"))]

@@ -1,0 +1,88 @@
+"""Keys: who may ask the server; only salted hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock
+
+from market_master.domain.errors import ConfigError
+from market_master.store import write_whole
+
+SCOPES = ("read", "admin")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is kept of a key: never the key itself."""
+
+    name: str
+    scope: str
+    """admin may do what read may, and move models"""
+    salt: str
+    sha256: str
+    expires: str | None = None
+    """ISO 8601; None = never"""
+
+    def opens(self, given: str, now: datetime) -> bool:
+        """Is this the key? Compared in constant time."""
+        same = hmac.compare_digest(_hash(self.salt, given), self.sha256)
+        return same and (self.expires is None or now < datetime.fromisoformat(self.expires))
+
+
+def create(file: Path, name: str, scope: str, days: int | None, now: datetime) -> str:
+    """A new key, whose hash is added to the file; it is told once and can't be had again. Raises ConfigError."""
+    if scope not in SCOPES:
+        raise ConfigError(f"A key's scope is {' or '.join(SCOPES)}, not '{scope}'.")
+    with FileLock(f"{_parent(file)}.lock"):
+        kept = read(file)
+        if name in {key.name for key in kept}:
+            raise ConfigError(f"{file.name} has a key named '{name}' already; choose another name.")
+        secret = f"mm_{secrets.token_urlsafe(32)}"
+        expires = (now + timedelta(days=days)).isoformat(timespec="seconds") if days else None
+        fresh = of_secret(name, scope, secret, expires)
+        write_whole(file, json.dumps([asdict(key) for key in (*kept, fresh)], indent=2).encode())
+        file.chmod(0o600)
+    return secret
+
+
+def read(file: Path | None) -> tuple[Key, ...]:
+    """The keys kept in a file; none when there is no file. Raises ConfigError for one that holds something else."""
+    if file is None or not file.exists():
+        return ()
+    try:
+        return tuple(Key(**row) for row in json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"The keys file {file} can't be read: {error}.") from error
+
+
+def of_secret(name: str, scope: str, secret: str, expires: str | None = None) -> Key:
+    """What to keep of a key."""
+    salt = secrets.token_hex(16)
+    return Key(name, scope, salt, _hash(salt, secret), expires)
+
+
+def found(keys: Sequence[Key], given: str) -> Key | None:
+    """The key that was given, None when it is none of them; every one is compared, so that time tells nothing."""
+    now, hit = datetime.now(UTC), None
+    for key in keys:
+        if key.opens(given, now):
+            hit = key
+    return hit
+
+
+def _hash(salt: str, given: str) -> str:
+    """One round suffices: the key has 256 random bits."""
+    return hashlib.sha256(f"{salt}{given}".encode()).hexdigest()
+
+
+def _parent(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file

@@ -1,0 +1,156 @@
+"""Serve: a champion with its newest stored bars in memory; what was answered is answered again until something changes."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from market_master import features
+from market_master.config import Settings
+from market_master.domain.errors import MarketMasterError, UnknownSymbol
+from market_master.domain.records import IndexSignal, Prediction, Provenance
+from market_master.domain.sessions import iso
+from market_master.registry import bundle
+from market_master.registry.bundle import Place
+from market_master.steps.aggregate import index_signal
+from market_master.steps.predict import Champion, champion_of, predict_bars, predict_stored, require_fresh
+from market_master.store import Recent, Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What was made of one state of the store: values, or the refusal each came to."""
+
+    recent: Recent
+    weights_written: int | None
+    predictions: dict[str, Prediction | MarketMasterError]
+    signal: tuple[IndexSignal, bytes, str] | MarketMasterError
+    """the record, its JSON, and a tag that changes when it does"""
+
+
+class Served:
+    """A verified champion, ready to answer about stored bars; threads may share it."""
+
+    def __init__(self, champion: Champion, store: Store, place: Place) -> None:
+        self.champion, self.store, self.place = champion, store, place
+        self.key = (place.version, place.outcome)
+        self._answered: Answered | None = None
+        self._lock = threading.Lock()
+
+    def recent(self) -> Recent:
+        """The newest stored bars; read again only when the store was written to."""
+        return self.store.recent(self._answered.recent if self._answered else None)
+
+    def market(self) -> Recent | None:
+        """The newest stored bars for a champion that looks at all symbols; None when it does not, or there are none."""
+        found = _try(self.recent) if self.champion.needs_market else None
+        return None if isinstance(found, MarketMasterError) else found
+
+    def prediction(self, symbol: str, now: int) -> Prediction:
+        """From the newest stored bar of a symbol. Raises UnknownSymbol, TooFewBars, StaleData."""
+        answered = self.answers(now)
+        found = answered.predictions.get(symbol)
+        if found is None:
+            found = _try(lambda: predict_stored(self.champion, answered.recent, [symbol], now=now)[0])
+            if not isinstance(found, UnknownSymbol):
+                answered.predictions[symbol] = found
+        if isinstance(found, MarketMasterError):
+            raise found
+        bar_end = int(answered.recent.series[symbol]["bar_end"][-1])
+        require_fresh(self.champion, bar_end, now, symbol)
+        return replace(found, provenance=Provenance(found.provenance.provider, now - bar_end))
+
+    def signal(self, now: int) -> tuple[IndexSignal, bytes, str]:
+        """The index's signal at the newest stored bar, its JSON and its tag. Raises LowCoverage, StaleData, NoBars."""
+        answered = self.answers(now)
+        if isinstance(answered.signal, MarketMasterError):
+            raise answered.signal
+        newest = int(datetime.fromisoformat(answered.signal[0].as_of).timestamp())
+        require_fresh(self.champion, newest, now, self.champion.settings.universe.index)
+        return answered.signal
+
+    def answers(self, now: int) -> Answered:
+        """What is known of the present state of the store; made once for each state, in one call for all constituents."""
+        recent, written = self.recent(), _written(self.champion.settings.universe.weights)
+        known = self._answered
+        if known and known.recent is recent and known.weights_written == written:
+            return known
+        with self._lock:
+            known = self._answered
+            if known and known.recent.stamp == recent.stamp and known.weights_written == written:
+                return known
+            predictions = self._all(recent, now)
+            made = _try(lambda: index_signal(self.champion, recent, now=now, known=predictions))
+            signal = made if isinstance(made, MarketMasterError) else _tagged(made)
+            self._answered = Answered(recent, written, {**predictions}, signal)
+            return self._answered
+
+    def warm(self, now: int) -> None:
+        """Have everything compiled, loaded and answered once, so that the first request is as fast as the next."""
+        self.champion.model.check_answers()
+        _try(lambda: self.answers(now))
+
+    def features(self, symbol: str, lookback: int) -> list[dict[str, object]]:
+        """The features of a symbol's newest bars as the champion sees them; None where a value can't be had."""
+        card, recent = self.champion.card, self.recent()
+        wanted = (symbol, *(m for m in card.members if self.champion.needs_market and m != symbol))
+        if symbol not in recent.series:
+            recent.bars((symbol,))
+        bars = recent.bars(tuple(s for s in wanted if s in recent.series))
+        values, rows = features.compute(bars, card.features, members=card.members), bars.rows(symbol)
+        return [
+            {
+                "bar_end": iso(bars.bar_end[row]),
+                "values": {
+                    name: float(value) if np.isfinite(value) else None
+                    for name, value in zip(card.features, values[row], strict=True)
+                },
+            }
+            for row in range(max(rows.start, rows.stop - lookback), rows.stop)
+        ]
+
+    def _all(self, recent: Recent, now: int) -> dict[str, Prediction]:
+        """Every symbol with enough bars, in one call; none when one of them can't be answered."""
+        needed = self.champion.card.warmup + 1
+        able = [s for s in recent.symbols() if len(recent.series[s]["bar_end"]) >= needed]
+        if not able:
+            return {}
+        found = _try(lambda: predict_bars(self.champion, recent.bars(last=needed), able, now=now))
+        return {} if isinstance(found, MarketMasterError) else dict(zip(able, found, strict=True))
+
+
+def take(place: Place, home: Path, settings: Settings | None, now: int) -> Served:
+    """A version, read, verified and warmed aside. Raises what `champion_of` raises; nothing is served by it yet."""
+    champion = champion_of(bundle.read(place), settings)
+    served = Served(champion, champion.store(home), place)
+    served.warm(now)
+    return served
+
+
+def _tagged(signal: IndexSignal) -> tuple[IndexSignal, bytes, str]:
+    content = msgspec.json.encode(signal)
+    return signal, content, '"' + hashlib.sha256(content).hexdigest()[:24] + '"'
+
+
+def _try(make: Callable[[], T]) -> T | MarketMasterError:
+    try:
+        return make()
+    except MarketMasterError as error:
+        return error
+
+
+def _written(file: Path | None) -> int | None:
+    try:
+        return file.stat().st_mtime_ns if file else None
+    except OSError:
+        return 0
