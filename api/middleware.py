@@ -139,6 +139,7 @@ CLOSE = (b"connection", b"close")
 
 
 async def _refuse(send: Any, document: dict[str, Any], *headers: tuple[bytes, bytes]) -> None:
-    start = [(b"content-type", PROBLEM_JSON.encode()), *headers]
+    body = msgspec.json.encode(document)
+    start = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": document["status"], "headers": start})
-    await send({"type": "http.response.body", "body": msgspec.json.encode(document)})
+    await send({"type": "http.response.body", "body": body})

@@ -55,20 +55,14 @@ class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BatchRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Several requests, each answered on its own."""
+    """Several requests, each a PredictRequest: decoded and answered on its own, in their order."""
 
     items: Annotated[list[msgspec.Raw], Meta(max_length=MOST_ITEMS)]
 
 
-class BatchRequestOfPredict(msgspec.Struct, forbid_unknown_fields=True):
-    """Several requests, each answered on its own: a prediction or a problem, in their order."""
-
-    items: Annotated[list[PredictRequest], Meta(max_length=MOST_ITEMS)]
-
-
 ONE, MANY = msgspec.json.Decoder(PredictRequest), msgspec.json.Decoder(BatchRequest)
 REF = "#/components/schemas/{name}"
-_, COMPONENTS = msgspec.json.schema_components([PredictRequest, BatchRequestOfPredict], ref_template=REF)
+_, COMPONENTS = msgspec.json.schema_components([PredictRequest, BatchRequest], ref_template=REF)
 
 
 def body_of(name: str, examples: dict[str, Any]) -> dict[str, Any]:

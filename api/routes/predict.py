@@ -78,7 +78,7 @@ async def predict_symbol(symbol: str, request: Request) -> Response:
     "/predict/batch",
     responses={status: PROBLEMS[status] for status in (408, 413, 422, 503)},
     response_model=list[Prediction | Problem],
-    openapi_extra=body_of("BatchRequestOfPredict", TWO),
+    openapi_extra=body_of("BatchRequest", TWO),
 )
 async def predict_batch(request: Request) -> Response:
     """Predict for several requests at once; each comes to a prediction or a problem of its own, in their order."""

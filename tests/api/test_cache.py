@@ -1,0 +1,114 @@
+"""The same request has the same answer; Redis makes it quicker, and its absence no slower."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+from servers import free_port, in_process, newest_bars, wait_for
+
+from market_master import store
+
+ADMIN = {"X-API-Key": "ruler"}
+
+
+@contextmanager
+def running_redis(folder) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A real Redis on a free port."""
+    if not shutil.which("redis-server"):
+        pytest.fail("redis-server is missing; on Debian: apt-get install redis-server")
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--save", "", "--dir", str(folder), "--bind", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    client = redis.Redis(port=port)
+    try:
+        wait_for(lambda: _answers(client), process)
+        yield f"redis://127.0.0.1:{port}/0", process
+    finally:
+        client.close()
+        process.kill()
+        process.wait()
+
+
+def _answers(client):
+    try:
+        return client.ping()
+    except redis.RedisError:
+        return False
+
+
+def test_the_same_request_is_answered_from_memory(trained_home):
+    """Byte for byte but for its age; another body, or dropping the symbol, is answered anew."""
+    with in_process(trained_home, MM_ADMIN_KEYS="ruler") as running:
+        body = newest_bars(trained_home)
+        one, other = running.post("/predict", json=body).json(), running.post("/predict", json=body).json()
+        one["provenance"]["staleness_seconds"] = other["provenance"]["staleness_seconds"] = 0
+        assert one == other
+        assert running.get("/cache/stats").json() | {"most": 0} == {
+            "kind": "memory", "entries": 1, "most": 0, "hits": 1, "misses": 1
+        }  # fmt: skip
+        body["bars"][-1]["volume"] += 1
+        assert running.post("/predict", json=body).json()["probabilities"] != one["probabilities"]
+        assert running.delete("/cache/S002", headers=ADMIN).json() == {"dropped": 0}
+        assert running.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 2}
+        assert running.get("/cache/stats").json()["entries"] == 0
+
+
+def test_the_age_of_a_cached_answer_is_its_own(trained_home, monkeypatch):
+    """`staleness_seconds` counts on while the answer lies in the cache."""
+    with in_process(trained_home) as running:
+        body = newest_bars(trained_home)
+        before = running.post("/predict", json=body).json()["provenance"]["staleness_seconds"]
+        later = store.now() + 3600
+        monkeypatch.setattr("api.routes.predict.store.now", lambda: later)
+        assert running.post("/predict", json=body).json()["provenance"]["staleness_seconds"] >= before + 3600
+        assert running.get("/cache/stats").json()["hits"] == 1
+
+
+def test_a_forming_bar_that_has_closed_is_no_longer_left_out(trained_home, monkeypatch):
+    """An answer that left out a forming bar holds until that bar's end: the same body then has another answer."""
+    body = newest_bars(trained_home, count=61)
+    newest, before = body["bars"][-1]["timestamp"], body["bars"][-2]["timestamp"]
+    with in_process(trained_home) as running:
+        champion = running.app.state.serving.champion().champion  # type: ignore[attr-defined]
+        end = int(champion.store(trained_home).bars(("S001",), last=1).bar_end[-1])
+        for moment, start in ((end - 60, before), (end - 1, before), (end, newest)):
+            monkeypatch.setattr("api.routes.predict.store.now", lambda moment=moment: moment)
+            bars = champion.store(trained_home).bars(("S001",), last=2)
+            at = [bar["timestamp"] for bar in body["bars"][-2:]].index(start)
+            answer = running.post("/predict", json=body).json()
+            assert answer["as_of"] == _iso(bars.bar_end[at])
+        assert running.get("/cache/stats").json()["hits"] == 2  # the third was found, and was too old
+
+
+def _iso(instant):
+    from market_master.domain.sessions import iso
+
+    return iso(instant)
+
+
+@pytest.mark.long
+def test_workers_share_answers_through_redis_and_go_on_without_it(trained_home, tmp_path):
+    """What one server answered another finds; when Redis dies every request is still answered, limits hold on their own."""
+    body = newest_bars(trained_home)
+    with running_redis(tmp_path) as (address, process):
+        environ = {"MM_REDIS_URL": address, "MM_ADMIN_KEYS": "ruler", "MM_RATE_LIMIT": "1000/hour"}
+        with in_process(trained_home, **environ) as one:
+            first = one.post("/predict", json=body).json()
+            with in_process(trained_home, **environ) as other:
+                found = other.post("/predict", json=body).json()
+                assert other.get("/cache/stats").json() == {"kind": "redis", "reachable": True, "hits": 1, "misses": 0}
+                assert found["probabilities"] == first["probabilities"]
+                assert other.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 1}
+                process.kill()
+                process.wait()
+                for _ in range(5):
+                    again = other.post("/predict", json=body)
+                    assert again.status_code == 200
+                    assert again.json()["probabilities"] == first["probabilities"]
+                assert other.get("/cache/stats").json()["reachable"] is False
+                assert other.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 0}

@@ -1,0 +1,144 @@
+"""Another champion takes over without a restart; a bad one does not; a registry that is away disturbs nobody."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import threading
+
+import httpx
+import pytest
+from servers import MODEL, another_version, in_process, newest_bars, on_a_port, own_copy, wait_for
+
+from market_master.registry.versions import Versions
+
+ADMIN = {"X-API-Key": "ruler"}
+
+
+@pytest.fixture
+def altered(trained_home, home):
+    """A copy of the trained home."""
+    return own_copy(trained_home, home)
+
+
+def test_the_alias_is_followed(altered, tmp_path):
+    """The next look at the registry serves the version it points at, and the note stays empty."""
+    with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
+        assert running.get("/ready").json()["model"]["version"] == "1"
+        second = another_version(altered, tmp_path / "second")
+        Versions(altered, MODEL).point("production", second)
+        assert running.post("/models/reload", headers=ADMIN).json() == {
+            "version": second,
+            "done": f"Version {second} is served now.",
+        }
+        ready = running.get("/ready")
+        assert (ready.json()["model"]["version"], ready.json()["note"]) == (second, "")
+        assert running.get("/predict/S001").headers["x-model-version"] == second
+
+
+def _swapped_graph(folder):
+    graph = bytearray((folder / "model.onnx").read_bytes())
+    graph[-20] ^= 1
+    (folder / "model.onnx").write_bytes(bytes(graph))
+
+
+def _edited_card(folder):
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["fingerprints"][card["features"][0]] = "0" * 64
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+
+
+def _pickle(folder):
+    class Trap:
+        def __reduce__(self):
+            return (exec, (f"open({str(folder / 'sprung')!r}, 'w')",))
+
+    (folder / "model.onnx").write_bytes(pickle.dumps(Trap()))
+
+
+def _other_answers(folder):
+    example = json.loads((folder / "example.json").read_text(encoding="utf-8"))
+    example["probabilities"][0] = [0.2] * 5
+    (folder / "example.json").write_text(json.dumps(example), encoding="utf-8")
+
+
+def _no_graph(folder):
+    (folder / "model.onnx").unlink()
+
+
+def _half_a_card(folder):
+    (folder / "card.json").write_text('{"candidate": "logistic"', encoding="utf-8")
+
+
+@pytest.mark.parametrize("poison", [_swapped_graph, _edited_card, _pickle, _other_answers, _no_graph, _half_a_card])
+def test_a_bad_version_is_refused_and_the_old_one_goes_on(altered, tmp_path, poison):
+    """The note in /ready and the metrics say so; nothing of it was run."""
+    with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
+        bad = another_version(altered, tmp_path / "bad")
+        poison(tmp_path / "bad")
+        Versions(altered, MODEL).point("production", bad)
+        assert running.post("/models/reload", headers=ADMIN).json()["version"] == "1"
+        ready = running.get("/ready").json()
+        assert ready["model"]["version"] == "1"
+        assert ready["note"]
+        assert running.get("/predict/S001").status_code == 200
+        assert 'mm_champion_swaps_total{result="refused"}' in running.get("/metrics").text
+    assert not (tmp_path / "bad" / "sprung").exists()
+
+
+def test_a_registry_that_is_away_disturbs_nobody(altered):
+    """A running server goes on; one that starts takes the last verified champion from its copy, and says so."""
+    database = altered / "mlruns" / "mlflow.db"
+    with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
+        before = running.get("/predict/S001").json()["probabilities"]
+        database.rename(database.with_suffix(".away"))
+        assert "registry" in running.post("/models/reload", headers=ADMIN).json()["done"]
+        assert running.get("/predict/S001").json()["probabilities"] == before
+        assert running.get("/models").json()["title"] == "RegistryAway"
+    with in_process(altered) as running:
+        ready = running.get("/ready")
+        assert ready.status_code == 200
+        assert "local copy" in ready.json()["note"]
+        assert running.get("/predict/S001").json()["probabilities"] == before
+    (copy,) = (altered / "data" / "serving").glob("*/1/card.json")
+    copy.write_text(copy.read_text(encoding="utf-8").replace("logistic", "logistiC"), encoding="utf-8")
+    with in_process(altered) as running:
+        refused = running.get("/ready")
+        assert refused.status_code == 503
+        assert "altered: card.json" in refused.json()["detail"]
+
+
+@pytest.mark.long
+def test_no_request_fails_while_champions_change(altered, tmp_path):
+    """A real server under load from four clients: the alias goes to and fro, every answer is whole and names its version."""
+    body, versions = newest_bars(altered), Versions(altered, MODEL)
+    second = another_version(altered, tmp_path / "second")
+    with on_a_port(altered, MM_POLL_SECONDS="0.2") as port:
+        seen: list[tuple[int, str, str]] = []
+        stop = threading.Event()
+
+        def ask() -> None:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    body["bars"][-1]["volume"] = 1e6 + number
+                    answer = client.post("/predict", json=body)
+                    seen.append(
+                        (answer.status_code, answer.headers["x-model-version"], answer.json()["model"]["version"])
+                    )
+
+        clients = [threading.Thread(target=ask) for _ in range(4)]
+        for client in clients:
+            client.start()
+        try:
+            for number in (second, "1", second):
+                versions.point("production", number)
+                wait_for(lambda number=number: seen and seen[-1][1] == number)
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
+    assert {status for status, *_ in seen} == {200}
+    assert all(header == told for _, header, told in seen)
+    assert {version for _, version, _ in seen} == {"1", second}

@@ -1,0 +1,58 @@
+"""The OpenAPI is the truth: whatever it allows is answered as it says, and what it forbids is refused as it says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from servers import in_process
+
+pytestmark = pytest.mark.long
+CASES, WITH_BODY = 450, 40
+"""of each route and kind: 5,000 in all, fewer where a case is thousands of bars"""
+
+
+@pytest.fixture(scope="module")
+def served(trained_home: Path) -> Iterator[TestClient]:
+    """A server over the trained home, with an admin's key."""
+    with in_process(trained_home, MM_ADMIN_KEYS="ruler") as running:
+        yield running
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_route_answers_as_it_says(served: TestClient, mode: GenerationMode) -> None:
+    """All of Schemathesis' checks; that schema-valid bars may be refused (422) is what the bar contract is for."""
+    load_all_checks()
+    schema = schemathesis.openapi.from_asgi("/openapi.json", served.app)
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        print(operation.label, mode.name, statuses(operation, mode))
+
+
+def statuses(operation: Any, mode: GenerationMode) -> Counter[int]:
+    """How a route answered the cases made for it, each of which was checked."""
+    seen: Counter[int] = Counter()
+    excluded = [check for check in CHECKS.get_all() if check.__name__ == "positive_data_acceptance"]
+
+    @settings(
+        max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def answers(case: schemathesis.Case) -> None:
+        seen[case.call_and_validate(headers={"X-API-Key": "ruler"}, excluded_checks=excluded).status_code] += 1
+
+    try:
+        answers()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE, operation.label  # a route without parameters can't be asked wrongly
+    return seen
