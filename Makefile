@@ -10,7 +10,7 @@ QUIET := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PREFECT_SERVER_ANALYTIC
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all serve ui check audit format bench lock clean
+.PHONY: help setup run test test-all serve serve-lean check-lean ui check audit format bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,18 @@ run: $(READY)  ## train, gate, promote, signal: CONFIG=configs/demo.yaml unless 
 
 serve: $(READY)  ## the API on HOST:PORT
 	@$(QUIET) $(if $(CONFIG),MM_CONFIG=$(CONFIG)) HOST=$(HOST) PORT=$(PORT) $(BIN)/python -m api
+
+serve-lean: .venv-serve/.ready  ## the API from an environment of its own, without the training libraries
+	@$(QUIET) PYTHONPATH=src HOST=$(HOST) PORT=$(PORT) .venv-serve/bin/python -m api
+
+check-lean: .venv-serve/.ready  ## the server's tests against that environment
+	@$(QUIET) MM_SERVER_PYTHON=$(abspath .venv-serve/bin/python) $(BIN)/python -m pytest -n $(WORKERS) tests/api/test_light.py tests/api/test_rough_clients.py tests/api/test_hot_swap.py
+
+.venv-serve/.ready: $(READY) requirements-serve.lock
+	@echo "Setting up .venv-serve from requirements-serve.lock ..."
+	@test -x .venv-serve/bin/python || $(BIN)/python -m venv --without-pip .venv-serve
+	@VIRTUAL_ENV=.venv-serve $(BIN)/uv pip sync --quiet --require-hashes requirements-serve.lock
+	@touch .venv-serve/.ready
 
 ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
 	@echo "MLflow  http://127.0.0.1:5000"; echo "Prefect http://127.0.0.1:4200"
@@ -62,6 +74,7 @@ bench: $(READY)  ## the benchmark tables (after a run)
 
 lock: $(READY)  ## requirements.lock from requirements.in
 	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	@$(BIN)/uv pip compile requirements-serve.in -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-serve.lock
 
 clean:  ## remove what running and testing made; data/ and mlruns/ stay
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .schemathesis

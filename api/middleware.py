@@ -78,7 +78,8 @@ class Around:
             ):
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), max(left, 0.001))
+                async with asyncio.timeout(max(left, 0.001)):
+                    message = await receive()
             except TimeoutError:
                 raise TooSlow from None
             read += len(message.get("body", b""))

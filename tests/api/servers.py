@@ -43,8 +43,13 @@ def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: s
     """`python -m api` on a free port, from its first answer to its end."""
     port = free_port()
     told = {**os.environ, "MM_HOME": str(home), "PORT": str(port), "MM_RATE_LIMIT": "off", **environ}
+    told["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     process = subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [os.environ.get("MM_SERVER_PYTHON", sys.executable), *command],
+        cwd=ROOT,
+        env=told,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200, process)

@@ -139,6 +139,9 @@ def violations(open: Array, high: Array, low: Array, close: Array, volume: Array
     columns = dict(zip(OHLCV, (open, high, low, close, volume), strict=True))
     found = []
     with np.errstate(invalid="ignore"):
+        inside = (low > 0) & (low <= np.minimum(open, close)) & (high >= np.maximum(open, close)) & (volume >= 0)
+        if (inside & np.isfinite(high) & np.isfinite(volume)).all():
+            return []
         for name in PRICES:
             found.append((Rule(name, f"{name} must be a finite number"), ~np.isfinite(columns[name])))
             found.append((Rule(name, f"{name} must be above 0"), columns[name] <= 0))

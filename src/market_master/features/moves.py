@@ -8,7 +8,8 @@ from market_master.domain.bars import Array
 from market_master.domain.sessions import Ints
 from market_master.features import rolling, series
 
-VOLATILITY = 20
+VOLATILITY, LONG = 20, 59
+"""bars"""
 
 
 @series(warmup=0)
@@ -45,9 +46,21 @@ def move(close: Array, body: Array, opens: Array) -> Array:
 
 
 @series(warmup=20)
-def volatility(move: Array) -> Array:
+def power(move: Array) -> Array:
+    """Mean square of the last 20 moves."""
+    return rolling.mean(move * move, VOLATILITY)
+
+
+@series(warmup=59)
+def power_long(move: Array) -> Array:
+    """Mean square of the last 59 moves."""
+    return rolling.mean(move * move, LONG)
+
+
+@series(warmup=20)
+def volatility(power: Array) -> Array:
     """Size of a move over the last 20 bars, the newest included: so a shock is never more than 4.5 of them."""
-    return np.maximum(rolling.rms(move, VOLATILITY), rolling.STILL)
+    return np.maximum(np.sqrt(power), rolling.STILL)
 
 
 @series(warmup=0)
@@ -64,3 +77,9 @@ def true_range(high: Array, low: Array, close: Array, opens: Array) -> Array:
     top = np.where(same, np.maximum(high, before), high)
     bottom = np.where(same, np.minimum(low, before), low)
     return rolling.log_ratio(top, bottom)
+
+
+@series(warmup=14)
+def average_range(true_range: Array) -> Array:
+    """Mean true range of the last 14 bars."""
+    return rolling.mean(true_range, 14)

@@ -71,17 +71,17 @@ def momentum_20(move: Array, volatility: Array) -> Array:
 
 
 @feature(set="core", warmup=20, unit="ratio")
-def return_skew(move: Array) -> Array:
+def return_skew(move: Array, power: Array) -> Array:
     """Do the last 20 moves lean to rare rises (above 0) or rare falls? Skewness about 0; 0 when nothing moved."""
-    size = rolling.rms(move, WINDOW)
-    return rolling.ratio(rolling.mean(move**3, WINDOW), size**3, neutral=0.0, least=rolling.STILL**3)
+    cubes = rolling.mean(move * move * move, WINDOW)
+    return rolling.ratio(cubes, power * np.sqrt(power), neutral=0.0, least=rolling.STILL**3)
 
 
 @feature(set="core", warmup=21, unit="correlation")
-def autocorrelation(move: Array) -> Array:
+def autocorrelation(move: Array, power: Array) -> Array:
     """Did moves follow each other (above 0) or reverse over the last 20 bars? 0 when nothing moved."""
     before = rolling.lag(move, 1)
-    both = 0.5 * (rolling.mean(move * move, WINDOW) + rolling.mean(before * before, WINDOW))
+    both = 0.5 * (power + rolling.lag(power, 1))
     return rolling.ratio(rolling.mean(move * before, WINDOW), both, neutral=0.0, least=rolling.STILL**2)
 
 

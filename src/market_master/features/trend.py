@@ -42,17 +42,17 @@ def macd_histogram(move: Array, volatility: Array) -> Array:
 
 
 @feature(set="core", warmup=14, unit="share")
-def di_plus(climb: Array, drop: Array, true_range: Array) -> Array:
+def di_plus(climb: Array, drop: Array, average_range: Array) -> Array:
     """Upward directional movement over true range, 14 bars, simple means; 0 when nothing moved."""
     rises = np.where((climb > drop) & (climb > 0), climb, 0.0)
-    return rolling.ratio(rolling.mean(rises, DIRECTION), rolling.mean(true_range, DIRECTION), neutral=0.0)
+    return rolling.ratio(rolling.mean(rises, DIRECTION), average_range, neutral=0.0)
 
 
 @feature(set="core", warmup=14, unit="share")
-def di_minus(climb: Array, drop: Array, true_range: Array) -> Array:
+def di_minus(climb: Array, drop: Array, average_range: Array) -> Array:
     """Downward directional movement over true range, 14 bars, simple means; 0 when nothing moved."""
     falls = np.where((drop > climb) & (drop > 0), drop, 0.0)
-    return rolling.ratio(rolling.mean(falls, DIRECTION), rolling.mean(true_range, DIRECTION), neutral=0.0)
+    return rolling.ratio(rolling.mean(falls, DIRECTION), average_range, neutral=0.0)
 
 
 @feature(set="core", warmup=14, unit="share")

@@ -17,9 +17,9 @@ def volatility_ratio(move: Array) -> Array:
 
 
 @feature(set="core", warmup=59, unit="ratio")
-def volatility_trend(move: Array) -> Array:
+def volatility_trend(power: Array, power_long: Array) -> Array:
     """Volatility of the last 20 bars over that of the last 59; 1 when nothing moved."""
-    return rolling.ratio(rolling.rms(move, 20), rolling.rms(move, 59), neutral=1.0)
+    return rolling.ratio(np.sqrt(power), np.sqrt(power_long), neutral=1.0)
 
 
 @feature(set="core", warmup=19, unit="ratio")
@@ -29,36 +29,35 @@ def range_ratio(bar_range: Array) -> Array:
 
 
 @feature(set="core", warmup=50, unit="ratio")
-def true_range_ratio(true_range: Array) -> Array:
+def true_range_ratio(true_range: Array, average_range: Array) -> Array:
     """Average true range (simple mean) of 14 bars over that of 50; 1 when nothing moved."""
-    return rolling.ratio(rolling.mean(true_range, 14), rolling.mean(true_range, 50), neutral=1.0)
+    return rolling.ratio(average_range, rolling.mean(true_range, 50), neutral=1.0)
 
 
 @feature(set="core", warmup=20, unit="ratio")
-def range_volatility(bar_range: Array, move: Array) -> Array:
+def range_volatility(bar_range: Array, power: Array) -> Array:
     """Parkinson's volatility from ranges over that from moves, 20 bars: above 1 the price came back inside bars.
 
     1 when nothing moved.
     """
     parkinson = rolling.rms(bar_range, 20) / np.sqrt(4 * np.log(2))
-    return rolling.bounded(rolling.ratio(parkinson, rolling.rms(move, 20), neutral=1.0))
+    return rolling.bounded(rolling.ratio(parkinson, np.sqrt(power), neutral=1.0))
 
 
 @feature(set="core", warmup=20, unit="share")
-def downside_share(move: Array) -> Array:
+def downside_share(move: Array, power: Array) -> Array:
     """Falls' share of the variance of the last 20 bars; 0.5 when nothing moved."""
     falls = np.minimum(move, 0.0)
-    total = rolling.mean(move * move, 20)
-    return rolling.ratio(rolling.mean(falls * falls, 20), total, neutral=0.5, least=rolling.STILL**2)
+    return rolling.ratio(rolling.mean(falls * falls, 20), power, neutral=0.5, least=rolling.STILL**2)
 
 
 @feature(set="core", warmup=20, unit="ratio")
-def evenness(move: Array) -> Array:
+def evenness(move: Array, power: Array) -> Array:
     """Mean size of the last 20 moves over their root mean square: near 1 steady, low when one jump made it all.
 
     1 when nothing moved.
     """
-    return rolling.ratio(rolling.mean(np.abs(move), 20), rolling.rms(move, 20), neutral=1.0)
+    return rolling.ratio(rolling.mean(np.abs(move), 20), np.sqrt(power), neutral=1.0)
 
 
 @feature(set="core", warmup=20, unit="ln")
@@ -68,6 +67,6 @@ def volatility_level(volatility: Array) -> Array:
 
 
 @feature(set="core", warmup=59, unit="ln")
-def volatility_level_long(move: Array) -> Array:
+def volatility_level_long(power_long: Array) -> Array:
     """ln of the 59-bar volatility in per cent."""
-    return rolling.bounded(np.log(np.maximum(rolling.rms(move, 59), rolling.STILL) / PER_CENT))
+    return rolling.bounded(np.log(np.maximum(np.sqrt(power_long), rolling.STILL) / PER_CENT))

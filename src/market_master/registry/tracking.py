@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
-import pandas as pd
 from mlflow import MlflowClient
-from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from market_master.domain.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXPERIMENT = "market-master"
 GIVEN_STORE = os.environ.get("MLFLOW_TRACKING_URI")
@@ -91,6 +92,8 @@ class Run:
 
     def dataset(self, frame: pd.DataFrame, name: str, context: str) -> None:
         """A dataset's digest and schema, shown beside the run."""
+        from mlflow.data.pandas_dataset import from_pandas
+
         with mlflow.start_run(run_id=self.id):
             mlflow.log_input(from_pandas(frame, name=name), context=context)
 
