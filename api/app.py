@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -41,6 +42,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The champion is loaded before the first request; alias and store are followed until the last."""
     serving: Serving = app.state.serving
     await asyncio.to_thread(serving.start)
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays; looking through it again would only cost pauses
     watching = asyncio.create_task(serving.watch())
     yield
     watching.cancel()

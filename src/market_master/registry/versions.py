@@ -72,7 +72,9 @@ class Versions:
     def place(self, version: str) -> Place:
         """Where a version's files lie; fetched first when the registry is far. Raises UnknownVersion."""
         if not (version.isascii() and version.isdigit() and len(version) < 10):
-            raise UnknownVersion(f"'{version[:20]}' is no version of {self.name}; versions are numbers.", version=version)
+            raise UnknownVersion(
+                f"'{version[:20]}' is no version of {self.name}; versions are numbers.", version=version
+            )
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
         folder = self._ask(lambda _: mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}"))
         return Place(self.name, str(version), found.run_id or "", found.tags.get("outcome", ""), str(folder))
