@@ -29,6 +29,8 @@ SECURITY = [
     (b"content-security-policy", b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
      b"img-src 'self' data:; frame-ancestors 'none'"),
 ]  # fmt: skip
+CLOSE = (b"connection", b"close")
+"""goes with an answer given before the whole body was there: nobody may dawdle over the rest"""
 PLAIN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 log = structlog.get_logger()
 
@@ -61,21 +63,21 @@ class Around:
         state["request_id"] = request_id
         extra = [(b"x-request-id", request_id.encode()), (b"x-model-version", self.serving.version.encode()), *SECURITY]
         status = read = 0
+        awaited = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 named = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in named)]
+                around = [*extra, CLOSE] if awaited else extra
+                message["headers"] = [*message["headers"], *(pair for pair in around if pair[0] not in named)]
             await send(message)
 
         async def limited() -> Message:
-            nonlocal read
+            nonlocal read, awaited
             left = begun + self.body_seconds - time.perf_counter()
-            if status or (
-                read == 0 and headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
-            ):
+            if status or not awaited:
                 return await receive()
             try:
                 async with asyncio.timeout(max(left, 0.001)):
@@ -85,6 +87,7 @@ class Around:
             read += len(message.get("body", b""))
             if read > MAX_BODY:
                 raise TooLarge
+            awaited = message.get("more_body", False)
             return message
 
         IN_FLIGHT.inc()
@@ -102,10 +105,10 @@ class Around:
             )
         except TooLarge:
             sentence = f"The body is larger than {MAX_BODY} bytes; send fewer bars."
-            await _refuse(answer, told(request_id, 413, "TooLarge", sentence, limit=MAX_BODY), CLOSE)
+            await _refuse(answer, told(request_id, 413, "TooLarge", sentence, limit=MAX_BODY))
         except TooSlow:
             sentence = f"The body did not arrive within {self.body_seconds:g} s."
-            await _refuse(answer, told(request_id, 408, "TooSlow", sentence, seconds=self.body_seconds), CLOSE)
+            await _refuse(answer, told(request_id, 408, "TooSlow", sentence, seconds=self.body_seconds))
         finally:
             IN_FLIGHT.dec()
             spent = time.perf_counter() - begun
@@ -134,9 +137,6 @@ class TooMany(Exception):
     def __init__(self, seconds: int) -> None:
         super().__init__()
         self.seconds = seconds
-
-
-CLOSE = (b"connection", b"close")
 
 
 async def _refuse(send: Any, document: dict[str, Any], *headers: tuple[bytes, bytes]) -> None:

@@ -42,7 +42,8 @@ def in_process(home: Path, **environ: str) -> Iterator[TestClient]:
 def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: str) -> Iterator[int]:
     """`python -m api` on a free port, from its first answer to its end."""
     port = free_port()
-    told = {**os.environ, "MM_HOME": str(home), "PORT": str(port), "MM_RATE_LIMIT": "off", **environ}
+    outside = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    told = {**outside, "MM_HOME": str(home), "PORT": str(port), "MM_RATE_LIMIT": "off", **environ}
     told["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     process = subprocess.Popen(
         [os.environ.get("MM_SERVER_PYTHON", sys.executable), *command],

@@ -36,6 +36,13 @@ def test_the_alias_is_followed(altered, tmp_path):
         assert running.get("/predict/S001").headers["x-model-version"] == second
 
 
+def test_the_registry_is_the_one_the_server_was_started_with(trained_home, monkeypatch):
+    """MLflow leaves the store it last used in the environment; the process that asks the registry does not follow it."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
+    with in_process(trained_home) as running:
+        assert running.get("/ready").json()["model"]["version"] == "1"
+
+
 def _swapped_graph(folder):
     graph = bytearray((folder / "model.onnx").read_bytes())
     graph[-20] ^= 1

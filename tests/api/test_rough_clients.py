@@ -71,6 +71,14 @@ def test_a_drop_at_a_time_is_cut_off_too(port):
         assert time.monotonic() - begun < 8
 
 
+def test_an_early_answer_ends_the_connection(port):
+    """Who was refused before the body came (here: no such route) can't hold the connection with the rest of it."""
+    begun = time.monotonic()
+    answer = sent(port, head(5000).replace(b"/predict", b"/nowhere") + b" ")
+    assert b" 404 " in answer.split(b"\r\n")[0]
+    assert time.monotonic() - begun < 8
+
+
 def test_a_head_that_does_not_end_is_cut_off(port):
     """Slow loris: ten seconds for the whole head, however many lines trickle in."""
     begun = time.monotonic()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from market_master.domain.errors import RegistryAway
+from market_master.registry import address
 
 
 class Clerk:
@@ -46,22 +47,24 @@ class Clerk:
         with self._lock:
             if self._pool is None:
                 fresh = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, mp_context=fresh, initializer=_end_with_the_parent)
+                self._pool = ProcessPoolExecutor(
+                    1, mp_context=fresh, initializer=_begin, initargs=(address.GIVEN_STORE,)
+                )
             return self._pool
 
 
 def _answer(home: Path, model: str, question: str, words: tuple[str, ...]) -> Any:
-    from market_master.registry.tracking import GIVEN_STORE
     from market_master.registry.versions import Versions
 
     file = home / "mlruns" / "mlflow.db"
-    if GIVEN_STORE is None and not file.exists():
+    if address.GIVEN_STORE is None and not file.exists():
         raise RegistryAway(f"There is no registry at {file}; `make run` makes one.")
     return getattr(Versions(home, model), question)(*words)
 
 
-def _end_with_the_parent() -> None:
-    """A killed server leaves no process behind."""
+def _begin(given_store: str | None) -> None:
+    """The registry is the one this program was given; a killed server leaves no process behind."""
+    address.GIVEN_STORE = given_store
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,20 +16,14 @@ from mlflow.entities import Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from market_master.domain.errors import ModelError
+from market_master.registry.address import tracking_uri
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXPERIMENT = "market-master"
-GIVEN_STORE = os.environ.get("MLFLOW_TRACKING_URI")
-"""read once: MLflow sets the variable itself whenever it is told a store"""
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def tracking_uri(home: Path) -> str:
-    """Where runs and versions are kept: MLFLOW_TRACKING_URI, or the home's own SQLite file."""
-    return GIVEN_STORE or f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"
 
 
 def client(home: Path) -> MlflowClient:
