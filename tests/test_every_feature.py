@@ -305,10 +305,12 @@ def _reads_only_the_clock(name: str) -> bool:
 def test_symbols_may_lie_behind_each_other(market):
     """Every step of one symbol, series among them, is the same when it is computed with others at once."""
     bars = market()
-    steps = plan(tuple(ALL)).own
+    steps = plan(tuple(ALL))
+    named = [step for step in steps.own if step.name not in ("same_slot", "next_slot_before")]
     together = own_values(bars, slice(0, len(bars)), steps)
     for _, rows in bars:
         alone = own_values(bars, rows, steps)
-        for step in steps:
-            if step.name not in ("same_slot", "next_slot_before"):
-                np.testing.assert_allclose(alone[step.name], together[step.name][rows], rtol=1e-12, err_msg=step.name)
+        for step in named:
+            ready = bars.age[rows] >= step.warmup
+            one, other = alone[step.name][ready], together[step.name][rows][ready]
+            np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=step.name)

@@ -41,7 +41,7 @@ def test_a_changed_function_moves_its_feature_and_those_built_on_it():
 
 def test_a_changed_series_moves_the_features_that_ask_for_it():
     """`climb` is directional movement's, through the series' name alone."""
-    assert moved_by("trend", "rolling.lag(high, 1)", "rolling.lag(high, 2)") == {"di_plus", "di_minus", "dx"}
+    assert moved_by("trend", "rolling.lag(log_high, 1)", "rolling.lag(log_high, 2)") == {"di_plus", "di_minus", "dx"}
 
 
 def test_a_changed_helper_moves_the_features_that_call_it():
@@ -55,10 +55,11 @@ def test_a_changed_helper_moves_the_features_that_call_it():
 
 
 def test_a_changed_constant_of_another_module_moves_its_users():
-    """The bound of all scaled features is theirs; what is a share by nature does not know it."""
-    moved = moved_by("rolling", "BOUND = 8.0", "BOUND = 6.0")
-    assert {"body_return", "macd", "relative_return"} <= moved
-    assert not {"rsi", "candle_body", "breadth", "time_of_session"} & moved
+    """What is divided by a size knows the least size; what is not does not. The bound is everybody's."""
+    moved = moved_by("rolling", "STILL = 1e-6", "STILL = 1e-7")
+    assert {"body_return", "rsi", "relative_return"} <= moved
+    assert not {"opening", "time_of_session"} & moved
+    assert moved_by("rolling", "BOUND = 8.0", "BOUND = 6.0") == set(ALL)
 
 
 def test_the_warmup_counts(monkeypatch):

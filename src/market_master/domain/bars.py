@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.domain.errors import MixedGrid, NoBars
-from market_master.domain.sessions import Ints, Timetable
+from market_master.domain.sessions import Ints, Schedule, Timetable
 
 Array = NDArray[np.float64]
 PRICES = ("open", "high", "low", "close")
@@ -57,18 +57,33 @@ class Bars:
                 f"{int((at < 0).sum())} of {len(at)} bars do not end where {timetable.calendar} has a "
                 f"{timetable.interval} bar of the {timetable.grid} grid."
             )
+        counts = [len(series[s]["bar_end"]) for s in symbols]
+        return cls.placed(timetable, symbols, counts, schedule, at, {name: joined[name] for name in OHLCV})
+
+    @classmethod
+    def placed(
+        cls,
+        timetable: Timetable,
+        symbols: tuple[str, ...],
+        counts: Sequence[int],
+        schedule: Schedule,
+        at: Ints,
+        values: Mapping[str, NDArray],
+    ) -> Bars:
+        """Bars of which it is known where in the schedule they lie: `counts` of each symbol, one behind the other."""
+        after = at + 1
         return cls(
             timetable=timetable,
             symbols=symbols,
-            code=np.repeat(np.arange(len(symbols)), [len(series[s]["bar_end"]) for s in symbols]).astype(np.int64),
-            bar_end=bar_end,
+            code=np.repeat(np.arange(len(symbols)), counts),
+            bar_end=schedule.end[at],
             bar_start=schedule.start[at],
-            next_start=schedule.start[at + 1],
-            next_end=schedule.end[at + 1],
+            next_start=schedule.start[after],
+            next_end=schedule.end[after],
             session=schedule.session[at],
             slot=schedule.slot[at],
-            next_slot=schedule.slot[at + 1],
-            **{name: joined[name].astype(np.float64) for name in OHLCV},
+            next_slot=schedule.slot[after],
+            **{name: values[name].astype(np.float64) for name in OHLCV},
         )
 
     def __len__(self) -> int:
@@ -113,6 +128,8 @@ class Bars:
 
     def last(self, count: int) -> Bars:
         """Each symbol's last `count` bars."""
+        if len(self) <= count:
+            return self
         from_end = self.offsets[self.code + 1] - np.arange(len(self))
         return self.take(from_end <= count)
 

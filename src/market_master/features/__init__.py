@@ -14,9 +14,10 @@ import numpy as np
 from market_master.domain.bars import Array, Bars
 from market_master.domain.errors import ConfigError
 from market_master.domain.sessions import INTERVALS
+from market_master.features import rolling
 from market_master.features.fingerprint import combined, fingerprint
 from market_master.features.marks import feature, nearest, panel_feature, panel_series, plugin, series
-from market_master.features.plan import batches, own_values, panel_values, plan
+from market_master.features.plan import batches, finished, own_values, panel_values, plan
 from market_master.plugins import family
 
 __all__ = [
@@ -32,7 +33,7 @@ THREADS_PAY_FROM = 20_000
 
 
 def compute(bars: Bars, names: Sequence[str], *, members: Collection[str] | None = None, threads: int = 2) -> Array:
-    """The features of every bar, float64 [bars, names], NaN where a bar has too little behind it.
+    """The features of every bar, float64 [bars, names], cut off at 8; NaN where a bar has too little behind it.
 
     `members` are the symbols that make the market (all, unless told). Raises ConfigError for an unknown name,
     ContextMissing when a market feature is asked for and no member has a bar. A second thread pays only where malloc
@@ -41,15 +42,15 @@ def compute(bars: Bars, names: Sequence[str], *, members: Collection[str] | None
     """
     steps = plan(tuple(names))
     values = np.full((len(names), len(bars)), np.nan)
-    handed = {name: np.full(len(bars), np.nan) for name in steps.handed_over}
+    handed = {step.name: np.full(len(bars), np.nan) for step in steps.handed_over}
 
     def own(rows: slice) -> None:
-        made = own_values(bars, rows, steps.own)
-        for number, name in enumerate(names):
-            if name in made:
-                values[number, rows] = made[name]
-        for name, whole in handed.items():
-            whole[rows] = made[name]
+        made = own_values(bars, rows, steps)
+        if steps.wanted:
+            values[list(steps.wanted), rows] = rolling.bounded(finished(made, steps.wanted.values(), bars.age[rows]))
+        if handed:
+            for whole, part in zip(handed.values(), finished(made, steps.handed_over, bars.age[rows]), strict=True):
+                whole[rows] = part
 
     spans = list(batches(bars, TOGETHER))
     if threads > 1 and len(spans) > 1 and len(bars) >= THREADS_PAY_FROM:
@@ -60,7 +61,7 @@ def compute(bars: Bars, names: Sequence[str], *, members: Collection[str] | None
             own(rows)
     if steps.panel:
         counted = np.array([members is None or symbol in members for symbol in bars.symbols])
-        found = panel_values(bars, steps.panel, handed, counted)
+        found = panel_values(bars, steps, handed, counted)
         for number, name in enumerate(names):
             if name in found:
                 values[number] = found[name]

@@ -15,18 +15,18 @@ def candle_body(body: Array, bar_range: Array) -> Array:
 
 
 @feature(set="core", warmup=0, unit="share")
-def upper_shadow(open: Array, high: Array, close: Array, bar_range: Array) -> Array:
+def upper_shadow(log_open: Array, log_high: Array, log_close: Array, bar_range: Array) -> Array:
     """Range above the body; 0 for a bar without range."""
-    return rolling.ratio(rolling.log_ratio(high, np.maximum(open, close)), bar_range, neutral=0.0)
+    return rolling.ratio(log_high - np.maximum(log_open, log_close), bar_range, neutral=0.0)
 
 
 @feature(set="core", warmup=0, unit="share")
-def lower_shadow(open: Array, low: Array, close: Array, bar_range: Array) -> Array:
+def lower_shadow(log_open: Array, log_low: Array, log_close: Array, bar_range: Array) -> Array:
     """Range below the body; 0 for a bar without range."""
-    return rolling.ratio(rolling.log_ratio(np.minimum(open, close), low), bar_range, neutral=0.0)
+    return rolling.ratio(np.minimum(log_open, log_close) - log_low, bar_range, neutral=0.0)
 
 
 @feature(set="core", warmup=0, unit="share")
-def close_position(low: Array, close: Array, bar_range: Array) -> Array:
+def close_position(log_low: Array, log_close: Array, bar_range: Array) -> Array:
     """Where in its range the bar closed: 0 at the low, 1 at the high; 0.5 for a bar without range."""
-    return rolling.ratio(rolling.log_ratio(close, low), bar_range, neutral=0.5)
+    return rolling.ratio(log_close - log_low, bar_range, neutral=0.5)

@@ -36,60 +36,72 @@ def opening(slot: Ints) -> Array:
 
 
 @feature(set="core", warmup=59, unit="sd", slots="same_slot")
-def slot_return(body: Array, same_slot: Ints, volatility: Array) -> Array:
+def slot_return(slot_body: Array, volatility: Array) -> Array:
     """Mean return of this slot on earlier sessions; 0 when 60 bars hold none."""
-    return rolling.bounded(usual(body, same_slot, neutral=0.0) / volatility)
+    return slot_body / volatility
 
 
 @feature(set="core", warmup=59, unit="sd", slots="same_slot")
-def next_slot_return(body: Array, next_slot_before: Ints, volatility: Array) -> Array:
+def next_slot_return(next_slot_body: Array, volatility: Array) -> Array:
     """Mean return, on earlier sessions, of the slot that comes next by the calendar; 0 when 60 bars hold none."""
-    return rolling.bounded(usual(body, next_slot_before, neutral=0.0) / volatility)
+    return next_slot_body / volatility
 
 
 @feature(set="core", warmup=59, unit="ratio", slots="same_slot")
 def slot_range_ratio(bar_range: Array, same_slot: Ints) -> Array:
     """Range of this bar over its mean in the same slot of earlier sessions; 1 when 60 bars hold none that moved."""
-    return rolling.bounded(rolling.ratio(bar_range, usual(bar_range, same_slot, neutral=0.0), neutral=1.0))
+    return rolling.ratio(bar_range, usual(bar_range, same_slot), neutral=1.0)
 
 
 @feature(set="core", warmup=59, unit="ln", slots="same_slot")
 def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> Array:
     """ln of the volume over its geometric mean in this slot of earlier sessions; 0 where there is none."""
-    known = usual(traded, same_slot, neutral=0.0)
-    before = rolling.ratio(usual(log_volume, same_slot, neutral=0.0), known, neutral=0.0, least=0.0)
-    return np.where((traded > 0) & (known > 0), rolling.bounded(log_volume - before), 0.0)
+    known = total(traded, same_slot)
+    before = rolling.ratio(total(log_volume, same_slot), known, neutral=0.0, least=0.0)
+    return np.where((traded > 0) & (known > 0), log_volume - before, 0.0)
 
 
 @series(warmup=0)
 def same_slot(slot: Ints, age: Ints) -> Ints:
-    """For each bar, the earlier bars (at most 59 back) in its own slot: indices, -1 where there are no more."""
+    """Earlier bars (at most 59 back) in each bar's own slot: indices [most, bars], newest first, then -1."""
     return _earlier(slot, slot, age)
 
 
 @series(warmup=0)
 def next_slot_before(slot: Ints, next_slot: Ints, age: Ints) -> Ints:
-    """For each bar, the earlier bars (at most 59 back) in the slot that the calendar has next."""
+    """Earlier bars (at most 59 back) in the slot that the calendar has next after each bar, in the same form."""
     return _earlier(slot, next_slot, age)
 
 
-def usual(values: Array, earlier: NDArray[np.int64], neutral: float) -> Array:
-    """Mean of the values at earlier bars."""
-    found = earlier >= 0
-    total = np.where(found, values[earlier], 0.0).sum(axis=1)
-    return rolling.ratio(total, found.sum(axis=1), neutral=neutral, least=0.0)
+@series(warmup=0)
+def slot_body(body: Array, same_slot: Ints) -> Array:
+    """Mean return in this slot of earlier sessions; 0 where 60 bars hold none."""
+    return usual(body, same_slot)
+
+
+@series(warmup=0)
+def next_slot_body(body: Array, next_slot_before: Ints) -> Array:
+    """Mean return, on earlier sessions, in the slot that comes next; 0 where 60 bars hold none."""
+    return usual(body, next_slot_before)
+
+
+def total(values: Array, earlier: NDArray[np.int64]) -> Array:
+    """Sum of the values at earlier bars, the newest first, so that what is not there changes no bit."""
+    return np.concatenate((values, [0.0]))[earlier].sum(axis=0)
+
+
+def usual(values: Array, earlier: NDArray[np.int64]) -> Array:
+    """Mean of the values at earlier bars; 0 where there is none."""
+    return total(values, earlier) / np.maximum((earlier >= 0).sum(axis=0), 1)
 
 
 def _earlier(slot: Ints, wanted: Ints, age: Ints) -> Ints:
-    """Indices of the symbol's bars up to 59 back whose slot is the wanted one, newest first; -1 where there are no more."""
+    """Indices of the symbol's bars up to 59 back whose slot is the wanted one: [most, bars], newest first, then -1."""
     here = np.arange(len(slot))
-    order = np.argsort(slot, kind="stable")
-    sorted_slot = slot[order]
-    apart = np.diff(order)[np.diff(sorted_slot) == 0]
-    most = REACH // int(apart.min(initial=REACH)) + 1
-    place = np.searchsorted(sorted_slot * len(slot) + order, wanted * len(slot) + here)
-    at = place[:, None] - np.arange(1, most + 1)
-    bar = order[np.maximum(at, 0)]
-    back = here[:, None] - bar
-    found = (at >= 0) & (slot[bar] == wanted[:, None]) & (back <= np.minimum(age, REACH)[:, None])
-    return np.where(found, bar, -1)
+    place = slot * len(slot) + here
+    order = np.argsort(place)
+    place, now = place[order], wanted * len(slot) + here
+    end = np.searchsorted(place, now)
+    count = end - np.searchsorted(place, now - np.minimum(age, REACH))
+    back = np.arange(1, count.max() + 1)[:, None]
+    return np.where(back <= count, order[end - back], -1)

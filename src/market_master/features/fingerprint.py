@@ -2,7 +2,7 @@
 
 Read from the syntax trees of this package: the feature's function, the series it asks for, and every function and
 constant of the package they name, however deep. Docstrings, comments, layout, annotations and decorators don't count;
-the declared warm-up and TA-Lib's version do.
+the declared warm-up, the bound of all features and TA-Lib's version do.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def fingerprint_of(name: str, texts: Mapping[str, str]) -> str:
     """The hash of a feature by the source texts of the package's modules."""
     pieces: dict[Place, str] = {}
     warmups = [f"{step.name} {step.warmup}" for step in _chain(name)]
+    _collect((f"{PACKAGE}.rolling", "BOUND"), texts, pieces)
     for step in _chain(name):
         _collect((step.function.__module__, step.function.__name__), texts, pieces)
     return _digest(

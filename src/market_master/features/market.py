@@ -17,25 +17,25 @@ TIE = 9
 @panel_feature(warmup=20, unit="sd")
 def market_return(index_move: Array, index_volatility: Array) -> Array:
     """Return of the equal-weight index over the newest bar."""
-    return rolling.bounded(index_move / index_volatility)
+    return index_move / index_volatility
 
 
 @panel_feature(warmup=20, unit="sd")
 def market_return_lag_1(index_move: Array, index_volatility: Array) -> Array:
     """Return of the index one bar ago."""
-    return rolling.bounded(rolling.lag(index_move, 1) / index_volatility)
+    return rolling.lag(index_move, 1) / index_volatility
 
 
 @panel_feature(warmup=20, unit="sd")
 def market_return_lag_2(index_move: Array, index_volatility: Array) -> Array:
     """Return of the index two bars ago."""
-    return rolling.bounded(rolling.lag(index_move, 2) / index_volatility)
+    return rolling.lag(index_move, 2) / index_volatility
 
 
 @panel_feature(warmup=20, unit="sd")
 def market_return_lag_3(index_move: Array, index_volatility: Array) -> Array:
     """Return of the index three bars ago."""
-    return rolling.bounded(rolling.lag(index_move, 3) / index_volatility)
+    return rolling.lag(index_move, 3) / index_volatility
 
 
 @panel_feature(warmup=50, unit="ratio")
@@ -60,7 +60,7 @@ def breadth_lag_1(advance: Array) -> Array:
 @panel_feature(warmup=20, unit="sd")
 def relative_return(move: Array, index_move: Array, volatility: Array) -> Array:
     """Return of the symbol less that of the index, in units of the symbol's volatility."""
-    return rolling.bounded((move - index_move) / volatility)
+    return (move - index_move) / volatility
 
 
 @panel_feature(warmup=41, unit="sd")
@@ -73,7 +73,7 @@ def beta_residual(move: Array, index_move: Array, volatility: Array) -> Array:
     shared = down(np.where(known, move * index_move, 0.0), BETA)
     alone = down(np.where(known, index_move**2, 0.0), BETA)
     beta = rolling.bounded(rolling.lag(rolling.ratio(shared, alone, neutral=1.0, least=rolling.STILL**2), 1))
-    return rolling.bounded((move - beta * index_move) / volatility)
+    return (move - beta * index_move) / volatility
 
 
 @panel_feature(warmup=20, unit="rank")
@@ -104,7 +104,7 @@ def rank_volatility(volatility: Array, members: Mask) -> Array:
 def dispersion(move: Array, index_move: Array, members: Mask) -> Array:
     """Spread of the members' returns over its mean of 20 bars; 1 when all moved as one."""
     spread = np.sqrt(across((move - index_move) ** 2, members))
-    return rolling.bounded(rolling.ratio(spread, down(spread, 20), neutral=1.0))
+    return rolling.ratio(spread, down(spread, 20), neutral=1.0)
 
 
 @panel_feature(warmup=20, unit="ln")
@@ -122,7 +122,7 @@ def market_slot_volume(slot_volume_surprise: Array, members: Mask) -> Array:
 @panel_feature(warmup=20, unit="ln")
 def relative_volume(volume_surprise: Array, members: Mask) -> Array:
     """Volume surprise less the market's: what the time of day does to all symbols alike drops out."""
-    return rolling.bounded(volume_surprise - across(volume_surprise, members))
+    return volume_surprise - across(volume_surprise, members)
 
 
 @panel_series

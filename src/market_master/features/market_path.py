@@ -48,13 +48,13 @@ def market_momentum_48(index_move: Array, index_volatility: Array) -> Array:
 @panel_feature(warmup=20, unit="sd")
 def market_return_lag_4(index_move: Array, index_volatility: Array) -> Array:
     """Return of the index four bars ago."""
-    return rolling.bounded(rolling.lag(index_move, 4) / index_volatility)
+    return rolling.lag(index_move, 4) / index_volatility
 
 
 @panel_feature(warmup=20, unit="sd")
 def market_return_lag_5(index_move: Array, index_volatility: Array) -> Array:
     """Return of the index five bars ago."""
-    return rolling.bounded(rolling.lag(index_move, 5) / index_volatility)
+    return rolling.lag(index_move, 5) / index_volatility
 
 
 @panel_feature(warmup=20, unit="sd")
@@ -78,13 +78,13 @@ def relative_momentum_48(ahead_of_index: Array, volatility: Array) -> Array:
 @panel_feature(warmup=59, unit="sd", slots="same_slot")
 def market_slot_return(slot_body: Array, index_volatility: Array, members: Mask) -> Array:
     """Mean return of the members in this slot of earlier sessions: half-hours repeat (Heston et al. 2010)."""
-    return rolling.bounded(across(slot_body, members) / index_volatility)
+    return across(slot_body, members) / index_volatility
 
 
 @panel_feature(warmup=59, unit="sd", slots="same_slot")
 def market_next_slot_return(next_slot_body: Array, index_volatility: Array, members: Mask) -> Array:
     """Mean return of the members, on earlier sessions, in the slot that comes next by the calendar."""
-    return rolling.bounded(across(next_slot_body, members) / index_volatility)
+    return across(next_slot_body, members) / index_volatility
 
 
 @panel_feature(warmup=59, unit="ratio", slots="same_slot")
@@ -108,13 +108,13 @@ def members_volatility_trend(volatility_trend: Array, members: Mask) -> Array:
 @panel_feature(warmup=20, unit="ln")
 def market_volatility_level(index_volatility: Array) -> Array:
     """ln of the index's 20-bar volatility in per cent."""
-    return rolling.bounded(np.log(index_volatility / PER_CENT))
+    return np.log(index_volatility / PER_CENT)
 
 
 @panel_feature(warmup=20, unit="ln")
 def relative_volatility_level(volatility: Array, index_volatility: Array) -> Array:
     """ln of the symbol's 20-bar volatility over the index's."""
-    return rolling.bounded(np.log(volatility / index_volatility))
+    return np.log(volatility / index_volatility)
 
 
 @panel_feature(warmup=19, unit="ratio")
@@ -153,18 +153,6 @@ def relative_return_squeezed(move: Array, index_move: Array, volatility: Array) 
     return np.tanh(2.0 * (move - index_move) / volatility)
 
 
-@series(warmup=0)
-def slot_body(body: Array, same_slot: Ints) -> Array:
-    """Mean return in this slot of earlier sessions; 0 where 60 bars hold none."""
-    return usual(body, same_slot, neutral=0.0)
-
-
-@series(warmup=0)
-def next_slot_body(body: Array, next_slot_before: Ints) -> Array:
-    """Mean return, on earlier sessions, in the slot that comes next; 0 where 60 bars hold none."""
-    return usual(body, next_slot_before, neutral=0.0)
-
-
 @panel_series
 def ahead_of_index(move: Array, index_move: Array) -> Array:
     """Return of each symbol less that of the index; 0 where it has no bar."""
@@ -174,10 +162,10 @@ def ahead_of_index(move: Array, index_move: Array) -> Array:
 @series(warmup=47)
 def next_slot_range(bar_range: Array, next_slot_before: Ints) -> Array:
     """Mean range of the slot that comes next, on earlier sessions, to the mean range of 48 bars; 1 where there is none."""
-    coming = usual(bar_range, next_slot_before, neutral=0.0)
+    coming = usual(bar_range, next_slot_before)
     against = rolling.bounded(rolling.ratio(coming, rolling.mean(bar_range, 48), neutral=1.0))
-    return np.where(next_slot_before[:, 0] >= 0, against, 1.0)
+    return np.where((next_slot_before >= 0).any(axis=0), against, 1.0)
 
 
 def _path(moves: Array, volatility: Array, bars: int) -> Array:
-    return rolling.bounded(down(moves, bars) * np.sqrt(bars) / volatility)
+    return down(moves, bars) * np.sqrt(bars) / volatility

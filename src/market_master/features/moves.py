@@ -13,21 +13,45 @@ VOLATILITY, LONG = 20, 59
 
 
 @series(warmup=0)
-def body(open: Array, close: Array) -> Array:
+def log_open(open: Array) -> Array:
+    """ln(open)."""
+    return np.log(open)
+
+
+@series(warmup=0)
+def log_high(high: Array) -> Array:
+    """ln(high)."""
+    return np.log(high)
+
+
+@series(warmup=0)
+def log_low(low: Array) -> Array:
+    """ln(low)."""
+    return np.log(low)
+
+
+@series(warmup=0)
+def log_close(close: Array) -> Array:
+    """ln(close)."""
+    return np.log(close)
+
+
+@series(warmup=0)
+def body(log_open: Array, log_close: Array) -> Array:
     """ln(close / open): what a trade inside the bar would have earned."""
-    return rolling.log_ratio(close, open)
+    return log_close - log_open
 
 
 @series(warmup=1)
-def gap(open: Array, close: Array) -> Array:
+def gap(log_open: Array, log_close: Array) -> Array:
     """ln(open / previous close)."""
-    return rolling.log_ratio(open, rolling.lag(close, 1))
+    return log_open - rolling.lag(log_close, 1)
 
 
 @series(warmup=1)
 def opens(session: Ints) -> Array:
     """1 where a bar is the first its symbol has in a session, else 0."""
-    first = np.empty(len(session))
+    first = np.zeros(len(session))
     first[1:] = session[1:] != session[:-1]
     return first
 
@@ -39,10 +63,15 @@ def overnight(gap: Array, opens: Array) -> Array:
 
 
 @series(warmup=1)
-def move(close: Array, body: Array, opens: Array) -> Array:
+def base(log_open: Array, log_close: Array, opens: Array) -> Array:
+    """The log price a bar's move begins at: the last close of the same session; at its first bar the open."""
+    return np.where(opens == 1.0, log_open, rolling.lag(log_close, 1))
+
+
+@series(warmup=1)
+def move(log_close: Array, base: Array) -> Array:
     """Log return since the session's last close; at its first bar the body alone."""
-    since = rolling.log_ratio(close, rolling.lag(close, 1))
-    return np.where(opens == 1.0, body, since)
+    return log_close - base
 
 
 @series(warmup=20)
@@ -64,19 +93,15 @@ def volatility(power: Array) -> Array:
 
 
 @series(warmup=0)
-def bar_range(high: Array, low: Array) -> Array:
+def bar_range(log_high: Array, log_low: Array) -> Array:
     """ln(high / low)."""
-    return rolling.log_ratio(high, low)
+    return log_high - log_low
 
 
 @series(warmup=1)
-def true_range(high: Array, low: Array, close: Array, opens: Array) -> Array:
+def true_range(log_high: Array, log_low: Array, base: Array) -> Array:
     """Log range of the bar, stretched to the last close of the same session."""
-    before = rolling.lag(close, 1)
-    same = opens == 0.0
-    top = np.where(same, np.maximum(high, before), high)
-    bottom = np.where(same, np.minimum(low, before), low)
-    return rolling.log_ratio(top, bottom)
+    return np.maximum(log_high, base) - np.minimum(log_low, base)
 
 
 @series(warmup=14)

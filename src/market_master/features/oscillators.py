@@ -26,11 +26,9 @@ def rsi_short(move: Array) -> Array:
 
 
 @feature(set="core", warmup=13, unit="share")
-def stochastic_k(high: Array, low: Array, close: Array) -> Array:
+def stochastic_k(log_high: Array, log_low: Array, log_close: Array) -> Array:
     """%K: where the close lies between lowest low (0) and highest high (1) of 14 bars; 0.5 when they are one."""
-    bottom = rolling.lowest(low, STOCHASTIC)
-    room = rolling.log_ratio(rolling.highest(high, STOCHASTIC), bottom)
-    return rolling.ratio(rolling.log_ratio(close, bottom), room, neutral=0.5)
+    return rolling.place(log_close, log_high, log_low, STOCHASTIC)
 
 
 @feature(set="core", warmup=15, unit="share")
@@ -51,7 +49,7 @@ def bollinger_position(move: Array, path_spread: Array) -> Array:
 @feature(set="core", warmup=20, unit="ratio")
 def bollinger_width(path_spread: Array, volatility: Array) -> Array:
     """Half-width of the 20-bar band over one bar's volatility: wide when moves add up, narrow when they cancel."""
-    return rolling.bounded(path_spread / volatility)
+    return path_spread / volatility
 
 
 @series(warmup=19)
@@ -59,11 +57,11 @@ def path_spread(move: Array) -> Array:
     """Standard deviation of the last 20 points of the log price without nights."""
     spread = np.full(len(move), np.nan)
     if len(move) >= BOLLINGER:
-        newest_first = sliding_window_view(move, BOLLINGER - 1)[1:, ::-1]
-        steps_back = np.cumsum(newest_first, axis=1)
-        level = steps_back.sum(axis=1, keepdims=True) / BOLLINGER
-        squares = ((steps_back - level) ** 2).sum(axis=1) + level[:, 0] ** 2
-        spread[BOLLINGER - 1 :] = np.sqrt(squares / BOLLINGER)
+        newest_first = sliding_window_view(move, BOLLINGER - 1)[1:, ::-1].T
+        steps_back = newest_first.cumsum(axis=0)
+        level = steps_back.sum(axis=0) / BOLLINGER
+        squares = (steps_back * steps_back).sum(axis=0) / BOLLINGER
+        spread[BOLLINGER - 1 :] = np.sqrt(squares - level * level)
     return spread
 
 

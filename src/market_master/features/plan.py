@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from market_master.domain.bars import Array, Bars
 from market_master.domain.errors import ContextMissing
-from market_master.features.marks import COLUMNS, MEMBERS, Node, node
+from market_master.domain.sessions import Ints
+from market_master.features import rolling
+from market_master.features.marks import COLUMNS, MEMBERS, REACH, Node, node
+from market_master.plugins import family
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,23 @@ class Plan:
     own: tuple[Node, ...]
     panel: tuple[Node, ...]
 
-    @property
-    def handed_over(self) -> tuple[str, ...]:
-        """Columns of single symbols that the panel needs."""
-        made = {step.name for step in self.own}
-        return tuple(sorted(made & {name for step in self.panel for name in step.inputs}))
+    @cached_property
+    def handed_over(self) -> tuple[Node, ...]:
+        """Steps of single symbols that the panel needs."""
+        asked = {name for step in self.panel for name in step.inputs}
+        return tuple(step for step in self.own if step.name in asked)
+
+    @cached_property
+    def lent(self) -> frozenset[str]:
+        """Features that other steps ask for."""
+        asked = {name for step in (*self.own, *self.panel) for name in step.inputs}
+        return frozenset(asked & set(family("features")))
+
+    @cached_property
+    def wanted(self) -> dict[int, Node]:
+        """The features that see one symbol, by their place among the names."""
+        made = {step.name: step for step in self.own}
+        return {number: made[name] for number, name in enumerate(self.names) if name in made}
 
 
 @lru_cache(maxsize=64)
@@ -40,23 +55,27 @@ def plan(names: tuple[str, ...]) -> Plan:
     return Plan(names, own, tuple(step for step in placed.values() if step.panel))
 
 
-def own_values(bars: Bars, rows: slice, steps: Sequence[Node]) -> dict[str, Array]:
-    """Every step of one or several whole symbols, by name.
+def own_values(bars: Bars, rows: slice, steps: Plan) -> dict[str, Array]:
+    """Every step of one or several whole symbols, by name; what lies before a step's warm-up is not to be used.
 
     Symbols lie behind each other in one array, so that many short ones cost little more than one: no value after its
-    warm-up looks back beyond it, and those before are blanked.
+    warm-up looks back beyond it.
     """
     values: dict[str, Array] = {name: column(bars, name)[rows] for name in COLUMNS}
-    one = bars.code[rows.start] == bars.code[rows.stop - 1]
     with np.errstate(all="ignore"):
-        for step in steps:
+        for step in steps.own:
             made = step.function(*[values[name] for name in step.inputs])
-            if step.warmup:
-                young = slice(step.warmup) if one else values["age"] < step.warmup
-                made = made.copy()
-                made[young] = np.nan
-            values[step.name] = made
+            values[step.name] = rolling.bounded(made) if step.name in steps.lent else made
     return values
+
+
+def finished(made: dict[str, Array], steps: Collection[Node], age: Ints) -> Array:
+    """Steps as rows of a matrix, blanked where a symbol has too few bars behind it."""
+    block = np.array([made[step.name] for step in steps])
+    young = np.flatnonzero(age < REACH)
+    early = age[young] < np.array([step.warmup for step in steps])[:, None]
+    block[:, young] = np.where(early, np.nan, block[:, young])
+    return block
 
 
 def batches(bars: Bars, most: int) -> Iterator[slice]:
@@ -69,9 +88,7 @@ def batches(bars: Bars, most: int) -> Iterator[slice]:
             begin = end
 
 
-def panel_values(
-    bars: Bars, steps: Sequence[Node], handed: dict[str, Array], members: NDArray[np.bool_]
-) -> dict[str, Array]:
+def panel_values(bars: Bars, steps: Plan, handed: dict[str, Array], members: NDArray[np.bool_]) -> dict[str, Array]:
     """Every panel step as a column over the bars; the axis of time is the union of the members' bars.
 
     A bar is NaN where no member has a bar at its time, or where fewer than `warmup` bars lie before it on the axis or
@@ -93,13 +110,13 @@ def panel_values(
     values: dict[str, Any] = {MEMBERS: members}
     found: dict[str, Array] = {}
     with np.errstate(all="ignore"):
-        for step in steps:
+        for step in steps.panel:
             for name in step.inputs:
                 if name not in values:
                     values[name] = np.full(shape, np.nan)
                     values[name][here] = (handed[name] if name in handed else column(bars, name))[on_axis]
             made = step.function(*[values[name] for name in step.inputs])
-            values[step.name] = made
+            values[step.name] = made = rolling.bounded(made) if step.name in family("features") else made
             found[step.name] = np.full(len(bars), np.nan)
             found[step.name][on_axis] = np.broadcast_to(made, shape)[here]
             found[step.name][behind < step.warmup] = np.nan

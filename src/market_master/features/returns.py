@@ -86,4 +86,4 @@ def autocorrelation(move: Array, power: Array) -> Array:
 
 
 def _scaled(returns: Array, volatility: Array) -> Array:
-    return rolling.bounded(returns / volatility)
+    return returns / volatility

@@ -18,13 +18,6 @@ STILL = 1e-6
 """log price; what moves less than a hundredth of a basis point stands still, and nothing is divided by less"""
 BOUND = 8.0
 """standard deviations; beyond it a feature says no more, so that one flash crash does not steer a linear model"""
-LONGEST_MOVE = 10.0
-"""log price; keeps squares and sums finite whatever prices are posted"""
-
-
-def log_ratio(above: Array, below: Array) -> Array:
-    """ln(above / below): from the ratio, so that equal prices give exactly 0 and the unit of the price cancels."""
-    return np.minimum(np.maximum(np.log(above / below), -LONGEST_MOVE), LONGEST_MOVE)
 
 
 def lag(values: Array, bars: int) -> Array:
@@ -37,11 +30,7 @@ def lag(values: Array, bars: int) -> Array:
 
 def weighted(values: Array, weights: Array) -> Array:
     """Weighted sum over the window that ends at each value; the first weight is the newest value's."""
-    result, reach = np.empty(len(values)), len(weights) - 1
-    result[:reach] = np.nan
-    if len(values) > reach:
-        result[reach:] = np.correlate(values, weights[::-1])
-    return result
+    return np.convolve(values, weights)[: len(values)]
 
 
 def mean(values: Array, window: int) -> Array:
@@ -62,6 +51,12 @@ def highest(values: Array, window: int) -> Array:
 def lowest(values: Array, window: int) -> Array:
     """Smallest of the last `window` values (no NaN may enter)."""
     return talib.MIN(values, window)
+
+
+def place(close: Array, high: Array, low: Array, window: int) -> Array:
+    """Where a log price stands between the lowest low (0) and the highest high (1) of a window; 0.5 when they are one."""
+    bottom = lowest(low, window)
+    return ratio(close - bottom, highest(high, window) - bottom, neutral=0.5)
 
 
 def ratio(part: Array, whole: Array, neutral: float, least: float = STILL) -> Array:

@@ -68,38 +68,36 @@ def aroon(high: Array, low: Array) -> Array:
 
 
 @feature(set="core", warmup=20, unit="sd")
-def drawdown(close: Array, high: Array, volatility: Array) -> Array:
+def drawdown(log_close: Array, log_high: Array, volatility: Array) -> Array:
     """How far below the high of the last 20 bars the close is (0 or less), in units of 20 bars' volatility."""
-    fall = rolling.log_ratio(close, rolling.highest(high, SWING))
-    return rolling.bounded(fall / (volatility * np.sqrt(SWING)))
+    fall = log_close - rolling.highest(log_high, SWING)
+    return fall / (volatility * np.sqrt(SWING))
 
 
 @feature(set="core", warmup=20, unit="sd")
-def rebound(close: Array, low: Array, volatility: Array) -> Array:
+def rebound(log_close: Array, log_low: Array, volatility: Array) -> Array:
     """How far above the low of the last 20 bars the close is (0 or more), in units of 20 bars' volatility."""
-    rise = rolling.log_ratio(close, rolling.lowest(low, SWING))
-    return rolling.bounded(rise / (volatility * np.sqrt(SWING)))
+    rise = log_close - rolling.lowest(log_low, SWING)
+    return rise / (volatility * np.sqrt(SWING))
 
 
 @feature(set="core", warmup=49, unit="share")
-def channel_position(high: Array, low: Array, close: Array) -> Array:
+def channel_position(log_high: Array, log_low: Array, log_close: Array) -> Array:
     """Where the close lies between the lowest low (0) and the highest high (1) of 50 bars; 0.5 when they are one."""
-    bottom = rolling.lowest(low, 50)
-    room = rolling.log_ratio(rolling.highest(high, 50), bottom)
-    return rolling.ratio(rolling.log_ratio(close, bottom), room, neutral=0.5)
+    return rolling.place(log_close, log_high, log_low, 50)
 
 
 @series(warmup=1)
-def climb(high: Array, overnight: Array) -> Array:
+def climb(log_high: Array, overnight: Array) -> Array:
     """How far the high went above the previous high, the night taken out."""
-    return rolling.log_ratio(high, rolling.lag(high, 1)) - overnight
+    return log_high - rolling.lag(log_high, 1) - overnight
 
 
 @series(warmup=1)
-def drop(low: Array, overnight: Array) -> Array:
+def drop(log_low: Array, overnight: Array) -> Array:
     """How far the low went below the previous low, the night taken out."""
-    return rolling.log_ratio(rolling.lag(low, 1), low) + overnight
+    return rolling.lag(log_low, 1) - log_low + overnight
 
 
 def _scaled(move: Array, weights: Array, volatility: Array) -> Array:
-    return rolling.bounded(rolling.weighted(move, weights) / volatility)
+    return rolling.weighted(move, weights) / volatility

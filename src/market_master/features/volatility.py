@@ -25,7 +25,7 @@ def volatility_trend(power: Array, power_long: Array) -> Array:
 @feature(set="core", warmup=19, unit="ratio")
 def range_ratio(bar_range: Array) -> Array:
     """High-low range of the newest bar over the mean of the last 20; 1 when nothing moved."""
-    return rolling.bounded(rolling.ratio(bar_range, rolling.mean(bar_range, 20), neutral=1.0))
+    return rolling.ratio(bar_range, rolling.mean(bar_range, 20), neutral=1.0)
 
 
 @feature(set="core", warmup=50, unit="ratio")
@@ -41,7 +41,7 @@ def range_volatility(bar_range: Array, power: Array) -> Array:
     1 when nothing moved.
     """
     parkinson = rolling.rms(bar_range, 20) / np.sqrt(4 * np.log(2))
-    return rolling.bounded(rolling.ratio(parkinson, np.sqrt(power), neutral=1.0))
+    return rolling.ratio(parkinson, np.sqrt(power), neutral=1.0)
 
 
 @feature(set="core", warmup=20, unit="share")
@@ -63,10 +63,10 @@ def evenness(move: Array, power: Array) -> Array:
 @feature(set="core", warmup=20, unit="ln")
 def volatility_level(volatility: Array) -> Array:
     """ln of the 20-bar volatility in per cent: after wild times the label's own memory of them fades."""
-    return rolling.bounded(np.log(volatility / PER_CENT))
+    return np.log(volatility / PER_CENT)
 
 
 @feature(set="core", warmup=59, unit="ln")
 def volatility_level_long(power_long: Array) -> Array:
     """ln of the 59-bar volatility in per cent."""
-    return rolling.bounded(np.log(np.maximum(np.sqrt(power_long), rolling.STILL) / PER_CENT))
+    return np.log(np.maximum(np.sqrt(power_long), rolling.STILL) / PER_CENT)

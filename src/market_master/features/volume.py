@@ -13,7 +13,7 @@ def volume_surprise(log_volume: Array, traded: Array) -> Array:
     """ln of the volume over its geometric mean of the 20 bars before; 0 where this bar, or those, had none."""
     known = rolling.lag(rolling.mean(traded, 20), 1)
     usual = rolling.ratio(rolling.lag(rolling.mean(log_volume, 20), 1), known, neutral=0.0, least=0.0)
-    return np.where((traded > 0) & (known > 0), rolling.bounded(log_volume - usual), 0.0)
+    return np.where((traded > 0) & (known > 0), log_volume - usual, 0.0)
 
 
 @feature(set="core", warmup=49, unit="ln")
@@ -22,7 +22,7 @@ def volume_trend(log_volume: Array, traded: Array) -> Array:
     recent, usual = rolling.mean(traded, 5), rolling.mean(traded, 50)
     now = rolling.ratio(rolling.mean(log_volume, 5), recent, neutral=0.0, least=0.0)
     before = rolling.ratio(rolling.mean(log_volume, 50), usual, neutral=0.0, least=0.0)
-    return np.where(recent > 0, rolling.bounded(now - before), 0.0)
+    return np.where(recent > 0, now - before, 0.0)
 
 
 @feature(set="core", warmup=20, unit="share")
@@ -34,7 +34,7 @@ def signed_volume(move: Array, volume: Array) -> Array:
 @feature(set="core", warmup=20, unit="sd")
 def volume_return(body_return: Array, volume_surprise: Array) -> Array:
     """Return of the newest bar times its volume surprise: a move with volume behind it against one without."""
-    return rolling.bounded(body_return * volume_surprise)
+    return body_return * volume_surprise
 
 
 @series(warmup=0)

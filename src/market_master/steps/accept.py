@@ -9,7 +9,7 @@ import numpy as np
 
 from market_master.domain.bars import OHLCV, Bars, violations
 from market_master.domain.errors import BadBars, ConfigError, TooFewBars
-from market_master.domain.sessions import Timetable, iso
+from market_master.domain.sessions import DAY, Schedule, Timetable, iso
 
 MOST_ROWS = 20
 """of the list of broken bars in an answer"""
@@ -38,15 +38,14 @@ def accept(
     ]
     exact = np.asarray(stamps, dtype=float)
     moments = np.floor(exact).astype(np.int64)
-    for at in np.flatnonzero(np.diff(exact) <= 0) + 1:
-        rows.append(
-            {"bar": int(at), "field": "timestamp", "rule": "timestamps must increase", "value": iso(moments[at])}
-        )
-    ends, off_grid = _ends(moments, exact, stamp, timetable)
-    for at in np.flatnonzero(off_grid):
+    for n in np.flatnonzero(exact[1:] <= exact[:-1]) + 1:
+        rows.append({"bar": int(n), "field": "timestamp", "rule": "timestamps must increase", "value": iso(moments[n])})
+    schedule = _schedule(moments, timetable)
+    at = _places(moments, stamp, schedule, timetable.interval) if schedule else np.full(len(moments), -1)
+    for n in np.flatnonzero((at < 0) | (exact != moments)):
         rule = f"must be the {stamp} of a {timetable.interval} bar of {timetable.calendar} ({timetable.grid} grid)"
-        rows.append({"bar": int(at), "field": "timestamp", "rule": rule, "value": iso(moments[at])})
-    if rows:
+        rows.append({"bar": int(n), "field": "timestamp", "rule": rule, "value": iso(moments[n])})
+    if rows or schedule is None:
         rows.sort(key=lambda row: (row["bar"], row["field"]))
         raise BadBars(
             f"{len({row['bar'] for row in rows})} of {len(exact)} bars of {symbol} break the bar contract; the first is bar "
@@ -54,24 +53,26 @@ def accept(
             rows=rows[:MOST_ROWS],
             broken=len(rows),
         )
-    closed = ends <= now
-    if not closed.any():
-        raise TooFewBars(f"None of the {len(ends)} bars of {symbol} has closed yet.", given=0)
-    series = {name: values[name][closed] for name in OHLCV}
-    return Bars.of(timetable, {symbol: {"bar_end": ends[closed], **series}})
+    closed = int(np.searchsorted(schedule.end[at], now, "right"))
+    if not closed:
+        raise TooFewBars(f"None of the {len(at)} bars of {symbol} has closed yet.", given=0)
+    kept = {name: values[name][:closed] for name in OHLCV}
+    return Bars.placed(timetable, (symbol,), [closed], schedule, at[:closed], kept)
 
 
-def _ends(moments: np.ndarray, exact: np.ndarray, stamp: str, timetable: Timetable) -> tuple[np.ndarray, np.ndarray]:
-    """Each stamp's bar_end, and which stamps are none of the calendar's."""
+def _schedule(moments: np.ndarray, timetable: Timetable) -> Schedule | None:
+    """The calendar's bars around the stamps; None when it knows nothing of such times."""
     try:
-        schedule = timetable.between(int(moments.min()), int(moments.max()))
+        return timetable.between(int(moments.min()), int(moments.max()))
     except ConfigError:
-        return moments, np.ones(len(moments), dtype=bool)
-    if timetable.interval == "1d" and stamp == "start":
-        at = np.where(moments % 86400 == 0, schedule.by_session(moments // 86400), schedule.by_start(moments))
-    else:
-        at = schedule.by_end(moments) if stamp == "end" else schedule.by_start(moments)
-    return schedule.end[np.maximum(at, 0)], (at < 0) | (exact != moments)
+        return None
+
+
+def _places(moments: np.ndarray, stamp: str, schedule: Schedule, interval: str) -> np.ndarray:
+    """Which bar of the calendar each stamp names, -1 for none."""
+    if interval == "1d" and stamp == "start":
+        return np.where(moments % DAY == 0, schedule.by_session(moments // DAY), schedule.by_start(moments))
+    return schedule.by_end(moments) if stamp == "end" else schedule.by_start(moments)
 
 
 def _plain(value: Any) -> float | str:
