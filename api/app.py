@@ -13,10 +13,11 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from structlog.tracebacks import ExceptionDictTransformer
 
 from api.access import Access, Refused
 from api.cache import cache_at
-from api.errors import PROBLEMS, answer, explain_errors, told
+from api.errors import PROBLEMS, Problem, answer, explain_errors, told
 from api.limits import Limits
 from api.middleware import Around
 from api.options import options
@@ -29,7 +30,7 @@ structlog.configure(
     processors=[
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),  # they may hold keys
         structlog.processors.JSONRenderer(),
     ],
     cache_logger_on_first_use=True,
@@ -92,12 +93,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 def _describe_bodies(app: FastAPI) -> None:
-    """Bodies are decoded by msgspec; what they look like stands in OpenAPI all the same."""
+    """Bodies are decoded by msgspec, and refusals are written by it; what they look like stands in OpenAPI all the same."""
     made = app.openapi
 
     def with_bodies() -> dict[str, Any]:
         schema = made()
-        schema["components"]["schemas"].update(COMPONENTS)
+        schema["components"]["schemas"].update(COMPONENTS, Problem=Problem.model_json_schema())
         return schema
 
     app.openapi = with_bodies  # type: ignore[method-assign]

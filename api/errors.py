@@ -54,7 +54,7 @@ def answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> R
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {PROBLEM_JSON: {}}, "description": text}
+    status: {"content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}, "description": text}
     for status, text in {
         401: "A key is needed, or the given one is not known or has expired.",
         403: "The key may not do this, or no key that may was ever configured.",

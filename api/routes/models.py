@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.serving import serving
 from market_master.domain.errors import NoChampion
-from market_master.domain.records import as_json
+from market_master.domain.records import JournalEntry, as_json
 from market_master.journal import journal_of
 from market_master.registry import bundle
 
 router = APIRouter(prefix="/models", tags=["models"])
+VersionNumber = Annotated[str, Path(examples=["1"])]
+
+
+class Version(BaseModel):
+    """A version of the registered model, and what was decided about it."""
+
+    version: str
+    created: int
+    """epoch milliseconds"""
+    run_id: str
+    outcome: str
+    aliases: list[str]
+
+
+class Model(Version):
+    """A version with its card, and the journal's entries about it."""
+
+    card: dict[str, Any]
+    journal: list[JournalEntry]
 
 
 @router.get("", responses={503: PROBLEMS[503]})
-def models(request: Request) -> list[dict[str, Any]]:
+def models(request: Request) -> list[Version]:
     """All versions, newest first, with aliases and outcomes."""
-    rows: list[dict[str, Any]] = serving(request).clerk.ask("all")
-    return rows
+    return [Version(**row) for row in serving(request).clerk.ask("all")]
 
 
 @router.get("/production", responses={404: PROBLEMS[404], 503: PROBLEMS[503]})
-def production(request: Request) -> dict[str, Any]:
+def production(request: Request) -> Model:
     """The version behind the alias `production`."""
     standing = serving(request).clerk.ask("production")
     if standing is None:
@@ -33,10 +52,10 @@ def production(request: Request) -> dict[str, Any]:
 
 
 @router.get("/{version}", responses={status: PROBLEMS[status] for status in (404, 422, 503)})
-def model(version: str, request: Request) -> dict[str, Any]:
+def model(version: VersionNumber, request: Request) -> Model:
     """A version's card, its place, and the journal's entries about it."""
     found = serving(request)
     loaded = bundle.read(found.clerk.ask("place", version))
     row = next(row for row in found.clerk.ask("all") if row["version"] == loaded.version)
     entries = [entry for entry in journal_of(found.options.home).entries() if entry.to_version == loaded.version]
-    return {**row, "card": as_json(loaded.card), "journal": as_json(entries)}
+    return Model.model_validate({**row, "card": as_json(loaded.card), "journal": as_json(entries)})

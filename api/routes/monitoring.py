@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
+from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.serving import serving
@@ -14,16 +13,38 @@ from market_master.steps import history
 router = APIRouter(tags=["monitoring"])
 
 
+class Drift(BaseModel):
+    """What a run's gate said of drift, as one of its rules."""
+
+    run_id: str
+    version: str | None
+    time: str
+    rule: str
+    passed: bool
+    severity: str
+    value: float | str | None
+    limit: float | str | None
+    reason: str
+
+
+class Report(BaseModel):
+    """An HTML report."""
+
+    name: str
+    bytes: int
+    written: str
+
+
 @router.get("/drift")
-def drift(request: Request) -> list[dict[str, Any]]:
+def drift(request: Request) -> list[Drift]:
     """What each gate run found of drift between training and hold-out, newest first; an empty list before the first."""
-    return history.drift(serving(request).options.home)
+    return [Drift(**row) for row in history.drift(serving(request).options.home)]
 
 
 @router.get("/reports")
-def reports(request: Request) -> list[dict[str, Any]]:
+def reports(request: Request) -> list[Report]:
     """The HTML reports there are, newest first."""
-    return history.reports(serving(request).options.home)
+    return [Report(**row) for row in history.reports(serving(request).options.home)]
 
 
 @router.get("/reports/{name}", response_class=FileResponse, responses={404: PROBLEMS[404], 422: PROBLEMS[422]})

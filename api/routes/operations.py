@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 
 from api.access import admin
@@ -22,6 +22,25 @@ class Reloaded(BaseModel):
     done: str
 
 
+class CacheStats(BaseModel):
+    """Where answers are kept, and how often one was found there."""
+
+    kind: str
+    hits: int
+    misses: int
+    entries: int | None = None
+    """in this process's memory"""
+    most: int | None = None
+    reachable: bool | None = None
+    """Redis"""
+
+
+class Dropped(BaseModel):
+    """How many answers were dropped."""
+
+    dropped: int
+
+
 @router.post("/models/reload", responses={503: PROBLEMS[503]}, dependencies=[Depends(admin)])
 def reload(request: Request) -> Reloaded:
     """Follow the alias now; a registry's webhook may call this."""
@@ -31,15 +50,15 @@ def reload(request: Request) -> Reloaded:
     return Reloaded(version=found.version, done=done)
 
 
-@router.get("/cache/stats")
-async def cache_stats(request: Request) -> dict[str, Any]:
+@router.get("/cache/stats", response_model_exclude_none=True)
+async def cache_stats(request: Request) -> CacheStats:
     """Where answers are kept, how many, and how often one was found."""
     cache: Cache = request.app.state.cache
-    return await cache.stats()
+    return CacheStats(**await cache.stats())
 
 
 @router.delete("/cache/{symbol}", responses={422: PROBLEMS[422]}, dependencies=[Depends(admin)])
-async def forget(symbol: str, request: Request) -> dict[str, int]:
+async def forget(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Dropped:
     """Drop every cached answer about a symbol."""
     cache: Cache = request.app.state.cache
-    return {"dropped": await cache.forget(symbol)}
+    return Dropped(dropped=await cache.forget(symbol))

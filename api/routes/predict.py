@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.cache import Cache, key_of
@@ -67,7 +67,7 @@ async def predict(request: Request) -> Response:
     responses={status: PROBLEMS[status] for status in (404, 422, 503)},
     response_model=Prediction,
 )
-async def predict_symbol(symbol: str, request: Request) -> Response:
+async def predict_symbol(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Response:
     """Predict from the newest stored bar of a symbol."""
     answer = served(request).prediction(symbol, store.now())
     ACTIONS.labels(answer.action).inc()

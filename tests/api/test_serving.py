@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from servers import in_process
 
 from api.app import create_app
 from market_master import store
@@ -241,6 +242,36 @@ def test_the_docs_need_nothing_from_outside(client: TestClient) -> None:
     assert "//" not in page.text.replace("<!-- ", "").split("<script src=")[1].split(">")[0]
     assert "https://" not in page.text
     assert client.get("/openapi.json").json()["paths"]
+
+
+def test_the_documented_parameters_work_when_pasted(trained_home: Path) -> None:
+    """Every route is answered with the parameters that /docs shows; only a report's name has to be looked up."""
+    with in_process(trained_home, MM_ADMIN_KEYS="ruler") as running:
+        for path, methods in running.get("/openapi.json").json()["paths"].items():
+            for method, route in methods.items():
+                examples = {
+                    p["name"]: p["schema"]["examples"][0]
+                    for p in route.get("parameters", [])
+                    if p["in"] == "path" and p["name"] != "name"
+                }
+                if "requestBody" in route or "{name}" in path:
+                    continue
+                answer = running.request(method, path.format(**examples), headers={"X-API-Key": "ruler"})
+                assert answer.status_code == 200, (path, answer.text)
+
+
+def test_every_answer_that_may_come_is_described(client: TestClient) -> None:
+    """Each route names the schema of its answer, and problem JSON for every refusal."""
+    openapi = client.get("/openapi.json").json()
+    assert {"Problem", "PredictRequest"} <= set(openapi["components"]["schemas"])
+    for path, methods in openapi["paths"].items():
+        for method, route in methods.items():
+            for status, said in route["responses"].items():
+                schemas = {kind: content.get("schema") for kind, content in said.get("content", {}).items()}
+                if status == "304" or (path in ("/metrics", "/reports/{name}") and status == "200"):
+                    continue
+                kind = "application/json" if status == "200" else "application/problem+json"
+                assert schemas[kind] not in (None, {}), (method, path, status)
 
 
 def test_the_documented_examples_work_when_pasted(client: TestClient) -> None:
