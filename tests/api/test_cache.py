@@ -7,9 +7,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 import redis
-from servers import free_port, in_process, newest_bars, wait_for
+from servers import free_port, in_process, newest_bars, on_a_port, wait_for
 
 from market_master import store
 
@@ -112,3 +113,21 @@ def test_workers_share_answers_through_redis_and_go_on_without_it(trained_home, 
                     assert again.json()["probabilities"] == first["probabilities"]
                 assert other.get("/cache/stats").json()["reachable"] is False
                 assert other.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 0}
+
+
+@pytest.mark.long
+def test_several_workers_are_one_server(trained_home, tmp_path):
+    """Two processes: the limit is one, the metrics are summed, the answers are the same and name the version."""
+    body = newest_bars(trained_home)
+    environ = {"MM_WORKERS": "2", "MM_READ_KEYS": "desk,prometheus", "MM_RATE_LIMIT": "60/hour"}
+    with running_redis(tmp_path) as (address, _), on_a_port(trained_home, MM_REDIS_URL=address, **environ) as port:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: httpx.get(f"{url}/ready", headers={"X-API-Key": "prometheus"}).status_code == 200)
+        answers = []
+        while not answers or answers[-1].status_code == 200:
+            answers.append(httpx.post(f"{url}/predict", json=body, headers={"X-API-Key": "desk"}))
+        assert (len(answers), answers[-1].status_code) == (61, 429)
+        assert len({answer.json()["probabilities"]["hold"] for answer in answers[:-1]}) == 1
+        assert {answer.headers["x-model-version"] for answer in answers} == {"1"}
+        page = httpx.get(f"{url}/metrics", headers={"X-API-Key": "prometheus"}).text
+        assert 'mm_request_seconds_count{route="/predict",status="200"} 60.0' in page

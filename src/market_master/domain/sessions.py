@@ -93,6 +93,7 @@ def hand_over(calendar: Mapping[str, Any]) -> None:
     _handed[calendar["name"]] = (first, last, sessions)
 
 
+@lru_cache(maxsize=4096)
 def iso(instant: int) -> str:
     """Epoch seconds as ISO 8601 in UTC, the one way instants are written."""
     return datetime.fromtimestamp(int(instant), UTC).isoformat().replace("+00:00", "Z")

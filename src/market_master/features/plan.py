@@ -17,6 +17,8 @@ from market_master.features import rolling
 from market_master.features.marks import COLUMNS, MEMBERS, REACH, Node, node
 from market_master.plugins import family
 
+WHOLE = slice(None)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -69,12 +71,13 @@ def own_values(bars: Bars, rows: slice, steps: Plan) -> dict[str, Array]:
     return values
 
 
-def finished(made: dict[str, Array], steps: Collection[Node], age: Ints) -> Array:
-    """Steps as rows of a matrix, blanked where a symbol has too few bars behind it."""
-    block = np.array([made[step.name] for step in steps])
+def finished(made: dict[str, Array], steps: Collection[Node], age: Ints, picked: slice | Ints = WHOLE) -> Array:
+    """Steps as rows of a matrix, of all bars or those picked, blanked where a symbol has too few bars behind it."""
+    block, age = np.array([made[step.name][picked] for step in steps]), age[picked]
     young = np.flatnonzero(age < REACH)
-    early = age[young] < np.array([step.warmup for step in steps])[:, None]
-    block[:, young] = np.where(early, np.nan, block[:, young])
+    if len(young):
+        early = age[young] < np.array([step.warmup for step in steps])[:, None]
+        block[:, young] = np.where(early, np.nan, block[:, young])
     return block
 
 

@@ -140,18 +140,17 @@ def predict_bars(
     card = champion.card
     for symbol in symbols:
         require_warmup(champion, len(bars.bar_end[bars.rows(symbol)]), symbol)
-    values = features.compute(bars, card.features, members=card.members)
     newest = np.array([bars.rows(symbol).stop - 1 for symbol in symbols])
-    incomplete = ~np.isfinite(values[newest]).all(axis=1)
+    order = newest.argsort()
+    values = features.compute(bars, card.features, members=card.members, only=newest[order])[order.argsort()]
+    incomplete = ~np.isfinite(values).all(axis=1)
     if incomplete.any():
         at = int(np.flatnonzero(incomplete)[0])
-        lacking = [
-            name for name, value in zip(card.features, values[newest[at]], strict=True) if not np.isfinite(value)
-        ]
+        lacking = [name for name, value in zip(card.features, values[at], strict=True) if not np.isfinite(value)]
         raise TooFewBars(
             f"{symbols[at]} has no value for {len(lacking)} features, the first '{lacking[0]}'; send more bars."
         )
-    inputs = model_inputs(values[newest], bars.symbols, bars.code[newest], card.symbols)
+    inputs = model_inputs(values, bars.symbols, bars.code[newest], card.symbols)
     probabilities = champion.calibration.apply(champion.model.graph.probabilities(inputs))
     rule = champion.settings.policy
     wanted = policy.act(probabilities, rule.rule, champion.calibration.cuts)

@@ -59,13 +59,13 @@ def write(folder: Path, series: Series) -> None:
     """Keep the newest bars of each symbol in the folder's file, in place of what it held."""
     symbols = sorted(series)
     tails = {s: {name: np.asarray(series[s][name])[-KEPT:] for name in COLUMNS} for s in symbols}
-    arrays = {name: np.concatenate([tails[s][name] for s in symbols]) for name in COLUMNS}
     buffer = io.BytesIO()
     np.savez(
         buffer,
         symbols=np.array(symbols, dtype=str),
         counts=np.array([len(tails[s]["bar_end"]) for s in symbols]),
-        **arrays,  # type: ignore[arg-type]
+        bar_end=np.concatenate([tails[s]["bar_end"] for s in symbols]),
+        values=np.array([np.concatenate([tails[s][name] for s in symbols]) for name in OHLCV]),
     )
     write_whole(folder / FILE, buffer.getvalue())
 
@@ -74,13 +74,13 @@ def read(folder: Path) -> dict[str, dict[str, NDArray]] | None:
     """What `write` kept, by symbol; None when there is no such file."""
     try:
         with np.load(folder / FILE, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in ("symbols", "counts", *COLUMNS)}
+            symbols, counts, bar_end, values = (kept[name] for name in ("symbols", "counts", "bar_end", "values"))
     except FileNotFoundError:
         return None
-    stops = np.cumsum(arrays["counts"])
+    columns, stops = dict(zip(COLUMNS, (bar_end, *values), strict=True)), np.cumsum(counts)
     return {
-        str(symbol): {name: arrays[name][stop - count : stop] for name in COLUMNS}
-        for symbol, count, stop in zip(arrays["symbols"], arrays["counts"], stops, strict=True)
+        symbol: {name: column[stop - count : stop] for name, column in columns.items()}
+        for symbol, count, stop in zip(symbols.tolist(), counts.tolist(), stops.tolist(), strict=True)
     }
 
 
