@@ -205,6 +205,28 @@ def promote(
     _answer(answer, show.document, as_document, debug)
 
 
+@app.command()
+def rollback(
+    by: By,
+    reason: Reason,
+    to: Annotated[str | None, typer.Option(help="An earlier champion; the one before this one, unless told.")] = None,
+    config_file: Config = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Put the champion before this one back behind `production`; nothing is trained.
+
+    Example: mm rollback --by anna --reason "serving errors since noon"
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.promote import roll_back
+
+        return as_json(roll_back(to, by, reason, _model(config_file), config.home()))
+
+    _answer(answer, show.document, as_document, debug)
+
+
 @data.command("check")
 def check(path: Path, config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
     """The quality report of a file or folder of bars: what would be kept, dropped, quarantined, and why.

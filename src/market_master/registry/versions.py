@@ -85,8 +85,12 @@ class Versions:
 
     def production(self) -> str | None:
         """The version behind `production`, None when the alias stands nowhere."""
+        return self.behind(PRODUCTION)
+
+    def behind(self, alias: str) -> str | None:
+        """The version behind an alias, None when it stands nowhere."""
         try:
-            return str(client(self.home).get_model_version_by_alias(self.name, PRODUCTION).version)
+            return str(client(self.home).get_model_version_by_alias(self.name, alias).version)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None

@@ -1,4 +1,4 @@
-"""Promote: the only place that moves the alias `production`, to the version that was judged, with the journal around it."""
+"""Promote and roll back: the only place that moves `production` and `previous`, with the journal around it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 from market_master.domain.errors import NotPromotable
 from market_master.domain.records import JournalEntry
 from market_master.journal import journal_of
-from market_master.registry.bundle import PRODUCTION
+from market_master.registry.bundle import PREVIOUS, PRODUCTION
 from market_master.registry.versions import Versions
 from market_master.steps.gate import Decision
+from market_master.steps.predict import verify
 from market_master.steps.register import commit
 
 PROMOTABLE = ("promoted", "provisional")
+ROLLED_BACK = "rolled_back"
+MOVES = (*PROMOTABLE, ROLLED_BACK)
 
 
 def promote(decision: Decision, model: str, home: Path) -> JournalEntry:
@@ -55,19 +58,48 @@ def promote_by_hand(version: str, by: str, reason: str, model: str, home: Path) 
     return _carry_out(version, decision.event, by, reason, model, home, facts)
 
 
+def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> JournalEntry:
+    """Put an earlier champion, `previous` unless told, back behind `production`; nothing is trained.
+
+    It is loaded and verified before anything moves. Raises NotPromotable when it never was in production, or is now, and
+    what `verify` raises when it can't be served by the code that runs.
+    """
+    versions, journal = Versions(home, model), journal_of(home)
+    mend(model, home)
+    standing = versions.production()
+    version = to or versions.behind(PREVIOUS)
+    if version is None:
+        raise NotPromotable(f"There is no version of {model} behind '{PREVIOUS}'; name one with --to.")
+    if version == standing:
+        raise NotPromotable(f"Version {version} of {model} is in production already; name another with --to.")
+    loaded = versions.load(version)
+    if not any(entry.event in MOVES and entry.to_version == version for entry in journal.entries()):
+        raise NotPromotable(f"Version {version} of {model} never was in production; `mm promote` is for a new one.")
+    verify(loaded)
+    facts: dict[str, Any] = {
+        "data_hash": loaded.card.data_hash,
+        "feature_fingerprint": loaded.card.fingerprint,
+        "code_commit": commit(),
+        "details": {"run_id": loaded.run_id},
+    }
+    return _carry_out(version, ROLLED_BACK, by, reason, model, home, facts)
+
+
 def mend(model: str, home: Path) -> JournalEntry | None:
-    """Finish the record of a promotion that a crash cut off; `production` itself tells whether the alias had moved."""
+    """Finish a move that a crash cut off; `production` itself tells whether it had moved, and `previous` follows it."""
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():
-        moves = [e for e in journal.entries() if e.event in ("intended", "recovered", *PROMOTABLE)]
+        moves = [e for e in journal.entries() if e.event in ("intended", "recovered", *MOVES)]
         if not moves or moves[-1].event != "intended":
             return None
         cut_off, standing = moves[-1], versions.production()
         arrived = standing == cut_off.to_version
+        if arrived:
+            _leave_behind(versions, cut_off.from_version, cut_off.to_version)
         entry = journal.write(
             "recovered",
             by="pipeline",
-            reason=f"A promotion of version {cut_off.to_version} was cut off; the alias stands at {standing}.",
+            reason=f"A move of 'production' to version {cut_off.to_version} was cut off; it stands at {standing}.",
             from_version=cut_off.from_version,
             to_version=standing,
         )
@@ -88,9 +120,17 @@ def _carry_out(
     with journal.locked():
         standing = versions.production()
         words: dict[str, Any] = {**facts, "by": by, "reason": reason, "from_version": standing, "to_version": version}
-        if outcome in PROMOTABLE:
+        if outcome in MOVES:
             journal.write("intended", **{**words, "details": {**facts.get("details", {}), "outcome": outcome}})
-        versions.decide(version, outcome)
-        if outcome in PROMOTABLE:
+        if outcome != ROLLED_BACK:
+            versions.decide(version, outcome)
+        if outcome in MOVES:
             versions.point(PRODUCTION, version)
+            _leave_behind(versions, standing, version)
         return journal.write(outcome, **words)
+
+
+def _leave_behind(versions: Versions, before: str | None, now: str | None) -> None:
+    """`previous` is the version that `production` came from."""
+    if before is not None and before != now:
+        versions.point(PREVIOUS, before)
