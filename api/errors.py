@@ -60,6 +60,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         403: "The key may not do this, or no key that may was ever configured.",
         404: "The store has no such symbol, the registry no such version, or there is no such report.",
         408: "The body did not arrive in time.",
+        409: "The version may not be put behind `production`, or there is none to go back to.",
         413: "The body is too large.",
         422: "The bars break the bar contract, are too few, or the request is not what the schema says.",
         429: "Too many requests; Retry-After tells how long to wait.",

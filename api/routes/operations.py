@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import admin
 from api.cache import Cache
 from api.errors import PROBLEMS
 from api.serving import serving
+from market_master.domain.records import JournalEntry
 
 router = APIRouter(tags=["operations"])
 
@@ -20,6 +21,19 @@ class Reloaded(BaseModel):
 
     version: str
     done: str
+
+
+class Rollback(BaseModel):
+    """Who goes back, why, and to which version."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"by": "anna", "reason": "serving errors since noon"}]}
+    )
+
+    by: str = Field(min_length=1, max_length=100)
+    reason: str = Field(min_length=1, max_length=1000)
+    to: str | None = Field(None, max_length=20)
+    """an earlier champion; the one before this one, unless told"""
 
 
 class CacheStats(BaseModel):
@@ -48,6 +62,19 @@ def reload(request: Request) -> Reloaded:
     done = found.refresh()
     found.champion()
     return Reloaded(version=found.version, done=done)
+
+
+@router.post(
+    "/models/rollback",
+    responses={status: PROBLEMS[status] for status in (404, 409, 422, 503)},
+    dependencies=[Depends(admin)],
+)
+def rollback(asked: Rollback, request: Request) -> JournalEntry:
+    """Put an earlier champion back behind `production`, verified first, and serve it at once; the journal's entry."""
+    found = serving(request)
+    entry: JournalEntry = found.clerk.call("market_master.steps.promote:roll_back", asked.to, asked.by, asked.reason)
+    found.refresh()
+    return entry
 
 
 @router.get("/cache/stats", response_model_exclude_none=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -98,6 +99,18 @@ class Journal:
 def journal_of(home: Path) -> Journal:
     """The journal of a home."""
     return Journal(home / "data" / "journal.jsonl")
+
+
+def commit() -> str | None:
+    """The commit of the running code, None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
 
 
 def _named(entry: JournalEntry) -> JournalEntry:

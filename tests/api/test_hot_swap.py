@@ -10,7 +10,9 @@ import httpx
 import pytest
 from servers import MODEL, another_version, in_process, newest_bars, on_a_port, own_copy, wait_for
 
+from market_master.journal import journal_of
 from market_master.registry.versions import Versions
+from market_master.steps.promote import promote_by_hand
 
 ADMIN = {"X-API-Key": "ruler"}
 
@@ -34,6 +36,25 @@ def test_the_alias_is_followed(altered, tmp_path):
         ready = running.get("/ready")
         assert (ready.json()["model"]["version"], ready.json()["note"]) == (second, "")
         assert running.get("/predict/S001").headers["x-model-version"] == second
+
+
+def test_an_admin_goes_back_to_the_champion_before(altered, tmp_path):
+    """The earlier one answers at once; the journal has the entry; who can't say why, or has nothing to go back to, is refused."""
+    wish = {"by": "anna", "reason": "serving errors since noon"}
+    with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
+        assert running.post("/models/rollback", json=wish).status_code == 401
+        nothing = running.post("/models/rollback", json=wish, headers=ADMIN)
+        assert (nothing.status_code, nothing.json()["title"]) == (409, "NotPromotable")
+        second = another_version(altered, tmp_path / "second")
+        journal_of(altered).write("promoted", by="gate", reason="better", to_version=second)
+        promote_by_hand(second, "anna", "better on the hold-out", MODEL, altered)
+        running.post("/models/reload", headers=ADMIN)
+        assert running.get("/health").headers["x-model-version"] == second
+        assert running.post("/models/rollback", json={"by": "anna"}, headers=ADMIN).status_code == 422
+        entry = running.post("/models/rollback", json=wish, headers=ADMIN).json()
+        assert (entry["event"], entry["from_version"], entry["to_version"]) == ("rolled_back", second, "1")
+        assert running.get("/predict/S001").headers["x-model-version"] == "1"
+    assert journal_of(altered).entries()[-1].id == entry["id"]
 
 
 def test_the_registry_is_the_one_the_server_was_started_with(trained_home, monkeypatch):

@@ -161,6 +161,7 @@ class JournalBroken(ModelError):
 
 
 class NotPromotable(ModelError):
-    """A version whose last decision is neither promoted nor provisional."""
+    """A version that may not be put behind `production`: it never passed the gate, or stands there already."""
 
     title = "NotPromotable"
+    status = 409

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,21 @@ class Clerk:
 
     def ask(self, question: str, *words: str, timeout: float = 60.0) -> Any:
         """What the method of `Versions` of that name answers. Raises what it raises, RegistryAway when none comes in time."""
+        return self._wait(_answer, (self._home, self._model, question, words), timeout)
+
+    def _wait(self, work: Callable[..., Any], given: tuple[Any, ...], timeout: float) -> Any:
         try:
-            return self._running().submit(_answer, self._home, self._model, question, words).result(timeout)
+            return self._running().submit(work, *given).result(timeout)
         except TooLate:
             self.close()
             raise RegistryAway(f"The registry gave no answer within {timeout:g} s.") from None
         except BrokenExecutor as error:
             self.close()
             raise RegistryAway(f"The process that asks the registry ended: {error}.") from error
+
+    def call(self, function: str, *words: str | None, timeout: float = 60.0) -> Any:
+        """What `package.module:function(*words, model, home)` returns there: a step that moves aliases."""
+        return self._wait(_called, (self._home, self._model, function, words), timeout)
 
     def close(self) -> None:
         """End the process."""
@@ -56,10 +65,20 @@ class Clerk:
 def _answer(home: Path, model: str, question: str, words: tuple[str, ...]) -> Any:
     from market_master.registry.versions import Versions
 
+    _require(home)
+    return getattr(Versions(home, model), question)(*words)
+
+
+def _called(home: Path, model: str, function: str, words: tuple[str | None, ...]) -> Any:
+    _require(home)
+    module, _, name = function.partition(":")
+    return getattr(import_module(module), name)(*words, model, home)
+
+
+def _require(home: Path) -> None:
     file = home / "mlruns" / "mlflow.db"
     if address.GIVEN_STORE is None and not file.exists():
         raise RegistryAway(f"There is no registry at {file}; `make run` makes one.")
-    return getattr(Versions(home, model), question)(*words)
 
 
 def _begin(given_store: str | None) -> None:

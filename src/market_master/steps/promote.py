@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from market_master.domain.errors import NotPromotable
 from market_master.domain.records import JournalEntry
-from market_master.journal import journal_of
+from market_master.journal import commit, journal_of
 from market_master.registry.bundle import PREVIOUS, PRODUCTION
 from market_master.registry.versions import Versions
-from market_master.steps.gate import Decision
 from market_master.steps.predict import verify
-from market_master.steps.register import commit
+
+if TYPE_CHECKING:
+    from market_master.steps.gate import Decision
 
 PROMOTABLE = ("promoted", "provisional")
 ROLLED_BACK = "rolled_back"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -13,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from market_master import charts, features, metrics
-from market_master.config import PROJECT_ROOT, Settings
+from market_master.config import Settings
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
 from market_master.domain.records import Scorecard
 from market_master.domain.sessions import calendar_of, iso
-from market_master.journal import journal_of
+from market_master.journal import commit, journal_of
 from market_master.registry.card import Card
 from market_master.registry.export import parity, to_onnx
 from market_master.registry.graph import Graph
@@ -111,17 +110,6 @@ def register(
         details={"run_id": run.id, "candidate": comparison.winner},
     )
     return version
-
-
-def commit() -> str | None:
-    """The commit of the running code, None outside a checkout."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()
 
 
 def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, settings: Settings, home: Path) -> None:
