@@ -19,6 +19,8 @@ SWAPS = Counter("mm_champion_swaps", "Champions taken into service, or refused",
 STALENESS = Gauge("mm_staleness_seconds", "Now minus the newest stored bar's end", multiprocess_mode="mostrecent")
 COVERAGE = Gauge("mm_index_coverage", "Share of the index weight with a fresh action", multiprocess_mode="mostrecent")
 
+LOG_LOST = Gauge("mm_log_lost", "Predictions that neither log nor disk could take", multiprocess_mode="livesum")
+
 
 def page() -> bytes:
     """All of them in Prometheus' text format; of all workers where PROMETHEUS_MULTIPROC_DIR is set."""

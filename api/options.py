@@ -32,6 +32,8 @@ class Options:
     """of one key, or of one address without a key; `off` for none"""
     redis: str | None = None
     """address of a Redis that several workers share for cached answers and rate limits"""
+    predictions: str = ""
+    """database of the prediction log"""
     poll_seconds: float = 2.0
     """between looks at the registry and the store"""
     body_seconds: float = 10.0
@@ -59,6 +61,7 @@ def options(environ: Mapping[str, str]) -> Options:
         origins=_words(environ.get("MM_CORS_ORIGINS")),
         rate=environ.get("MM_RATE_LIMIT") or Options.rate,
         redis=environ.get("MM_REDIS_URL") or None,
+        predictions=config.predictions_url(environ),
         poll_seconds=_number(environ, "MM_POLL_SECONDS", Options.poll_seconds),
         body_seconds=_number(environ, "MM_BODY_SECONDS", Options.body_seconds),
     )

@@ -9,13 +9,16 @@ from datetime import datetime
 import structlog
 from fastapi import Request
 
-from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, STALENESS, SWAPS
+from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, LOG_LOST, STALENESS, SWAPS
 from api.options import Options
 from market_master import store
 from market_master.domain.errors import MarketMasterError, NoChampion, RegistryAway
+from market_master.predictions import PredictionLog, Writer
 from market_master.registry import bundle
 from market_master.registry.bundle import Place
 from market_master.registry.clerk import Clerk
+from market_master.steps.predict import Witness
+from market_master.steps.record import Recorder
 from market_master.steps.serve import Served, take
 
 log = structlog.get_logger()
@@ -26,6 +29,9 @@ class Serving:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.log = PredictionLog(options.predictions)
+        self.writer: Writer | None = None
+        """of the prediction log, while the server runs"""
         self.clerk = Clerk(options.home, options.model)
         self.now: Served | None = None
         self.refusal: MarketMasterError = NoChampion("No champion has been loaded yet.")
@@ -33,8 +39,13 @@ class Serving:
         """why the version behind `production` is not the one that answers, or that the registry is away"""
         self._copies = options.home / "data" / "serving" / options.model
 
+    def posted(self) -> Witness | None:
+        """Who records an answer to posted bars."""
+        return Recorder(self.writer.put, "posted").witness() if self.writer else None
+
     def start(self) -> None:
         """Take the registry's champion, or while the registry is away the last verified one from its local copy."""
+        self.writer = Writer(self.log, self.options.home / "data" / "spill")
         self.refresh()
         if self.now is None and isinstance(self.refusal, RegistryAway):
             self._from_copy()
@@ -62,6 +73,12 @@ class Serving:
         self._swap(served, "")
         return f"Version {served.place.version} is served now."
 
+    def stop(self) -> None:
+        """Write what is waiting for the prediction log, and end the process that asks the registry."""
+        if self.writer:
+            self.writer.close()
+        self.clerk.close()
+
     @property
     def version(self) -> str:
         """The version that answers, '' for none."""
@@ -83,10 +100,14 @@ class Serving:
                 await asyncio.to_thread(self._measure, self.now)
 
     def _verified(self, place: Place) -> Served:
-        served = take(place, self.options.home, self.options.settings, store.now())
+        served = self._taken(place)
         with suppress(OSError):
             bundle.keep_copy(place, self._copies)
         return served
+
+    def _taken(self, place: Place) -> Served:
+        recorder = Recorder(self.writer.put, "stored") if self.writer else None
+        return take(place, self.options.home, self.options.settings, store.now(), recorder)
 
     def _from_copy(self) -> None:
         away = str(self.refusal)
@@ -94,7 +115,7 @@ class Serving:
             place = bundle.kept_copy(self._copies)
             if place is None:
                 raise NoChampion(f"{away} There is no local copy of a champion either.")
-            served = take(place, self.options.home, self.options.settings, store.now())
+            served = self._taken(place)
         except MarketMasterError as error:
             self.refusal = error
             return
@@ -111,6 +132,8 @@ class Serving:
         now, version = store.now(), served.place.version
         CHAMPION.set(float(version) if version.isdigit() else 0.0)
         CHAMPION_AGE.set(now - datetime.fromisoformat(served.champion.card.created).timestamp())
+        if self.writer:
+            LOG_LOST.set(self.writer.lost)
         with suppress(MarketMasterError):
             answered = served.answers(now)
             STALENESS.set(now - max(int(columns["bar_end"][-1]) for columns in answered.recent.series.values()))

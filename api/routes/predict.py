@@ -13,14 +13,14 @@ from api.cache import Cache, key_of
 from api.errors import PROBLEMS, Problem, told_of
 from api.metrics import ACTIONS
 from api.schemas import MANY, ONE, Bar, Columns, PredictRequest, body_of, columns
-from api.serving import served
+from api.serving import served, serving
 from market_master import store
 from market_master.config import PROJECT_ROOT
 from market_master.domain.bars import Bars
 from market_master.domain.errors import IntervalMismatch, MarketMasterError
 from market_master.domain.records import Prediction
 from market_master.steps.accept import accept
-from market_master.steps.predict import predict_posted
+from market_master.steps.predict import Witness, predict_posted
 from market_master.steps.serve import Served
 
 router = APIRouter(tags=["predict"])
@@ -56,7 +56,7 @@ async def predict(request: Request) -> Response:
     found = await cache.get(key)
     kept = msgspec.msgpack.decode(found, type=Kept) if found else None
     if kept is None or (kept.until is not None and now >= kept.until):
-        kept = answered(asked, sent, now)
+        kept = answered(asked, sent, now, serving(request).posted())
         await cache.put(key, msgspec.msgpack.encode(kept), (kept.until or now + 86400) - now)
     fresh = kept.body.replace(FRESH, AGE % (now - kept.as_of))
     return Response(fresh, media_type=JSON, headers={"X-Model-Version": asked.place.version})
@@ -85,12 +85,13 @@ async def predict_batch(request: Request) -> Response:
     asked, now = served(request), store.now()
     items = MANY.decode(await request.body()).items
     request_id = request.state.request_id
-    answers = await run_in_threadpool(lambda: [_one(asked, item, now, request_id) for item in items])
+    found = serving(request)
+    answers = await run_in_threadpool(lambda: [_one(asked, item, now, request_id, found.posted()) for item in items])
     return Response(msgspec.json.encode(answers), media_type=JSON)
 
 
-def answered(asked: Served, sent: PredictRequest, now: int) -> Kept:
-    """The answer to one request. Raises what is wrong with it."""
+def answered(asked: Served, sent: PredictRequest, now: int, seen: Witness | None = None) -> Kept:
+    """The answer to one request, which `seen` records. Raises what is wrong with it."""
     champion = asked.champion
     trained = champion.card.timetable["interval"]
     if sent.interval != trained:
@@ -100,14 +101,14 @@ def answered(asked: Served, sent: PredictRequest, now: int) -> Kept:
     bars, forming = _bars(asked, sent.symbol, sent.bars, sent.stamp, now)
     context = {name: _bars(asked, name, rows, sent.stamp, now)[0].series(name) for name, rows in sent.context.items()}
     newest = bars.newest
-    answer = predict_posted(champion, bars, sent.symbol, asked.market(), context=context, now=newest)
+    answer = predict_posted(champion, bars, sent.symbol, asked.market(), context=context, now=newest, seen=seen)
     ACTIONS.labels(answer.action).inc()
     return Kept(msgspec.json.encode(answer), newest, int(bars.next_end[-1]) if forming else None)
 
 
-def _one(asked: Served, item: msgspec.Raw, now: int, request_id: str) -> Any:
+def _one(asked: Served, item: msgspec.Raw, now: int, request_id: str, seen: Witness | None) -> Any:
     try:
-        kept = answered(asked, ONE.decode(item), now)
+        kept = answered(asked, ONE.decode(item), now, seen)
     except (MarketMasterError, msgspec.DecodeError) as error:
         return told_of(error, request_id)
     return msgspec.Raw(kept.body.replace(FRESH, AGE % (now - kept.as_of)))

@@ -217,6 +217,11 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("MM_HOME") or ".").absolute()
 
 
+def predictions_url(environ: Mapping[str, str] = os.environ) -> str:
+    """MM_PREDICTIONS_URL, the database of the prediction log; the home's own SQLite file unless set."""
+    return environ.get("MM_PREDICTIONS_URL") or f"sqlite:///{home(environ) / 'data' / 'predictions.db'}"
+
+
 def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from a YAML file (paths in it are relative to the project's root) and the environment.
 

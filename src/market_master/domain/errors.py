@@ -141,6 +141,12 @@ class RegistryAway(ModelError):
     title = "RegistryAway"
 
 
+class LogAway(ModelError):
+    """The prediction log can't be reached."""
+
+    title = "LogAway"
+
+
 class UnknownVersion(ModelError):
     """A version the registry does not have."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from market_master.registry.card import Card
 from market_master.store import Store
 
 Series = Mapping[str, Mapping[str, np.ndarray]]
+Witness = Callable[[list[Prediction], np.ndarray], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,21 +107,34 @@ def verify(version: ModelVersion) -> None:
 
 
 def predict_stored(
-    champion: Champion, store: BarSource, symbols: Sequence[str], *, now: int, asof: int | None = None
+    champion: Champion,
+    store: BarSource,
+    symbols: Sequence[str],
+    *,
+    now: int,
+    asof: int | None = None,
+    seen: Witness | None = None,
 ) -> list[Prediction]:
     """One prediction for each symbol from its newest stored bar (closed by `asof`, if given).
 
     Raises UnknownSymbol, TooFewBars, or StaleData when a live provider's bar is older than the policy allows.
     """
     window = read_window(champion, store, symbols, asof)
-    answered = predict_bars(champion, window, symbols, now=now)
+    answered = predict_bars(champion, window, symbols, now=now, seen=seen)
     for prediction, symbol in zip(answered, symbols, strict=True):
         require_fresh(champion, int(window.bar_end[window.rows(symbol)][-1]), now, prediction.symbol)
     return answered
 
 
 def predict_posted(
-    champion: Champion, posted: Bars, symbol: str, store: BarSource | None, *, context: Series, now: int
+    champion: Champion,
+    posted: Bars,
+    symbol: str,
+    store: BarSource | None,
+    *,
+    context: Series,
+    now: int,
+    seen: Witness | None = None,
 ) -> Prediction:
     """A prediction from bars a client sent; market features take the other symbols from `context`, else from the store.
 
@@ -130,13 +144,22 @@ def predict_posted(
     bars = posted.last(champion.card.warmup + 1)
     if champion.needs_market:
         bars = _with_market(champion, bars, symbol, store, context)
-    return predict_bars(champion, bars, [symbol], now=now, provider="posted")[0]
+    return predict_bars(champion, bars, [symbol], now=now, provider="posted", seen=seen)[0]
 
 
 def predict_bars(
-    champion: Champion, bars: Bars, symbols: Sequence[str], *, now: int, provider: str | None = None
+    champion: Champion,
+    bars: Bars,
+    symbols: Sequence[str],
+    *,
+    now: int,
+    provider: str | None = None,
+    seen: Witness | None = None,
 ) -> list[Prediction]:
-    """Predictions for the newest bar of some symbols, from bars that hold their warm-up (and the market, if needed)."""
+    """Predictions for the newest bar of some symbols, from bars that hold their warm-up (and the market, if needed).
+
+    `seen` is told of the predictions and of the model inputs behind them.
+    """
     card = champion.card
     for symbol in symbols:
         require_warmup(champion, len(bars.bar_end[bars.rows(symbol)]), symbol)
@@ -156,7 +179,7 @@ def predict_bars(
     wanted = policy.act(probabilities, rule.rule, champion.calibration.cuts)
     acted = policy.filter_confidence(wanted, probabilities, rule.min_confidence)
     scores = expected_score(probabilities)
-    return [
+    answered = [
         Prediction(
             symbol=symbol,
             action=Action(int(acted[n])).name,
@@ -172,6 +195,9 @@ def predict_bars(
         )
         for n, (symbol, row) in enumerate(zip(symbols, newest, strict=True))
     ]
+    if seen:
+        seen(answered, inputs)
+    return answered
 
 
 def read_window(champion: Champion, store: BarSource, symbols: Sequence[str], asof: int | None) -> Bars:

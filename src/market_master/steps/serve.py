@@ -22,6 +22,7 @@ from market_master.registry import bundle
 from market_master.registry.bundle import Place
 from market_master.steps.aggregate import index_signal
 from market_master.steps.predict import Champion, champion_of, predict_bars, predict_stored, require_fresh
+from market_master.steps.record import Recorder
 from market_master.store import Recent, Store
 
 T = TypeVar("T")
@@ -41,8 +42,8 @@ class Answered:
 class Served:
     """A verified champion, ready to answer about stored bars; threads may share it."""
 
-    def __init__(self, champion: Champion, store: Store, place: Place) -> None:
-        self.champion, self.store, self.place = champion, store, place
+    def __init__(self, champion: Champion, store: Store, place: Place, recorder: Recorder | None = None) -> None:
+        self.champion, self.store, self.place, self.recorder = champion, store, place, recorder
         self.key = (place.version, place.outcome)
         self._answered: Answered | None = None
         self._lock = threading.Lock()
@@ -92,6 +93,8 @@ class Served:
             predictions = self._all(recent, now)
             made = _try(lambda: index_signal(self.champion, recent, now=now, known=predictions))
             signal = made if isinstance(made, MarketMasterError) else _tagged(made)
+            if self.recorder and not isinstance(made, MarketMasterError):
+                self.recorder.signal(made)
             self._answered = Answered(recent, written, {**predictions}, signal)
             return self._answered
 
@@ -125,14 +128,18 @@ class Served:
         able = [s for s in recent.symbols() if len(recent.series[s]["bar_end"]) >= needed]
         if not able:
             return {}
-        found = _try(lambda: predict_bars(self.champion, recent.bars(last=needed), able, now=now))
+        seen = self.recorder.witness() if self.recorder else None
+        found = _try(lambda: predict_bars(self.champion, recent.bars(last=needed), able, now=now, seen=seen))
         return {} if isinstance(found, MarketMasterError) else dict(zip(able, found, strict=True))
 
 
-def take(place: Place, home: Path, settings: Settings | None, now: int) -> Served:
-    """A version, read, verified and warmed aside. Raises what `champion_of` raises; nothing is served by it yet."""
+def take(place: Place, home: Path, settings: Settings | None, now: int, recorder: Recorder | None = None) -> Served:
+    """A version, read, verified and warmed aside. Raises what `champion_of` raises; nothing is served by it yet.
+
+    What it says of stored bars goes to the `recorder`.
+    """
     champion = champion_of(bundle.read(place), settings)
-    served = Served(champion, champion.store(home), place)
+    served = Served(champion, champion.store(home), place, recorder)
     served.warm(now)
     return served
 

@@ -1,0 +1,152 @@
+"""The log itself: rows go in once by their key, outcomes are put beside them once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock
+from sqlalchemy import Engine, Table, bindparam, create_engine, event, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from market_master.domain.errors import ConfigError, LogAway
+from market_master.predictions.tables import predictions, signals
+
+Row = Mapping[str, Any]
+KEYS = ("model", "version", "symbol", "bar_end")
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class PredictionLog:
+    """Predictions and signals in a database; every method raises LogAway while it can't be reached."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is opened yet. Raises ConfigError for a URL that is none."""
+        try:
+            self._url = make_url(url)
+        except ArgumentError as error:
+            raise ConfigError(
+                f"'{url}' is no database URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME."
+            ) from error
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Add predictions; a key that is there already stays as it is."""
+        self._add(predictions, rows)
+
+    def write_signals(self, rows: Sequence[Row]) -> None:
+        """Add signals, in the same way."""
+        self._add(signals, rows)
+
+    def recent(self, limit: int, symbol: str | None = None) -> list[dict[str, Any]]:
+        """The newest predictions with their outcomes, newest bar first."""
+        query = select(predictions).order_by(predictions.c.bar_end.desc(), predictions.c.symbol).limit(limit)
+        return self._read(query if symbol is None else query.where(predictions.c.symbol == symbol))
+
+    def signals(self, limit: int) -> list[dict[str, Any]]:
+        """The newest signals, newest bar first."""
+        return self._read(select(signals).order_by(signals.c.bar_end.desc(), signals.c.made_at.desc()).limit(limit))
+
+    def unsettled(self, model: str, before: int) -> list[dict[str, Any]]:
+        """Predictions whose label's bar had closed by an instant and that have no outcome yet, oldest first."""
+        table = predictions.c
+        return self._read(
+            select(predictions)
+            .where(table.model == model, table.settled_at.is_(None), table.label_end <= before)
+            .order_by(table.bar_end)
+        )
+
+    def settle(self, outcomes: Collection[Row]) -> int:
+        """Put outcomes (key, outcome, outcome_return, settled_at) beside predictions that have none; returns how many."""
+        table, settled = predictions.c, 0
+        statement = (
+            update(predictions)
+            .where(*(table[key] == bindparam(f"of_{key}") for key in KEYS), table.settled_at.is_(None))
+            .values({name: bindparam(f"new_{name}") for name in ("outcome", "outcome_return", "settled_at")})
+        )
+        with self._asking() as engine, engine.begin() as connection:
+            for row in outcomes:
+                named = {f"of_{key}": row[key] for key in KEYS}
+                named |= {f"new_{name}": row[name] for name in ("outcome", "outcome_return", "settled_at")}
+                settled += connection.execute(statement, named).rowcount
+        return settled
+
+    def count(self) -> int:
+        """How many predictions there are."""
+        with self._asking() as engine, engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(predictions)).scalar_one())
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+
+    def _add(self, table: Table, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        with self._asking() as engine, engine.begin() as connection:
+            insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+            connection.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+    def _read(self, query: Any) -> list[dict[str, Any]]:
+        with self._asking() as engine, engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _asking(self) -> _Asking:
+        return _Asking(self)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        """The engine, with the newest schema behind it."""
+        file = self._url.database if self._url.get_backend_name() == "sqlite" else None
+        if file:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{file}.lock"):
+                return _upgraded(_sqlite(create_engine(self._url, connect_args={"timeout": 30})))
+        return _upgraded(create_engine(self._url, pool_pre_ping=True, connect_args={"connect_timeout": 5}))
+
+
+class _Asking:
+    """Turns what a database may raise into LogAway."""
+
+    def __init__(self, log: PredictionLog) -> None:
+        self._log = log
+
+    def __enter__(self) -> Engine:
+        try:
+            return self._log._engine
+        except (SQLAlchemyError, OSError) as error:
+            raise self._away(error) from error
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, (SQLAlchemyError, OSError)):
+            raise self._away(error) from error
+
+    def _away(self, error: BaseException) -> LogAway:
+        where = self._log._url.render_as_string(hide_password=True)
+        return LogAway(f"The prediction log {where} can't be used: {str(error).splitlines()[0]}.")
+
+
+def _upgraded(engine: Engine) -> Engine:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305119)")  # one process migrates at a time
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return engine
+
+
+def _sqlite(engine: Engine) -> Engine:
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    return engine

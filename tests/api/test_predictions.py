@@ -1,0 +1,62 @@
+"""What is served is logged: once by key, without delaying or failing an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from servers import MODEL, in_process, newest_bars, own_copy, wait_for
+
+from market_master import store
+from market_master.predictions import PredictionLog
+from market_master.steps.settle import settle
+
+
+@pytest.fixture
+def altered(trained_home: Path, home: Path) -> Path:
+    """A copy of the trained home."""
+    return own_copy(trained_home, home)
+
+
+def test_what_is_served_is_logged_once(altered: Path) -> None:
+    """Every constituent at the newest stored bar, the index signal, and bars that were posted; a repeat adds nothing."""
+    early = newest_bars(altered, count=64)
+    early["bars"] = early["bars"][:-3]
+    with in_process(altered) as running:
+        for _ in range(2):
+            answer = running.post("/predict", json=early).json()
+            running.get("/predict/S001")
+            running.get("/signal/index")
+        log = running.app.state.serving.log
+        symbols = len(running.get("/signal/index").json()["constituents"])
+        wait_for(lambda: log.count() == symbols + 1)
+        rows = running.get("/predictions/recent").json()
+        (mine,) = [row for row in rows if row["source"] == "posted"]
+        assert mine["probabilities"] == answer["probabilities"]
+        assert (mine["as_of"], mine["action"], mine["version"]) == (answer["as_of"], answer["action"], "1")
+        assert mine["outcome"] is None
+        assert len(running.get("/predictions/recent", params={"symbol": "S002"}).json()) == 1
+        assert running.get("/predictions/recent", params={"limit": 0}).status_code == 422
+        (signal,) = log.signals(10)
+        assert signal["signal"] == running.get("/signal/index").json()["signal"]
+    later = PredictionLog(f"sqlite:///{altered / 'data' / 'predictions.db'}")
+    assert settle(later, MODEL, altered, now=store.now())["settled"] == 1
+    later.close()
+    with in_process(altered) as running:
+        (mine,) = [row for row in running.get("/predictions/recent").json() if row["source"] == "posted"]
+        assert mine["outcome"] in answer["probabilities"]
+        assert mine["settled_at"] is not None
+
+
+def test_a_log_that_is_away_changes_no_answer(altered: Path) -> None:
+    """The route that reads it says so; predicting goes on, and what was predicted waits on disk."""
+    with in_process(altered, MM_PREDICTIONS_URL="postgresql+psycopg://mm:hidden@127.0.0.1:9/mm") as running:
+        assert running.post("/predict", json=newest_bars(altered)).status_code == 200
+        assert running.get("/signal/index").status_code == 200
+        away = running.get("/predictions/recent")
+        assert (away.status_code, away.json()["title"]) == (503, "LogAway")
+        assert "hidden" not in away.text
+        wait_for(lambda: any((altered / "data" / "spill").glob("*.jsonl")))
+    with in_process(altered) as running:
+        wait_for(lambda: running.app.state.serving.log.count() > 0)
+        assert not any((altered / "data" / "spill").glob("*.jsonl"))

@@ -1,0 +1,196 @@
+"""The prediction log: in once by key, outcomes once, nothing lost while the database is away, in SQLite and in PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from postgres import running_postgres
+from servers import MODEL, free_port, own_copy, wait_for
+
+from market_master import store
+from market_master.domain.errors import ConfigError, LogAway
+from market_master.predictions import PredictionLog, Writer, writer
+from market_master.registry.versions import Versions
+from market_master.steps.predict import load_champion, predict_stored
+from market_master.steps.record import prediction_row
+from market_master.steps.settle import settle
+
+URLS = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+
+
+@pytest.fixture
+def url(kind: str, tmp_path: Path) -> Iterator[str]:
+    """A database of that kind, empty."""
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'deep' / 'predictions.db'}"
+    else:
+        with running_postgres() as server:
+            yield server.url
+
+
+def row(symbol: str = "S001", bar_end: int = 3600, **changes: Any) -> dict[str, Any]:
+    """A prediction as the log keeps it."""
+    return {
+        "model": MODEL, "version": "1", "symbol": symbol, "bar_end": bar_end, "label_end": bar_end + 3600, "source": "posted",
+        "features_hash": "0" * 64, "strong_sell": 0.1, "sell": 0.2, "hold": 0.3, "buy": 0.25, "strong_buy": 0.15,
+        "action": "hold", "acted": True, "expected_score": 0.15, "confidence": 0.3, "latency_ms": 1.5, "made_at": 1.0, **changes,
+    }  # fmt: skip
+
+
+@URLS
+def test_a_prediction_goes_in_once_and_so_does_its_outcome(url: str) -> None:
+    """The first of a key stays, what is settled is settled, and only what has closed can be."""
+    log = PredictionLog(url)
+    log.write([row(), row("S002"), row(bar_end=7200)])
+    log.write([row(hold=0.9), row("S003")])
+    assert log.count() == 4
+    assert {r["hold"] for r in log.recent(10)} == {0.3}
+    assert [r["symbol"] for r in log.recent(2)] == ["S001", "S001"]
+    assert len(log.recent(10, "S002")) == 1
+    due = log.unsettled(MODEL, before=7200)
+    assert [(r["symbol"], r["bar_end"]) for r in due] == [("S001", 3600), ("S002", 3600), ("S003", 3600)]
+    told = [{**r, "outcome": "buy", "outcome_return": 0.01, "settled_at": 9.0} for r in due]
+    assert log.settle(told) == 3
+    assert log.settle([{**told[0], "outcome": "sell"}]) == 0
+    assert log.unsettled(MODEL, before=7200) == []
+    again = PredictionLog(url)
+    assert {r["outcome"] for r in again.recent(10)} == {"buy", None}
+    log.close()
+    again.close()
+
+
+def test_two_processes_may_open_an_empty_log_at_once(tmp_path: Path) -> None:
+    """One of them makes the tables, the other finds them."""
+    url = f"sqlite:///{tmp_path / 'predictions.db'}"
+    code = f"from market_master.predictions import PredictionLog; print(PredictionLog({url!r}).count())"
+    command = [sys.executable, "-c", code]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"}) for _ in range(2)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in both] == [b"0\n", b"0\n"]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite", ""])
+def test_a_url_that_is_none_is_a_config_error(url: str) -> None:
+    """Named, with the form it should have."""
+    with pytest.raises(ConfigError, match="sqlite:///"):
+        PredictionLog(url)
+
+
+def test_a_database_that_is_away_is_named_without_its_password() -> None:
+    """The refusal says where, and keeps the secret."""
+    with pytest.raises(LogAway, match=r"127\.0\.0\.1") as refused:
+        PredictionLog(f"postgresql+psycopg://mm:hidden@127.0.0.1:{free_port()}/mm").count()
+    assert "hidden" not in str(refused.value)
+
+
+def test_putting_does_not_wait(tmp_path: Path) -> None:
+    """A thousand rows are taken in no time, and stand in the log soon after."""
+    log = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}")
+    written = Writer(log, tmp_path / "spill")
+    begun = time.perf_counter()
+    for number in range(1000):
+        written.put("prediction", row(bar_end=3600 * number))
+    assert time.perf_counter() - begun < 0.5
+    written.close()
+    assert PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}").count() == 1000
+    assert written.lost == 0
+
+
+@pytest.mark.long
+def test_nothing_is_lost_while_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL is stopped and started again: what came meanwhile lies on disk, then in the log, once."""
+    monkeypatch.setattr(writer, "PATIENCE", 0.2)
+    with running_postgres() as server:
+        log, folder = PredictionLog(server.url), tmp_path / "spill"
+        written = Writer(log, folder)
+        written.put("prediction", row(bar_end=0))
+        wait_for(lambda: log.count() == 1)
+        server.stop()
+        for number in range(50):
+            written.put("prediction", row(bar_end=3600 * number))
+        wait_for(lambda: any(folder.glob("*.jsonl")))
+        written.put("prediction", row(bar_end=3600 * 50))
+        server.start()
+        wait_for(lambda: not any(folder.glob("*.jsonl")))
+        wait_for(lambda: log.count() == 51)
+        written.close()
+        assert written.lost == 0
+
+
+def test_what_a_dead_process_left_is_written_first(tmp_path: Path) -> None:
+    """Its spilled rows are taken over, but for a line the crash cut off; a living process keeps its own."""
+    log = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}")
+    folder = tmp_path / "spill"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    folder.mkdir()
+    lines = "".join(f"{writer.line('prediction', row(bar_end=3600 * n))}\n" for n in range(3))
+    (folder / f"{gone.pid}.jsonl").write_text(lines + lines[:40])
+    (folder / f"{os.getppid()}.jsonl").write_text(lines.replace("S001", "S009"))
+    Writer(log, folder).close()
+    log = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}")
+    assert {r["symbol"] for r in log.recent(10)} == {"S001"}
+    assert log.count() == 3
+    assert [file.stem for file in folder.glob("*.jsonl")] == [str(os.getppid())]
+
+
+def test_a_full_disk_loses_nothing_that_fits_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither log nor spill can be written for a while; when the log can again, all of it is there."""
+    monkeypatch.setattr(writer, "PATIENCE", 0.1)
+    log = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}")
+    log.count()
+    away = {"now": True}
+    plain = log.write
+    monkeypatch.setattr(log, "write", lambda rows: _full() if away["now"] and rows else plain(rows))
+    (tmp_path / "spill").write_text("a file where the folder should be")
+    written = Writer(log, tmp_path / "spill")
+    for number in range(20):
+        written.put("prediction", row(bar_end=3600 * number))
+    time.sleep(0.5)
+    assert log.count() == 0
+    away["now"] = False
+    wait_for(lambda: log.count() == 20)
+    written.close()
+    assert written.lost == 0
+
+
+def _full() -> None:
+    raise LogAway("The prediction log can't be used: database or disk is full.")
+
+
+def test_outcomes_are_those_of_the_label(trained_home: Path, home: Path) -> None:
+    """A prediction made bars ago is settled with the label of its row; the newest waits; what is settled stays."""
+    own_copy(trained_home, home)
+    champion = load_champion(home, MODEL)
+    held, symbols = champion.store(home), sorted(champion.card.symbols)[:3]
+    bars = held.bars((symbols[0],), last=5)
+    log = PredictionLog(f"sqlite:///{home / 'data' / 'predictions.db'}")
+    for end in bars.bar_end.tolist():
+        rows: list[dict[str, Any]] = []
+        predict_stored(
+            champion, held, symbols, now=end, asof=end,
+            seen=lambda told, inputs, rows=rows: rows.extend(
+                prediction_row(p, x, source="stored", made_at=1.0, latency_ms=1.0) for p, x in zip(told, inputs, strict=True)
+            ),
+        )  # fmt: skip
+        log.write(rows)
+    assert log.count() == 15
+    told = settle(log, MODEL, home, now=store.now())
+    assert told == {"settled": 12, "without_outcome": told["without_outcome"], "waiting": 3}
+    assert settle(log, MODEL, home, now=store.now())["settled"] == 0
+    assert Versions(home, MODEL).production() == "1"
+    for one in log.recent(15):
+        if one["outcome_return"] is None:
+            continue
+        after = held.bars((one["symbol"],))
+        at = after.bar_end.tolist().index(one["bar_end"])
+        assert one["outcome_return"] == pytest.approx(float(np.log(after.close[at + 1] / after.open[at + 1])))
