@@ -60,9 +60,18 @@ class BatchRequest(msgspec.Struct, forbid_unknown_fields=True):
     items: Annotated[list[msgspec.Raw], Meta(max_length=MOST_ITEMS)]
 
 
+class RollbackRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Who goes back, why, and to which earlier champion: the one before this one, unless told."""
+
+    by: Annotated[str, Meta(min_length=1, max_length=100)]
+    reason: Annotated[str, Meta(min_length=1, max_length=1000)]
+    to: Annotated[str, Meta(max_length=20)] | None = None
+
+
 ONE, MANY = msgspec.json.Decoder(PredictRequest), msgspec.json.Decoder(BatchRequest)
+ROLLBACK = msgspec.json.Decoder(RollbackRequest)
 REF = "#/components/schemas/{name}"
-_, COMPONENTS = msgspec.json.schema_components([PredictRequest, BatchRequest], ref_template=REF)
+_, COMPONENTS = msgspec.json.schema_components([PredictRequest, BatchRequest, RollbackRequest], ref_template=REF)
 
 
 def body_of(name: str, examples: dict[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from api.access import admin
 from api.cache import Cache
 from api.errors import PROBLEMS
+from api.schemas import ROLLBACK, body_of
 from api.serving import serving
 from market_master.domain.records import JournalEntry
 
 router = APIRouter(tags=["operations"])
+WISH = {"back to the champion before": {"value": {"by": "anna", "reason": "serving errors since noon"}}}
 
 
 class Reloaded(BaseModel):
@@ -21,19 +24,6 @@ class Reloaded(BaseModel):
 
     version: str
     done: str
-
-
-class Rollback(BaseModel):
-    """Who goes back, why, and to which version."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"by": "anna", "reason": "serving errors since noon"}]}
-    )
-
-    by: str = Field(min_length=1, max_length=100)
-    reason: str = Field(min_length=1, max_length=1000)
-    to: str | None = Field(None, max_length=20)
-    """an earlier champion; the one before this one, unless told"""
 
 
 class CacheStats(BaseModel):
@@ -66,15 +56,22 @@ def reload(request: Request) -> Reloaded:
 
 @router.post(
     "/models/rollback",
-    responses={status: PROBLEMS[status] for status in (404, 409, 422, 503)},
+    responses={status: PROBLEMS[status] for status in (404, 408, 409, 413, 422, 503)},
     dependencies=[Depends(admin)],
+    response_model=JournalEntry,
+    openapi_extra=body_of("RollbackRequest", WISH),
 )
-def rollback(asked: Rollback, request: Request) -> JournalEntry:
+async def rollback(request: Request) -> JournalEntry:
     """Put an earlier champion back behind `production`, verified first, and serve it at once; the journal's entry."""
-    found = serving(request)
-    entry: JournalEntry = found.clerk.call("market_master.steps.promote:roll_back", asked.to, asked.by, asked.reason)
-    found.refresh()
-    return entry
+    asked, found = ROLLBACK.decode(await request.body()), serving(request)
+
+    def done() -> JournalEntry:
+        words = (asked.to, asked.by, asked.reason)
+        entry: JournalEntry = found.clerk.call("market_master.steps.promote:roll_back", *words)
+        found.refresh()
+        return entry
+
+    return await run_in_threadpool(done)
 
 
 @router.get("/cache/stats", response_model_exclude_none=True)

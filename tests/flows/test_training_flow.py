@@ -43,3 +43,25 @@ def test_a_failed_step_fails_the_flow_and_is_named(home: Path) -> None:
         training(settings_of("test", MM_PROVIDER__SESSIONS="10"))
     assert "The step 'label' failed." in caught.value.__notes__
     assert not (home / "data" / "journal.jsonl").exists()
+
+
+@pytest.mark.usefixtures("home")
+def test_the_signal_flow_says_what_it_did() -> None:
+    """After a training run the bar is signalled once; the next run is skipped with a word, and the artifact says so."""
+    from datetime import UTC, datetime
+
+    from prefect.client.orchestration import get_client
+
+    from flows.signal import backfill, signal
+    from flows.training import training
+
+    settings = settings_of("test", MM_CANDIDATES="[logistic]")
+    training(settings)
+    first, second = signal(settings), signal(settings)
+    assert (first.status, second.status) == ("signalled", "skipped")
+    end = datetime.fromisoformat(str(first.bar_end))
+    assert [one.status for one in backfill(settings, end, end)] == ["skipped"]
+    assert signal(settings, datetime(2025, 1, 2, 15, 30, tzinfo=UTC)).reason.startswith("The run is late")
+    with get_client(sync_client=True) as client:
+        found = [artifact.data for artifact in client.read_artifacts() if artifact.key == "signal"]
+    assert any("already" in str(text) for text in found)

@@ -52,6 +52,17 @@ class PredictionLog:
         """The newest signals, newest bar first."""
         return self._read(select(signals).order_by(signals.c.bar_end.desc(), signals.c.made_at.desc()).limit(limit))
 
+    def signal_at(self, model: str, index: str, bar_end: int) -> dict[str, Any] | None:
+        """The first signal of an index at a bar, whichever version made it; None when there is none."""
+        table = signals.c
+        found = self._read(
+            select(signals)
+            .where(table.model == model, table.index_name == index, table.bar_end == bar_end)
+            .order_by(table.made_at)
+            .limit(1)
+        )
+        return found[0] if found else None
+
     def unsettled(self, model: str, before: int) -> list[dict[str, Any]]:
         """Predictions whose label's bar had closed by an instant and that have no outcome yet, oldest first."""
         table = predictions.c

@@ -9,7 +9,15 @@ from market_master.domain.actions import Action
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
 from market_master.domain.sessions import iso
-from market_master.steps.predict import BarSource, Champion, predict_bars, read_window, require_fresh, require_warmup
+from market_master.steps.predict import (
+    BarSource,
+    Champion,
+    Witness,
+    predict_bars,
+    read_window,
+    require_fresh,
+    require_warmup,
+)
 from market_master.weights import Weights
 
 LOW_SHARE = 0.80
@@ -22,10 +30,12 @@ def index_signal(
     now: int,
     asof: int | None = None,
     known: Mapping[str, Prediction] | None = None,
+    seen: Witness | None = None,
 ) -> IndexSignal:
     """The index's signal for the bar after the newest one (or the newest closed by `asof`).
 
-    `known` are predictions that were made already of the newest bars in this store. A constituent counts only with a bar
+    `known` are predictions that were made already of the newest bars in this store; `seen` is told of those that are
+    made here. A constituent counts only with a bar
     that ends at that very instant. Raises StaleData, LowCoverage, NoBars.
     """
     universe = champion.settings.universe
@@ -51,7 +61,7 @@ def index_signal(
     if known and all(symbol in known for symbol in fresh):
         answers = [known[symbol] for symbol in fresh]
     else:
-        answers = predict_bars(champion, window, fresh, now=now) if fresh else []
+        answers = predict_bars(champion, window, fresh, now=now, seen=seen) if fresh else []
     return combine(champion, answers, table, reasons)
 
 

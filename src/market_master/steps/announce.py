@@ -1,0 +1,105 @@
+"""Announce: the scheduled signal. Each bar has exactly one signal in the log, or one stated reason why it has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from market_master.config import Settings
+from market_master.domain.errors import LowCoverage, NoBars, StaleData
+from market_master.domain.records import IndexSignal
+from market_master.domain.sessions import DAY, iso
+from market_master.predictions import PredictionLog, Writer
+from market_master.steps.aggregate import index_signal
+from market_master.steps.fetch import fetch
+from market_master.steps.predict import Champion, load_champion
+from market_master.steps.record import Recorder
+from market_master.steps.settle import settle
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What a scheduled run came to: a signal, or the reason why there is none."""
+
+    status: Literal["signalled", "skipped"]
+    bar_end: str | None
+    """of the bar that the run was for"""
+    reason: str
+    signal: IndexSignal | None = None
+    settled: int = 0
+    """earlier predictions whose outcome is known now"""
+
+
+def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, asof: int | None = None) -> Announced:
+    """Fetch, settle what has closed, and make and log the index's signal of the newest closed bar.
+
+    `asof` is the bar the run was scheduled for: when a later one has closed, or it has its signal, the run is skipped and
+    says so. One run at a time. Raises NoChampion and what fetching raises.
+    """
+    try:
+        with FileLock(home / "data" / "signal.lock", timeout=0):
+            champion = load_champion(home, settings.registry.model)
+            bar = _newest_closed(champion, home, now)
+            if asof is not None and bar is not None and asof < bar:
+                return Announced("skipped", iso(asof), f"The run is late: the bar that ends {iso(bar)} has closed too.")
+            if bar is not None and _signalled(log, champion, bar):
+                return Announced("skipped", iso(bar), f"The bar that ends {iso(bar)} has its signal already.")
+            fetch(settings, home, now)
+            settled = settle(log, champion.ref.name, home, now=now)["settled"]
+            bar = _newest_closed(champion, home, now) if bar is None or not champion.card.live else bar
+            return _made(champion, home, log, bar, now, "scheduled", settled)
+    except Timeout:
+        return Announced("skipped", None if asof is None else iso(asof), "Another run is making the signal now.")
+
+
+def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, last: int, now: int) -> list[Announced]:
+    """Signals of the bars that ended in a span and have none, in order, marked as backfilled; from stored bars only."""
+    with FileLock(home / "data" / "signal.lock", timeout=600):
+        champion = load_champion(home, settings.registry.model)
+        schedule = champion.card.times.between(first, last)
+        ends = schedule.end[(schedule.end >= first) & (schedule.end <= min(last, now))]
+        return [
+            Announced("skipped", iso(end), f"The bar that ends {iso(end)} has its signal already.")
+            if _signalled(log, champion, end)
+            else _made(champion, home, log, end, end, "backfilled", 0)
+            for end in ends.tolist()
+        ]
+
+
+def _newest_closed(champion: Champion, home: Path, now: int) -> int | None:
+    """End of the newest bar: by the calendar where the provider is live, else by the store; None where there is none."""
+    if champion.card.live:
+        schedule = champion.card.times.between(now - 15 * DAY, now)
+        return int(schedule.end[np.searchsorted(schedule.end, now, "right") - 1])
+    try:
+        return max(int(columns["bar_end"][-1]) for columns in champion.store(home).recent().series.values())
+    except NoBars:
+        return None
+
+
+def _signalled(log: PredictionLog, champion: Champion, bar: int) -> bool:
+    return log.signal_at(champion.ref.name, champion.settings.universe.index, bar) is not None
+
+
+def _made(
+    champion: Champion, home: Path, log: PredictionLog, bar: int | None, now: int, source: str, settled: int
+) -> Announced:
+    told = None if bar is None else iso(bar)
+    writer = Writer(log, home / "data" / "spill")
+    try:
+        recorder = Recorder(writer.put, source)
+        try:
+            signal = index_signal(champion, champion.store(home), now=now, asof=bar, seen=recorder.witness())
+        except (NoBars, StaleData, LowCoverage) as error:
+            return Announced("skipped", told, f"{error.title}: {error}", settled=settled)
+        if told is not None and signal.as_of != told:
+            reason = f"The store has no bar that ends {told}; its newest ended {signal.as_of}."
+            return Announced("skipped", told, reason, settled=settled)
+        recorder.signal(signal)
+    finally:
+        writer.close()
+    return Announced("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.", signal, settled)

@@ -1,0 +1,97 @@
+"""The scheduled signal: each bar has exactly one, or one stated reason; late, doubled and simultaneous runs are skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from servers import MODEL, own_copy
+from trained import settings_of
+
+from market_master import config, store
+from market_master.domain.sessions import iso
+from market_master.predictions import PredictionLog
+from market_master.steps.aggregate import index_signal
+from market_master.steps.announce import announce, backfill
+from market_master.steps.predict import load_champion
+
+
+@pytest.fixture
+def altered(trained_home: Path, home: Path) -> Path:
+    """A copy of the trained home."""
+    return own_copy(trained_home, home)
+
+
+@pytest.fixture
+def log(altered: Path) -> Iterator[PredictionLog]:
+    """Its prediction log."""
+    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
+    yield found
+    found.close()
+
+
+def _newest(home: Path) -> list[int]:
+    champion = load_champion(home, MODEL)
+    bars = champion.store(home).bars((champion.card.symbols[0],), last=6)
+    return bars.bar_end.tolist()
+
+
+def test_a_bar_is_signalled_once(altered: Path, log: PredictionLog) -> None:
+    """The first run signals and logs every constituent; a second one says that it is done."""
+    settings, now = settings_of("test"), store.now()
+    told = announce(settings, altered, log, now=now)
+    assert told.status == "signalled"
+    assert told.signal is not None
+    assert told.bar_end == iso(_newest(altered)[-1])
+    assert log.count() == len(told.signal.constituents)
+    again = announce(settings, altered, log, now=now)
+    assert (again.status, again.signal) == ("skipped", None)
+    assert "already" in again.reason
+    assert len(log.signals(10)) == 1
+
+
+def test_a_late_run_is_skipped_with_a_word(altered: Path, log: PredictionLog) -> None:
+    """A run for a bar after which another has closed makes no signal, and names both."""
+    ends = _newest(altered)
+    told = announce(settings_of("test"), altered, log, now=store.now(), asof=ends[-2])
+    assert (told.status, told.bar_end) == ("skipped", iso(ends[-2]))
+    assert iso(ends[-1]) in told.reason
+    assert log.signals(10) == []
+
+
+def test_one_run_at_a_time(altered: Path, log: PredictionLog) -> None:
+    """While one makes the signal another leaves it to that one."""
+    with FileLock(altered / "data" / "signal.lock"):
+        told = announce(settings_of("test"), altered, log, now=store.now())
+    assert (told.status, told.reason) == ("skipped", "Another run is making the signal now.")
+
+
+def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: PredictionLog) -> None:
+    """Every bar of the span has one signal: what was there stays, what was not is made from the bars known then."""
+    settings, now, ends = settings_of("test"), store.now(), _newest(altered)
+    announce(settings, altered, log, now=now)
+    told = backfill(settings, altered, log, first=ends[0], last=ends[-1], now=now)
+    assert [one.bar_end for one in told] == [iso(end) for end in ends]
+    assert [one.status for one in told] == ["signalled"] * 5 + ["skipped"]
+    kept = {row["bar_end"]: row for row in log.signals(10)}
+    assert sorted(kept) == ends
+    assert {row["source"] for row in kept.values()} == {"scheduled", "backfilled"}
+    champion = load_champion(altered, MODEL)
+    for one in told[:5]:
+        assert one.signal is not None
+        at = ends[told.index(one)]
+        assert one.signal == index_signal(champion, champion.store(altered), now=at, asof=at)
+    after = announce(settings, altered, log, now=now)
+    assert after.status == "skipped"
+
+
+def test_earlier_predictions_are_settled_on_the_way(altered: Path, log: PredictionLog) -> None:
+    """A run that fetches puts outcomes beside what was predicted before."""
+    ends = _newest(altered)
+    settings, now = settings_of("test"), store.now()
+    backfill(settings, altered, log, first=ends[2], last=ends[3], now=now)
+    told = announce(settings, altered, log, now=now)
+    assert told.settled == sum(row["settled_at"] is not None for row in log.recent(1000))
+    assert told.settled > 0
