@@ -12,12 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from postgres import running_postgres
 from servers import MODEL, free_port, own_copy, wait_for
+from sqlalchemy import create_engine
 
 from market_master import store
 from market_master.domain.errors import ConfigError, LogAway
 from market_master.predictions import PredictionLog, Writer, writer
+from market_master.predictions.tables import metadata
 from market_master.registry.versions import Versions
 from market_master.steps.predict import load_champion, predict_stored
 from market_master.steps.record import prediction_row
@@ -65,6 +69,19 @@ def test_a_prediction_goes_in_once_and_so_does_its_outcome(url: str) -> None:
     assert {r["outcome"] for r in again.recent(10)} == {"buy", None}
     log.close()
     again.close()
+
+
+@URLS
+def test_the_migrations_make_the_tables_that_the_code_speaks_of(url: str) -> None:
+    """Whoever alters a table and forgets the migration, or the other way round, is told the difference."""
+    log = PredictionLog(url)
+    log.count()
+    log.close()
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        ours = {"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
+        assert compare_metadata(MigrationContext.configure(connection, opts=ours), metadata) == []
+    engine.dispose()
 
 
 def test_two_processes_may_open_an_empty_log_at_once(tmp_path: Path) -> None:

@@ -99,6 +99,11 @@ def iso(instant: int) -> str:
     return datetime.fromtimestamp(int(instant), UTC).isoformat().replace("+00:00", "Z")
 
 
+def instant(text: str) -> int:
+    """The epoch seconds that `iso` wrote."""
+    return int(datetime.fromisoformat(text).timestamp())
+
+
 def exchange_zone(calendar: str) -> str:
     """The time zone on the exchange's own clock. Raises ConfigError for an unknown calendar."""
     from exchange_calendars import get_calendar

@@ -32,6 +32,8 @@ class Node:
     inputs: tuple[str, ...]
     warmup: int
     panel: bool
+    feature: bool
+    """a column of the model's, and so bounded; else a shared series"""
 
 
 _series: dict[str, Node] = {}
@@ -80,7 +82,7 @@ def node(name: str) -> Node:
     if name in _series:
         return _series[name]
     found = plugin(name)
-    return Node(name, found.make, _inputs(found.make), found.facts["warmup"], found.facts["panel"])
+    return Node(name, found.make, _inputs(found.make), found.facts["warmup"], found.facts["panel"], feature=True)
 
 
 def nearest(word: str, known: Any) -> str:
@@ -95,7 +97,7 @@ def _keep(set: str, warmup: int, unit: str, slots: Slots, *, panel: bool) -> Cal
 
 
 def _share(function: Function, warmup: int, *, panel: bool) -> Function:
-    made = Node(function.__name__, function, _inputs(function), warmup, panel)
+    made = Node(function.__name__, function, _inputs(function), warmup, panel, feature=False)
     taken = _series.setdefault(made.name, made)
     if taken.function.__module__ != function.__module__:
         raise TypeError(f"There are two series named '{made.name}'.")

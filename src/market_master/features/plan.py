@@ -15,7 +15,6 @@ from market_master.domain.errors import ContextMissing
 from market_master.domain.sessions import Ints
 from market_master.features import rolling
 from market_master.features.marks import COLUMNS, MEMBERS, REACH, Node, node
-from market_master.plugins import family
 
 WHOLE = slice(None)
 
@@ -36,9 +35,9 @@ class Plan:
 
     @cached_property
     def lent(self) -> frozenset[str]:
-        """Features that other steps ask for."""
+        """Features of single symbols that other steps ask for."""
         asked = {name for step in (*self.own, *self.panel) for name in step.inputs}
-        return frozenset(asked & set(family("features")))
+        return frozenset(step.name for step in self.own if step.feature and step.name in asked)
 
     @cached_property
     def wanted(self) -> dict[int, Node]:
@@ -119,7 +118,7 @@ def panel_values(bars: Bars, steps: Plan, handed: dict[str, Array], members: NDA
                     values[name] = np.full(shape, np.nan)
                     values[name][here] = (handed[name] if name in handed else column(bars, name))[on_axis]
             made = step.function(*[values[name] for name in step.inputs])
-            values[step.name] = made = rolling.bounded(made) if step.name in family("features") else made
+            values[step.name] = made = rolling.bounded(made) if step.feature else made
             found[step.name] = np.full(len(bars), np.nan)
             found[step.name][on_axis] = np.broadcast_to(made, shape)[here]
             found[step.name][behind < step.warmup] = np.nan

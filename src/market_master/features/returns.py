@@ -13,61 +13,61 @@ WINDOW = 20
 @feature(set="core", warmup=20, unit="sd")
 def body_return(body: Array, volatility: Array) -> Array:
     """Return from open to close of the newest bar."""
-    return _scaled(body, volatility)
+    return body / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def return_lag_1(body: Array, volatility: Array) -> Array:
     """Return from open to close one bar ago."""
-    return _scaled(rolling.lag(body, 1), volatility)
+    return rolling.lag(body, 1) / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def return_lag_2(body: Array, volatility: Array) -> Array:
     """Return from open to close two bars ago."""
-    return _scaled(rolling.lag(body, 2), volatility)
+    return rolling.lag(body, 2) / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def return_lag_3(body: Array, volatility: Array) -> Array:
     """Return from open to close three bars ago."""
-    return _scaled(rolling.lag(body, 3), volatility)
+    return rolling.lag(body, 3) / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def return_lag_4(body: Array, volatility: Array) -> Array:
     """Return from open to close four bars ago."""
-    return _scaled(rolling.lag(body, 4), volatility)
+    return rolling.lag(body, 4) / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def return_lag_5(body: Array, volatility: Array) -> Array:
     """Return from open to close five bars ago."""
-    return _scaled(rolling.lag(body, 5), volatility)
+    return rolling.lag(body, 5) / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def opening_gap(gap: Array, volatility: Array) -> Array:
     """Jump from the previous close to this bar's open; large at a session's first bar, near 0 inside it."""
-    return _scaled(gap, volatility)
+    return gap / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def overnight_drift(overnight: Array, volatility: Array) -> Array:
     """What the nights between the last 20 bars added up to."""
-    return _scaled(rolling.mean(overnight, WINDOW) * np.sqrt(WINDOW), volatility)
+    return rolling.mean(overnight, WINDOW) * np.sqrt(WINDOW) / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def momentum_5(move: Array, volatility: Array) -> Array:
     """What the last 5 bars earned inside sessions, as a random walk of 5 steps would spread."""
-    return _scaled(rolling.mean(move, 5) * np.sqrt(5), volatility)
+    return rolling.mean(move, 5) * np.sqrt(5) / volatility
 
 
 @feature(set="core", warmup=20, unit="sd")
 def momentum_20(move: Array, volatility: Array) -> Array:
     """What the last 20 bars earned inside sessions, as a random walk of 20 steps would spread."""
-    return _scaled(rolling.mean(move, WINDOW) * np.sqrt(WINDOW), volatility)
+    return rolling.mean(move, WINDOW) * np.sqrt(WINDOW) / volatility
 
 
 @feature(set="core", warmup=20, unit="ratio")
@@ -83,7 +83,3 @@ def autocorrelation(move: Array, power: Array) -> Array:
     before = rolling.lag(move, 1)
     both = 0.5 * (power + rolling.lag(power, 1))
     return rolling.ratio(rolling.mean(move * before, WINDOW), both, neutral=0.0, least=rolling.STILL**2)
-
-
-def _scaled(returns: Array, volatility: Array) -> Array:
-    return returns / volatility

@@ -64,9 +64,9 @@ def ratio(part: Array, whole: Array, neutral: float, least: float = STILL) -> Ar
     return np.where(whole > least, part / whole, neutral)
 
 
-def bounded(values: Array, low: float = -BOUND, high: float = BOUND) -> Array:
-    """The values, cut off at the bounds."""
-    return np.minimum(np.maximum(values, low), high)
+def bounded(values: Array) -> Array:
+    """The values, cut off at the bound on both sides."""
+    return np.minimum(np.maximum(values, -BOUND), BOUND)
 
 
 def above_mean(points: int, length: int) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock
-from sqlalchemy import Engine, Table, bindparam, create_engine, event, func, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -20,6 +21,7 @@ from market_master.predictions.tables import predictions, signals
 
 Row = Mapping[str, Any]
 KEYS = ("model", "version", "symbol", "bar_end")
+OUTCOME = ("outcome", "outcome_return", "settled_at")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -78,18 +80,18 @@ class PredictionLog:
         statement = (
             update(predictions)
             .where(*(table[key] == bindparam(f"of_{key}") for key in KEYS), table.settled_at.is_(None))
-            .values({name: bindparam(f"new_{name}") for name in ("outcome", "outcome_return", "settled_at")})
+            .values({name: bindparam(f"new_{name}") for name in OUTCOME})
         )
-        with self._asking() as engine, engine.begin() as connection:
+        with self._transaction() as connection:
             for row in outcomes:
                 named = {f"of_{key}": row[key] for key in KEYS}
-                named |= {f"new_{name}": row[name] for name in ("outcome", "outcome_return", "settled_at")}
+                named |= {f"new_{name}": row[name] for name in OUTCOME}
                 settled += connection.execute(statement, named).rowcount
         return settled
 
     def count(self) -> int:
         """How many predictions there are."""
-        with self._asking() as engine, engine.connect() as connection:
+        with self._transaction() as connection:
             return int(connection.execute(select(func.count()).select_from(predictions)).scalar_one())
 
     def close(self) -> None:
@@ -100,16 +102,23 @@ class PredictionLog:
     def _add(self, table: Table, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        with self._asking() as engine, engine.begin() as connection:
-            insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        with self._transaction() as connection:
+            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
             connection.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
     def _read(self, query: Any) -> list[dict[str, Any]]:
-        with self._asking() as engine, engine.connect() as connection:
+        with self._transaction() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def _asking(self) -> _Asking:
-        return _Asking(self)
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Whatever a database may raise comes out as LogAway."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError) as error:
+            where = self._url.render_as_string(hide_password=True)
+            raise LogAway(f"The prediction log {where} can't be used: {str(error).splitlines()[0]}.") from error
 
     @cached_property
     def _engine(self) -> Engine:
@@ -120,27 +129,6 @@ class PredictionLog:
             with FileLock(f"{file}.lock"):
                 return _upgraded(_sqlite(create_engine(self._url, connect_args={"timeout": 30})))
         return _upgraded(create_engine(self._url, pool_pre_ping=True, connect_args={"connect_timeout": 5}))
-
-
-class _Asking:
-    """Turns what a database may raise into LogAway."""
-
-    def __init__(self, log: PredictionLog) -> None:
-        self._log = log
-
-    def __enter__(self) -> Engine:
-        try:
-            return self._log._engine
-        except (SQLAlchemyError, OSError) as error:
-            raise self._away(error) from error
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, (SQLAlchemyError, OSError)):
-            raise self._away(error) from error
-
-    def _away(self, error: BaseException) -> LogAway:
-        where = self._log._url.render_as_string(hide_password=True)
-        return LogAway(f"The prediction log {where} can't be used: {str(error).splitlines()[0]}.")
 
 
 def _upgraded(engine: Engine) -> Engine:

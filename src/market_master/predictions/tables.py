@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, MetaData, String, Table, Text
 
+from market_master.domain.actions import CLASSES
+
 metadata = MetaData()
 
 predictions = Table(
@@ -16,11 +18,7 @@ predictions = Table(
     Column("label_end", BigInteger, nullable=False),
     Column("source", String(20), nullable=False),
     Column("features_hash", String(64), nullable=False),
-    Column("strong_sell", Float, nullable=False),
-    Column("sell", Float, nullable=False),
-    Column("hold", Float, nullable=False),
-    Column("buy", Float, nullable=False),
-    Column("strong_buy", Float, nullable=False),
+    *(Column(name, Float, nullable=False) for name in CLASSES),
     Column("action", String(12), nullable=False),
     Column("acted", Boolean, nullable=False),
     Column("expected_score", Float, nullable=False),

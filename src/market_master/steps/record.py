@@ -6,13 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from market_master.domain.records import IndexSignal, Prediction, as_json
+from market_master.domain.sessions import instant
 from market_master.steps.predict import Witness
 
 
@@ -51,8 +51,8 @@ def prediction_row(
         "model": prediction.model.name,
         "version": prediction.model.version,
         "symbol": prediction.symbol,
-        "bar_end": _instant(prediction.as_of),
-        "label_end": _instant(prediction.predicts_for.end),
+        "bar_end": instant(prediction.as_of),
+        "label_end": instant(prediction.predicts_for.end),
         "source": source,
         "features_hash": hashlib.sha256(np.ascontiguousarray(inputs, "<f4").tobytes()).hexdigest(),
         **prediction.probabilities,
@@ -71,14 +71,10 @@ def signal_row(signal: IndexSignal, *, source: str, made_at: float) -> dict[str,
         "model": signal.model.name,
         "version": signal.model.version,
         "index_name": signal.index,
-        "bar_end": _instant(signal.as_of),
+        "bar_end": instant(signal.as_of),
         "source": source,
         "signal": signal.signal,
         "wss": signal.wss,
         "made_at": made_at,
         "record": json.dumps(as_json(signal)),
     }
-
-
-def _instant(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())

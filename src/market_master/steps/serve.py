@@ -6,7 +6,6 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +16,7 @@ from market_master import features
 from market_master.config import Settings
 from market_master.domain.errors import MarketMasterError, UnknownSymbol
 from market_master.domain.records import IndexSignal, Prediction, Provenance
-from market_master.domain.sessions import iso
+from market_master.domain.sessions import instant, iso
 from market_master.registry import bundle
 from market_master.registry.bundle import Place
 from market_master.steps.aggregate import index_signal
@@ -76,7 +75,7 @@ class Served:
         answered = self.answers(now)
         if isinstance(answered.signal, MarketMasterError):
             raise answered.signal
-        newest = int(datetime.fromisoformat(answered.signal[0].as_of).timestamp())
+        newest = instant(answered.signal[0].as_of)
         require_fresh(self.champion, newest, now, self.champion.settings.universe.index)
         return answered.signal
 
