@@ -18,7 +18,6 @@ CHAMPION_AGE = Gauge("mm_champion_age_seconds", "Since the champion was trained"
 SWAPS = Counter("mm_champion_swaps", "Champions taken into service, or refused", ["result"])
 STALENESS = Gauge("mm_staleness_seconds", "Now minus the newest stored bar's end", multiprocess_mode="mostrecent")
 COVERAGE = Gauge("mm_index_coverage", "Share of the index weight with a fresh action", multiprocess_mode="mostrecent")
-
 LOG_LOST = Gauge("mm_log_lost", "Predictions that neither log nor disk could take", multiprocess_mode="livesum")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,27 @@ def test_two_processes_that_write_at_once_keep_the_chain(home):
     entries = journal_of(home).entries()
     for who in ("one", "two"):
         assert [entry.reason for entry in entries if entry.by == who] == [str(n) for n in range(30)]
+
+
+def test_a_line_that_was_cut_off_never_was(book):
+    """What a crash left of a line nobody was told of is not read, and makes room for the next."""
+    before = book.entries()
+    with book.file.open("a", encoding="utf-8") as stream:
+        stream.write('{"id": "half')
+    assert book.entries() == before
+    book.write("approved", by="me", reason="fine", to_version="2")
+    assert [entry.event for entry in book.entries()][5:] == ["approved"]
+
+
+def test_a_full_disk_leaves_no_half_line(book, monkeypatch):
+    """A write that fails is an error, and the journal is as it was."""
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    whole = book.file.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="space"):
+            book.write("approved", by="me", reason="fine", to_version="2")
+    assert book.file.read_bytes() == whole

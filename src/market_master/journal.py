@@ -55,10 +55,7 @@ class Journal:
                 **{"from_version": None, "to_version": None, **facts},
             )
             entry = _named(entry)
-            with self.file.open("a", encoding="utf-8") as stream:
-                stream.write(_line(entry) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
+            self._append(_line(entry) + "\n")
         return entry
 
     def entries(self) -> list[JournalEntry]:
@@ -66,7 +63,7 @@ class Journal:
         if not self.file.exists():
             return []
         previous, entries = None, []
-        for number, line in enumerate(self.file.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(self._whole().decode().splitlines(), start=1):
             try:
                 values = json.loads(line)
                 values["verdicts"] = tuple(Verdict(**verdict) for verdict in values["verdicts"])
@@ -90,6 +87,24 @@ class Journal:
             e for e in self.entries() if e.to_version == version and e.event in ("promoted", "provisional", "rejected")
         ]
         return decisions[-1] if decisions else None
+
+    def _append(self, line: str) -> None:
+        """A whole line or nothing: what a crash or a full disk left of one that nobody was told of is cut off."""
+        whole = len(self._whole()) if self.file.exists() else 0
+        with self.file.open("ab") as stream:
+            stream.truncate(whole)
+            try:
+                stream.write(line.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            except OSError:
+                os.truncate(self.file, whole)
+                raise
+
+    def _whole(self) -> bytes:
+        """The lines that were written to their end."""
+        content = self.file.read_bytes()
+        return content[: content.rfind(b"\n") + 1]
 
     def _last_hash(self) -> str | None:
         entries = self.entries()

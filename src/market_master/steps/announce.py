@@ -43,14 +43,17 @@ def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, as
     try:
         with FileLock(home / "data" / "signal.lock", timeout=0):
             champion = load_champion(home, settings.registry.model)
+            live = champion.card.live
+            if not live:  # such a source has no other clock than its newest bar
+                fetch(settings, home, now)
             bar = _newest_closed(champion, home, now)
-            if asof is not None and bar is not None and asof < bar:
+            if asof is not None and asof < bar:
                 return Announced("skipped", iso(asof), f"The run is late: the bar that ends {iso(bar)} has closed too.")
-            if bar is not None and _signalled(log, champion, bar):
-                return Announced("skipped", iso(bar), f"The bar that ends {iso(bar)} has its signal already.")
-            fetch(settings, home, now)
+            if _signalled(log, champion, bar):
+                return _already(bar)
+            if live:
+                fetch(settings, home, now)
             settled = settle(log, champion.ref.name, home, now=now)["settled"]
-            bar = _newest_closed(champion, home, now) if bar is None or not champion.card.live else bar
             return _made(champion, home, log, bar, now, "scheduled", settled)
     except Timeout:
         return Announced("skipped", None if asof is None else iso(asof), "Another run is making the signal now.")
@@ -63,22 +66,21 @@ def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, 
         schedule = champion.card.times.between(first, last)
         ends = schedule.end[(schedule.end >= first) & (schedule.end <= min(last, now))]
         return [
-            Announced("skipped", iso(end), f"The bar that ends {iso(end)} has its signal already.")
-            if _signalled(log, champion, end)
-            else _made(champion, home, log, end, end, "backfilled", 0)
+            _already(end) if _signalled(log, champion, end) else _made(champion, home, log, end, end, "backfilled", 0)
             for end in ends.tolist()
         ]
 
 
-def _newest_closed(champion: Champion, home: Path, now: int) -> int | None:
-    """End of the newest bar: by the calendar where the provider is live, else by the store; None where there is none."""
+def _newest_closed(champion: Champion, home: Path, now: int) -> int:
+    """End of the newest bar: by the calendar where the provider is live, else by the store."""
     if champion.card.live:
         schedule = champion.card.times.between(now - 15 * DAY, now)
         return int(schedule.end[np.searchsorted(schedule.end, now, "right") - 1])
-    try:
-        return max(int(columns["bar_end"][-1]) for columns in champion.store(home).recent().series.values())
-    except NoBars:
-        return None
+    return max(int(columns["bar_end"][-1]) for columns in champion.store(home).recent().series.values())
+
+
+def _already(bar: int) -> Announced:
+    return Announced("skipped", iso(bar), f"The bar that ends {iso(bar)} has its signal already.")
 
 
 def _signalled(log: PredictionLog, champion: Champion, bar: int) -> bool:
@@ -86,9 +88,9 @@ def _signalled(log: PredictionLog, champion: Champion, bar: int) -> bool:
 
 
 def _made(
-    champion: Champion, home: Path, log: PredictionLog, bar: int | None, now: int, source: str, settled: int
+    champion: Champion, home: Path, log: PredictionLog, bar: int, now: int, source: str, settled: int
 ) -> Announced:
-    told = None if bar is None else iso(bar)
+    told = iso(bar)
     writer = Writer(log, home / "data" / "spill")
     try:
         recorder = Recorder(writer.put, source)
@@ -96,7 +98,7 @@ def _made(
             signal = index_signal(champion, champion.store(home), now=now, asof=bar, seen=recorder.witness())
         except (NoBars, StaleData, LowCoverage) as error:
             return Announced("skipped", told, f"{error.title}: {error}", settled=settled)
-        if told is not None and signal.as_of != told:
+        if signal.as_of != told:
             reason = f"The store has no bar that ends {told}; its newest ended {signal.as_of}."
             return Announced("skipped", told, reason, settled=settled)
         recorder.signal(signal)

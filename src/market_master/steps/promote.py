@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from market_master.domain.errors import NotPromotable
 from market_master.domain.records import JournalEntry
 from market_master.journal import commit, journal_of
-from market_master.registry.bundle import PREVIOUS, PRODUCTION
+from market_master.registry.bundle import PREVIOUS, PRODUCTION, ModelVersion
 from market_master.registry.versions import Versions
 from market_master.steps.predict import verify
 
@@ -45,18 +45,13 @@ def promote_by_hand(version: str, by: str, reason: str, model: str, home: Path) 
     if decision is None or decision.event not in PROMOTABLE:
         said = f"rejected on {decision.time[:10]}" if decision else "never decided on"
         raise NotPromotable(f"Version {version} of {model} was {said}; only one that passed the gate can be promoted.")
+    mend(model, home)
     standing = versions.production()
     if decision.event == "provisional" and standing and versions.load(standing).outcome == "promoted":
         raise NotPromotable(
             f"Version {version} is provisional; it can't replace version {standing}, which has shown skill."
         )
-    facts: dict[str, Any] = {
-        "data_hash": loaded.card.data_hash,
-        "feature_fingerprint": loaded.card.fingerprint,
-        "code_commit": commit(),
-        "details": {"run_id": loaded.run_id, "decision": decision.id},
-    }
-    return _carry_out(version, decision.event, by, reason, model, home, facts)
+    return _carry_out(version, decision.event, by, reason, model, home, _facts(loaded, decision=decision.id))
 
 
 def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> JournalEntry:
@@ -77,13 +72,7 @@ def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> J
     if not any(entry.event in MOVES and entry.to_version == version for entry in journal.entries()):
         raise NotPromotable(f"Version {version} of {model} never was in production; `mm promote` is for a new one.")
     verify(loaded)
-    facts: dict[str, Any] = {
-        "data_hash": loaded.card.data_hash,
-        "feature_fingerprint": loaded.card.fingerprint,
-        "code_commit": commit(),
-        "details": {"run_id": loaded.run_id},
-    }
-    return _carry_out(version, ROLLED_BACK, by, reason, model, home, facts)
+    return _carry_out(version, ROLLED_BACK, by, reason, model, home, _facts(loaded))
 
 
 def mend(model: str, home: Path) -> JournalEntry | None:
@@ -129,6 +118,16 @@ def _carry_out(
             versions.point(PRODUCTION, version)
             _leave_behind(versions, standing, version)
         return journal.write(outcome, **words)
+
+
+def _facts(version: ModelVersion, **details: str) -> dict[str, Any]:
+    """What the journal keeps of a version that is moved by hand."""
+    return {
+        "data_hash": version.card.data_hash,
+        "feature_fingerprint": version.card.fingerprint,
+        "code_commit": commit(),
+        "details": {"run_id": version.run_id, **details},
+    }
 
 
 def _leave_behind(versions: Versions, before: str | None, now: str | None) -> None:

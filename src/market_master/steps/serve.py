@@ -20,7 +20,7 @@ from market_master.domain.sessions import instant, iso
 from market_master.registry import bundle
 from market_master.registry.bundle import Place
 from market_master.steps.aggregate import index_signal
-from market_master.steps.predict import Champion, champion_of, predict_bars, predict_stored, require_fresh
+from market_master.steps.predict import Champion, Witness, champion_of, predict_bars, predict_stored, require_fresh
 from market_master.steps.record import Recorder
 from market_master.store import Recent, Store
 
@@ -61,7 +61,7 @@ class Served:
         answered = self.answers(now)
         found = answered.predictions.get(symbol)
         if found is None:
-            found = _try(lambda: predict_stored(self.champion, answered.recent, [symbol], now=now)[0])
+            found = _try(lambda: self._asked(answered.recent, symbol, now))
             if not isinstance(found, UnknownSymbol):
                 answered.predictions[symbol] = found
         if isinstance(found, MarketMasterError):
@@ -90,7 +90,7 @@ class Served:
             if known and known.recent.stamp == recent.stamp and known.weights_written == written:
                 return known
             predictions = self._all(recent, now)
-            made = _try(lambda: index_signal(self.champion, recent, now=now, known=predictions))
+            made = _try(lambda: self._index(recent, now, predictions))
             signal = made if isinstance(made, MarketMasterError) else _tagged(made)
             if self.recorder and not isinstance(made, MarketMasterError):
                 self.recorder.signal(made)
@@ -127,9 +127,18 @@ class Served:
         able = [s for s in recent.symbols() if len(recent.series[s]["bar_end"]) >= needed]
         if not able:
             return {}
-        seen = self.recorder.witness() if self.recorder else None
-        found = _try(lambda: predict_bars(self.champion, recent.bars(last=needed), able, now=now, seen=seen))
+        window = recent.bars(last=needed)
+        found = _try(lambda: predict_bars(self.champion, window, able, now=now, seen=self._witness()))
         return {} if isinstance(found, MarketMasterError) else dict(zip(able, found, strict=True))
+
+    def _asked(self, recent: Recent, symbol: str, now: int) -> Prediction:
+        return predict_stored(self.champion, recent, [symbol], now=now, seen=self._witness())[0]
+
+    def _index(self, recent: Recent, now: int, known: dict[str, Prediction]) -> IndexSignal:
+        return index_signal(self.champion, recent, now=now, known=known, seen=self._witness())
+
+    def _witness(self) -> Witness | None:
+        return self.recorder.witness() if self.recorder else None
 
 
 def take(place: Place, home: Path, settings: Settings | None, now: int, recorder: Recorder | None = None) -> Served:
