@@ -59,7 +59,8 @@ def run(
     """
 
     def answer() -> dict[str, Any]:
-        settings, home = _settings(config_file, Path("configs/demo.yaml")), config.home()
+        file, home = config_file or config.file_of("demo"), config.home()
+        settings = config.load(file, os.environ)
         with show.progress():
             if no_flow:
                 from market_master.steps.training import train
@@ -67,7 +68,7 @@ def run(
                 return as_json(train(settings, home, now=store.now(), dev=dev))
             from flows.training import run_training
 
-            return as_json(run_training(settings, home, dev=dev))
+            return as_json(run_training(file, home, dev=dev))
 
     _answer(answer, show.outcome, as_document, debug)
 
@@ -225,6 +226,55 @@ def rollback(
         return as_json(roll_back(to, by, reason, _model(config_file), config.home()))
 
     _answer(answer, show.document, as_document, debug)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="Bars that ended then or later, e.g. 2025-06-27T13:30:00Z.")],
+    last: Annotated[str, typer.Option("--to", help="Bars that had ended by then.")],
+    config_file: Config = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make the signals of the bars of a span that have none, in order, marked as backfilled; from stored bars only.
+
+    Example: mm backfill --from 2025-06-27T13:30:00Z --to 2025-06-27T20:00:00Z
+    """
+
+    def answer() -> list[dict[str, Any]]:
+        from market_master.predictions import PredictionLog
+        from market_master.steps import announce
+
+        span = (_instant(first), _instant(last))
+        assert span[0] is not None
+        assert span[1] is not None
+        settings, log = _settings(config_file, Path("configs/demo.yaml")), PredictionLog(config.predictions_url())
+        return as_json(
+            announce.backfill(settings, config.home(), log, first=span[0], last=span[1], now=store.now()),
+        )
+
+    _answer(answer, show.announced, as_document, debug)
+
+
+@app.command()
+def retention(
+    keep: Annotated[int, typer.Option("--keep", min=1, help="So many of the newest versions stay.")] = 20,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete; without it only what would go is told.")] = False,
+    config_file: Config = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Keep the newest versions, all that ever were in production, and their runs; delete the rest.
+
+    Example: mm retention --keep 20, then mm retention --keep 20 --apply
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.retain import retain
+
+        return as_json(retain(_model(config_file), config.home(), now=store.now(), keep=keep, apply=apply))
+
+    _answer(answer, show.retained, as_document, debug)
 
 
 @data.command("check")

@@ -156,6 +156,23 @@ def holdings(answer: list[dict[str, Any]]) -> None:
     OUT.print(table)
 
 
+def announced(answer: list[dict[str, Any]]) -> None:
+    """One line a bar."""
+    table = Table("bar end", "status", "reason")
+    for row in answer:
+        table.add_row(row["bar_end"], row["status"], row["reason"])
+    OUT.print(table)
+
+
+def retained(answer: dict[str, Any]) -> None:
+    """What stays and why, and what goes."""
+    table = Table("version", "stays because it is")
+    for row in answer["stays"]:
+        table.add_row(row["version"], row["because"])
+    OUT.print(table)
+    OUT.print(answer["summary"])
+
+
 def audit(answer: dict[str, Any]) -> None:
     """Law x object, the proofs of what is broken, and the paths of combinatorial cross-validation."""
     laws = list(answer["laws"])
