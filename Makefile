@@ -10,7 +10,7 @@ QUIET := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PREFECT_SERVER_ANALYTIC
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all serve serve-lean check-lean ui check audit format bench lock clean
+.PHONY: help setup run test test-all serve serve-lean check-lean deploy ui check audit format bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,10 +46,12 @@ check-lean: .venv-serve/.ready  ## the server's tests against that environment
 	@VIRTUAL_ENV=.venv-serve $(BIN)/uv pip sync --quiet --require-hashes requirements-serve.lock
 	@touch .venv-serve/.ready
 
+deploy: $(READY)  ## a Prefect server if none answers, work pool, all deployments, one worker
+	@$(QUIET) $(if $(CONFIG),MM_CONFIG=$(CONFIG)) $(BIN)/python -m flows.deploy
+
 ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
 	@echo "MLflow  http://127.0.0.1:5000"; echo "Prefect http://127.0.0.1:4200"
-	@$(QUIET) PREFECT_HOME=$(or $(PREFECT_HOME),$(abspath $(or $(MM_HOME),.))/data/prefect) $(BIN)/prefect server start --host 127.0.0.1 --port 4200 & \
-	trap 'kill 0' EXIT; \
+	@trap 'kill 0' EXIT; $(QUIET) $(BIN)/python -m flows.deploy --server-only & \
 	$(QUIET) $(BIN)/mlflow server --backend-store-uri sqlite:///$(abspath $(or $(MM_HOME),.))/mlruns/mlflow.db --host 127.0.0.1 --port 5000
 
 test: $(READY)  ## the fast suite: offline, in parallel

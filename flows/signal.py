@@ -4,32 +4,49 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prefect import flow
+from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from market_master import config, store
-from market_master.config import Settings
+from flows.runs import Config, ended, settings_of
+from market_master import store
+from market_master.config import home, predictions_url
+from market_master.domain.sessions import iso
 from market_master.predictions import PredictionLog
 from market_master.steps import announce as step
 from market_master.steps.announce import Announced
 
 
-@flow(name="signal", flow_run_name="signal-{settings.name}", validate_parameters=True)
-def signal(settings: Settings, asof: datetime | None = None) -> Announced:
-    """Make the index's signal of the newest closed bar, once. `asof`: the end of the bar this run is for; a late run is skipped."""
-    log = PredictionLog(config.predictions_url())
-    instant = None if asof is None else int(asof.timestamp())
-    told = step.announce(settings, config.home(), log, now=store.now(), asof=instant)
+@flow(name="signal", flow_run_name="signal-{config}", validate_parameters=True)
+def signal(config: Config = "demo", asof: datetime | None = None) -> Announced:
+    """Make the index's signal of the newest closed bar, once; a late run is skipped.
+
+    Args:
+        config: Market, a file of configs/.
+        asof: The run is for the newest bar that had closed by then; when it was scheduled for, unless given.
+    """
+    settings, log = settings_of(config), PredictionLog(predictions_url())
+    due = int((asof or runtime.flow_run.scheduled_start_time).timestamp())
+    told = step.announce(settings, home(), log, now=store.now(), asof=due)
     create_markdown_artifact(f"# {told.status}, bar {told.bar_end}\n\n{told.reason}", key="signal")
-    return told
+    end: Announced = ended(told, told.status, told.reason, market=settings.name, bar=told.bar_end)
+    return end
 
 
-@flow(name="backfill", flow_run_name="backfill-{settings.name}", validate_parameters=True)
-def backfill(settings: Settings, first: datetime, last: datetime) -> list[Announced]:
-    """Make the signals of the bars that ended from `first` to `last` and have none, in order, marked as backfilled."""
-    log = PredictionLog(config.predictions_url())
+@flow(name="backfill", flow_run_name="backfill-{config}", validate_parameters=True)
+def backfill(first: datetime, last: datetime, config: Config = "demo") -> list[Announced]:
+    """Make the signals of the bars of a span that have none, in order, marked as backfilled; from stored bars only.
+
+    Args:
+        first: Bars that ended then or later.
+        last: Bars that had ended by then.
+        config: Market, a file of configs/.
+    """
+    settings, log = settings_of(config), PredictionLog(predictions_url())
     span = (int(first.timestamp()), int(last.timestamp()))
-    told = step.backfill(settings, config.home(), log, first=span[0], last=span[1], now=store.now())
+    told = step.backfill(settings, home(), log, first=span[0], last=span[1], now=store.now())
     rows = [{"bar_end": one.bar_end, "status": one.status, "reason": one.reason} for one in told]
     create_table_artifact(rows, key="backfill", description="Bars of the span, and what each came to.")
-    return told
+    made = sum(one.status == "signalled" for one in told)
+    said = f"{made} of {len(told)} bars from {iso(span[0])} to {iso(span[1])} were signalled."
+    end: list[Announced] = ended(told, "backfilled", said, market=settings.name, bar=iso(span[0]))
+    return end

@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
+from flows.runs import link_report
 from market_master.domain.records import IndexSignal, as_json
 from market_master.steps.audit import Certificate
 from market_master.steps.fetch import Market
@@ -110,8 +111,8 @@ def _signal(signal: IndexSignal) -> None:
 
 
 def _review(file: Any) -> None:
-    create_markdown_artifact(f"[The gate's page: what was judged, and why]({file.as_uri()})", key="gate")
+    link_report(file, "gate", "The gate's page: what was judged, and why")
 
 
 def _page(file: Any) -> None:
-    create_markdown_artifact(f"[Evidently: hold-out against training window]({file.as_uri()})", key="report")
+    link_report(file, "report", "Evidently: hold-out against training window")

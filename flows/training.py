@@ -5,20 +5,52 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefect import flow
+from prefect.artifacts import create_table_artifact
 
+from flows.runs import Config, ended, link_run, settings_of
 from flows.tasks import as_tasks
-from market_master import config, store
-from market_master.config import Settings
+from market_master import store
+from market_master.config import home
 from market_master.steps.training import Outcome, train
 
 
-@flow(name="training", flow_run_name="training-{settings.name}", validate_parameters=True)
-def training(settings: Settings, dev: bool = False) -> Outcome:
-    """Train on the configured bars, judge the winner, promote it if the gate passes, and make one index signal."""
-    return train(settings, config.home(), now=store.now(), dev=dev, steps=as_tasks())
+@flow(name="training", flow_run_name="training-{config}", validate_parameters=True)
+def training(config: Config = "demo", dev: bool = False, against: Config | None = None) -> Outcome:
+    """Train on the configured bars, judge the winner, promote it if the gate passes, and make one index signal.
+
+    Args:
+        config: Market and recipe, a file of configs/.
+        dev: Compare the candidates only; no look at the hold-out, nothing registered, no signal.
+        against: Another recipe to compare with this one. Both are compared as with dev, their candidates in one table.
+    """
+    chosen = [settings_of(name) for name in (config, against) if name is not None]
+    compare = dev or against is not None
+    outcomes = []
+    for settings in chosen:
+        outcomes.append(train(settings, home(), now=store.now(), dev=compare, steps=as_tasks()))
+        link_run(outcomes[-1].run_id)
+    if against is not None:
+        _side_by_side([settings.name for settings in chosen], outcomes)
+    told = outcomes[0]
+    end: Outcome = ended(told, told.outcome, told.reason, market=chosen[0].name, bar=told.data["last"])
+    return end
 
 
-def run_training(settings: Settings, home: Path, *, dev: bool = False) -> Outcome:
+def run_training(config_file: Path, at: Path, *, dev: bool = False) -> Outcome:
     """Run the flow in this process, on a Prefect server of its own if none is configured."""
-    assert home == config.home(), "the flow reads its home from MM_HOME"
-    return training(settings, dev)
+    assert at == home(), "the flow reads its home from MM_HOME"
+    return training(str(config_file), dev)
+
+
+def _side_by_side(names: list[str], outcomes: list[Outcome]) -> None:
+    """The candidates of several recipes in one table, the best first; whether they saw the same bars is said above it."""
+    rows = [{"config": name, **row} for name, told in zip(names, outcomes, strict=True) for row in told.leaderboard]
+    alike = len({told.data["data_hash"] for told in outcomes}) == 1
+    bars = (
+        "on the same bars" if alike else "on different bars, so the rows of one are not measured by those of the other"
+    )
+    create_table_artifact(
+        sorted(rows, key=lambda row: float(row["rps"])),
+        key="recipes",
+        description=f"{' against '.join(names)}, {bars}. Walk-forward folds; the hold-out was not looked at.",
+    )

@@ -222,6 +222,19 @@ def predictions_url(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("MM_PREDICTIONS_URL") or f"sqlite:///{home(environ) / 'data' / 'predictions.db'}"
 
 
+def names(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """What may be chosen by name: the files of configs/, and MM_CONFIG where it is another."""
+    shipped = tuple(sorted(file.stem for file in (PROJECT_ROOT / "configs").glob("*.yaml")))
+    given = environ.get("MM_CONFIG")
+    return shipped if not given or given in shipped else (*shipped, given)
+
+
+def file_of(name: str) -> Path:
+    """The file behind a name of `names`, or behind a path."""
+    shipped = PROJECT_ROOT / "configs" / f"{name}.yaml"
+    return shipped if shipped.exists() else Path(name)
+
+
 def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from a YAML file (paths in it are relative to the project's root) and the environment.
 

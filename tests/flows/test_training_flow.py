@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from trained import settings_of
 
 pytestmark = pytest.mark.long
 
@@ -20,33 +20,54 @@ def server() -> Any:
         yield
 
 
-def test_the_flow_tells_the_same_story_with_artifacts(home: Path) -> None:
-    """Run as a flow it promotes as the plain steps do, and leaves tables, verdicts, signal and report in the UI."""
+def test_the_flow_tells_the_same_story_with_artifacts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as a flow it promotes as the plain steps do, and leaves tables, verdicts, signal and links in the UI."""
     from prefect.client.orchestration import get_client
 
     from flows.training import training
 
-    outcome = training(settings_of("test", MM_CANDIDATES="[logistic]"))
+    monkeypatch.setenv("MM_CANDIDATES", "[logistic]")
+    outcome = training("test")
     assert outcome.version == "1"
     with get_client(sync_client=True) as client:
         keys = {artifact.key for artifact in client.read_artifacts()}
-    assert {"data", "leaderboard", "verdicts", "signal", "report"} <= keys
+        run = next(run for run in client.read_flow_runs() if str(outcome.data["last"]) in str(run.name))
+    assert {"data", "leaderboard", "verdicts", "signal", "gate", "report", "mlflow"} <= keys
+    assert (run.state_name, run.name) == (outcome.outcome.capitalize(), f"training-test-{outcome.data['last']}")
+    assert {"test", outcome.outcome} <= set(run.tags)
     assert (home / "mlruns" / "mlflow.db").exists()
 
 
-def test_a_failed_step_fails_the_flow_and_is_named(home: Path) -> None:
+def test_two_recipes_are_compared_without_a_look(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `against` the candidates of both stand in one table; nothing is registered and the hold-out is not looked at."""
+    from prefect.client.orchestration import get_client
+
+    from flows.training import training
+
+    monkeypatch.setenv("MM_CANDIDATES", "[logistic]")
+    outcome = training("test", against="noise")
+    assert (outcome.outcome, outcome.version) == ("compared", None)
+    with get_client(sync_client=True) as client:
+        table = next(artifact for artifact in client.read_artifacts() if artifact.key == "recipes")
+    assert {row["config"] for row in json.loads(str(table.data))} == {"test", "noise"}
+    assert "on different bars" in str(table.description)
+    assert not (home / "data" / "journal.jsonl").exists()
+
+
+def test_a_failed_step_fails_the_flow_and_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error of the step is the error of the flow."""
     from flows.training import training
     from market_master.domain.errors import TooFewBars
 
+    monkeypatch.setenv("MM_PROVIDER__SESSIONS", "10")
     with pytest.raises(TooFewBars, match="15 sessions") as caught:
-        training(settings_of("test", MM_PROVIDER__SESSIONS="10"))
+        training("test")
     assert "The step 'label' failed." in caught.value.__notes__
     assert not (home / "data" / "journal.jsonl").exists()
 
 
 @pytest.mark.usefixtures("home")
-def test_the_signal_flow_says_what_it_did() -> None:
+def test_the_signal_flow_says_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a training run the bar is signalled once; the next run is skipped with a word, and the artifact says so."""
     from datetime import UTC, datetime
 
@@ -55,13 +76,13 @@ def test_the_signal_flow_says_what_it_did() -> None:
     from flows.signal import backfill, signal
     from flows.training import training
 
-    settings = settings_of("test", MM_CANDIDATES="[logistic]")
-    training(settings)
-    first, second = signal(settings), signal(settings)
+    monkeypatch.setenv("MM_CANDIDATES", "[logistic]")
+    training("test")
+    first, second = signal("test"), signal("test")
     assert (first.status, second.status) == ("signalled", "skipped")
     end = datetime.fromisoformat(str(first.bar_end))
-    assert [one.status for one in backfill(settings, end, end)] == ["skipped"]
-    assert signal(settings, datetime(2025, 1, 2, 15, 30, tzinfo=UTC)).reason.startswith("The run is late")
+    assert [one.status for one in backfill(end, end, "test")] == ["skipped"]
+    assert signal("test", datetime(2025, 1, 2, 15, 30, tzinfo=UTC)).reason.startswith("The run is late")
     with get_client(sync_client=True) as client:
         found = [artifact.data for artifact in client.read_artifacts() if artifact.key == "signal"]
     assert any("already" in str(text) for text in found)

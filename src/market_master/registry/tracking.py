@@ -99,6 +99,10 @@ class Run:
         """A file as an artefact of the run."""
         client(self.home).log_artifact(self.id, str(path), folder or None)
 
+    def page(self, ui: str) -> str:
+        """Its page in MLflow's UI, which answers at `ui`."""
+        return f"{ui}/#/experiments/{client(self.home).get_run(self.id).info.experiment_id}/runs/{self.id}"
+
     def finish(self, failed: bool = False) -> None:
         """Close the run."""
         client(self.home).set_terminated(self.id, "FAILED" if failed else "FINISHED")

@@ -37,8 +37,8 @@ class Announced:
 def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, asof: int | None = None) -> Announced:
     """Fetch, settle what has closed, and make and log the index's signal of the newest closed bar.
 
-    `asof` is the bar the run was scheduled for: when a later one has closed, or it has its signal, the run is skipped and
-    says so. One run at a time. Raises NoChampion and what fetching raises.
+    `asof` is when the run was due, and the run is for the newest bar that had closed by then: when a later one has closed,
+    or it has its signal, the run is skipped and says so. One run at a time. Raises NoChampion and what fetching raises.
     """
     try:
         with FileLock(home / "data" / "signal.lock", timeout=0):
@@ -47,8 +47,9 @@ def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, as
             if not live:  # such a source has no other clock than its newest bar
                 fetch(settings, home, now)
             bar = _newest_closed(champion, home, now)
-            if asof is not None and asof < bar:
-                return Announced("skipped", iso(asof), f"The run is late: the bar that ends {iso(bar)} has closed too.")
+            due = bar if asof is None else _closed_by(champion, asof)
+            if due < bar:
+                return Announced("skipped", iso(due), f"The run is late: the bar that ends {iso(bar)} has closed too.")
             if _signalled(log, champion, bar):
                 return _already(bar)
             if live:
@@ -74,9 +75,14 @@ def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, 
 def _newest_closed(champion: Champion, home: Path, now: int) -> int:
     """End of the newest bar: by the calendar where the provider is live, else by the store."""
     if champion.card.live:
-        schedule = champion.card.times.between(now - 15 * DAY, now)
-        return int(schedule.end[np.searchsorted(schedule.end, now, "right") - 1])
+        return _closed_by(champion, now)
     return max(int(columns["bar_end"][-1]) for columns in champion.store(home).recent().series.values())
+
+
+def _closed_by(champion: Champion, instant: int) -> int:
+    """End of the newest bar that the calendar had closed by an instant."""
+    schedule = champion.card.times.between(instant - 15 * DAY, instant)
+    return int(schedule.end[np.searchsorted(schedule.end, instant, "right") - 1])
 
 
 def _already(bar: int) -> Announced:

@@ -1,0 +1,153 @@
+"""`make deploy`: a Prefect server if none answers, the work pool, the deployments, and one worker until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from filelock import FileLock, Timeout
+
+from flows.runs import settings_of
+from market_master import config, store
+from market_master.domain.errors import ConfigError, MarketMasterError
+from market_master.domain.sessions import Timetable
+from market_master.recurrence import rule
+
+ADDRESS = "http://127.0.0.1:4200/api"
+FILE = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
+POOL = "local"
+PATIENCE = 180.0
+"""seconds that a server has to answer"""
+GRACE = 30.0
+"""seconds that a server or worker has to end"""
+
+
+def after_each_bar(config: str, minutes: int) -> dict[str, str]:
+    """A step of deployments/prefect.yaml: the recurrence rule that meets each bar's close, by the exchange's calendar."""
+    settings = settings_of(config)
+    grid = "clock" if getattr(settings.provider, "grid", "") == "clock" else "session"
+    timetable = Timetable(settings.calendar, settings.interval, grid)
+    rrule, zone = rule(timetable, store.now(), minutes_after=minutes)
+    return {"rrule": rrule, "timezone": zone}
+
+
+def deploy(environ: Mapping[str, str]) -> None:
+    """Put the deployments on the server and work on them until told to stop; ends what it started.
+
+    Where another `make deploy` of this home works already, the deployments are renewed and nothing is started.
+    """
+    address = environ.get("PREFECT_API_URL") or ADDRESS
+    given = environ.get("MM_CONFIG") or "demo"
+    chosen = given if given in config.names(environ) else str(Path(given).absolute())
+    told = {**environ, "PREFECT_API_URL": address, "MM_HOME": str(config.home(environ)), "MM_CONFIG": chosen}
+    settings = settings_of(chosen)
+    begun = time.monotonic()
+    with server(address, told):
+        _prefect(told, "work-pool", "create", POOL, "--type", "process", "--overwrite")
+        _prefect(told, "deploy", "--all", "--prefect-file", str(FILE))
+        print(f"Prefect      {address.removesuffix('/api')}\nDeployed     {FILE.name} for {settings.name}")
+        try:
+            with (
+                FileLock(config.home(environ) / "data" / "prefect" / "worker.lock", timeout=0),
+                _worker(told) as worker,
+            ):
+                print(
+                    f"Worker       on pool '{POOL}', {time.monotonic() - begun:.0f} s after the start; Ctrl-C ends it"
+                )
+                worker.wait()
+        except Timeout:
+            print("Worker       one works already")
+
+
+@contextmanager
+def server(address: str, environ: Mapping[str, str]) -> Iterator[None]:
+    """A Prefect server at an address: the one that answers there, or else one of our own for as long as the block runs.
+
+    Raises ConfigError for a far server that does not answer.
+    """
+    if _answers(address):
+        yield
+        return
+    where = urlsplit(address)
+    if where.hostname not in ("127.0.0.1", "localhost"):
+        raise ConfigError(
+            f"No Prefect server answers at {address}; start it, or unset PREFECT_API_URL for one of our own."
+        )
+    command = ("server", "start", "--host", where.hostname, "--port", str(where.port or 80))
+    with _running(environ, *command) as process:
+        end = time.monotonic() + PATIENCE
+        while not _answers(address):
+            if process.poll() is not None or time.monotonic() > end:
+                raise ConfigError(f"No Prefect server came up at {address} within {PATIENCE:.0f} s.")
+            time.sleep(0.2)
+        yield
+
+
+def _worker(environ: Mapping[str, str]) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return _running(environ, "worker", "start", "--pool", POOL, "--name", "market-master")
+
+
+@contextmanager
+def _running(environ: Mapping[str, str], *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One of Prefect's programs in a session of its own: Ctrl-C reaches us alone, and we end it, with what it started."""
+    process = subprocess.Popen(
+        _command(*words), env=dict(environ), cwd=config.PROJECT_ROOT, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _prefect(environ: Mapping[str, str], *words: str) -> None:
+    command = _command("--no-prompt", *words)
+    done = subprocess.run(
+        command, env=dict(environ), cwd=config.PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ConfigError(f"`prefect {' '.join(words)}` failed: {done.stdout} {done.stderr}")
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "prefect", *words]
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urlopen(f"{address}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def main(words: list[str]) -> None:
+    """The entry point; with `--server-only` there is a server, and nothing is deployed."""
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, signal.default_int_handler)
+    try:
+        if "--server-only" in words:
+            with server(os.environ.get("PREFECT_API_URL") or ADDRESS, os.environ):
+                signal.pause()
+        else:
+            deploy(os.environ)
+    except KeyboardInterrupt:
+        print("Stopped.")
+    except MarketMasterError as error:
+        sys.exit(f"{error.title}: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

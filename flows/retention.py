@@ -1,0 +1,28 @@
+"""The retention flow: versions, runs and files that nothing needs any more are deleted."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from flows.runs import Config, ended, settings_of
+from market_master import store
+from market_master.config import home
+from market_master.domain.records import as_json
+from market_master.steps.retain import NEWEST, Retained, retain
+
+
+@flow(name="retention", flow_run_name="retention-{config}", validate_parameters=True)
+def retention(config: Config = "demo", keep: int = NEWEST, apply: bool = False) -> Retained:
+    """Keep the newest versions, all that ever were in production, and their runs; delete the rest.
+
+    Args:
+        config: Whose registered model, a file of configs/.
+        keep: So many of the newest versions stay, whatever became of them.
+        apply: Delete; else only say what would go.
+    """
+    settings = settings_of(config)
+    told = retain(settings.registry.model, home(), now=store.now(), keep=keep, apply=apply)
+    create_table_artifact(as_json(told.stays), key="retention", description=told.summary)
+    end: Retained = ended(told, "applied" if apply else "planned", told.summary, market=settings.name, bar=None)
+    return end

@@ -1,0 +1,51 @@
+"""What all flow runs share: a config chosen by name, links to what they left, and an end that says what it was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import runtime
+from prefect.artifacts import create_link_artifact
+from prefect.client.orchestration import get_client
+from prefect.states import Completed
+from pydantic import Field
+
+from market_master import config
+from market_master.config import Settings
+from market_master.registry.tracking import Run
+
+Config = Annotated[str, Field(json_schema_extra={"enum": list(config.names())})]
+"""a name of configs/, which Prefect's form offers as a choice; a path does from Python"""
+MLFLOW_UI = os.environ.get("MM_MLFLOW_UI") or "http://127.0.0.1:5000"
+SERVER = os.environ.get("MM_SERVER") or "http://127.0.0.1:8000"
+
+
+def settings_of(name: str) -> Settings:
+    """The settings behind a name or a path, and the environment's."""
+    return config.load(config.file_of(name), os.environ)
+
+
+def link_run(run_id: str) -> None:
+    """The run's page in MLflow, as an artifact."""
+    page = Run(config.home(), run_id).page(MLFLOW_UI)
+    create_link_artifact(page, link_text=f"MLflow run {run_id}", key="mlflow")
+
+
+def link_report(file: Path, key: str, what: str) -> None:
+    """A page of data/reports/, as the server shows it, as an artifact."""
+    link = f"{SERVER}/reports/{file.name}"
+    create_link_artifact(link, link_text=what, key=key, description=f"`make serve`, or {file}")
+
+
+def ended(answer: Any, word: str, reason: str, *, market: str, bar: str | None) -> Any:
+    """The end of a run: named by what it came to, with the reason; the run's own name gets its bar, its tags market and word.
+
+    Called from Python, the flow returns the answer.
+    """
+    name = f"{runtime.flow_run.flow_name}-{market}" + (f"-{bar}" if bar else "")
+    with get_client(sync_client=True) as client:
+        tags = sorted({*runtime.flow_run.tags, market, word})
+        client.update_flow_run(runtime.flow_run.id, name=name, tags=tags)
+    return Completed(name=word.capitalize(), message=reason, data=answer)
