@@ -23,7 +23,7 @@ from api.errors import PROBLEMS, Problem, answer, explain_errors, told
 from api.limits import Limits
 from api.middleware import Around
 from api.options import options
-from api.routes import features, health, metrics, models, monitoring, operations, predict, predictions, signal
+from api.routes import features, health, metrics, models, monitoring, operations, predict, predictions, signal, training
 from api.schemas import COMPONENTS
 from api.serving import Serving
 from market_master import __doc__ as what
@@ -72,7 +72,7 @@ def create_app() -> FastAPI:
     app.state.serving = Serving(chosen)
     app.state.access = Access(chosen)
     app.state.cache = cache_at(chosen.redis)
-    for noun in (health, predict, signal, features, predictions, models, monitoring, operations, metrics):
+    for noun in (health, predict, signal, features, predictions, models, monitoring, operations, training, metrics):
         said: dict[int | str, Any] = (
             {status: PROBLEMS[status] for status in EVERYWHERE} if noun is not health else {429: PROBLEMS[429]}
         )

@@ -58,13 +58,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         401: "A key is needed, or the given one is not known or has expired.",
         403: "The key may not do this, or no key that may was ever configured.",
-        404: "The store has no such symbol, the registry no such version, or there is no such report.",
+        404: "The store has no such symbol, the registry no such version, or there is no such report or training.",
         408: "The body did not arrive in time.",
         409: "The version may not be put behind `production`, or there is none to go back to.",
         413: "The body is too large.",
         422: "The bars break the bar contract, are too few, or the request is not what the schema says.",
         429: "Too many requests; Retry-After tells how long to wait.",
-        503: "No champion is loaded, coverage is too low, the data is stale, or the registry is away.",
+        503: "No champion is loaded, coverage is too low, the data is stale, or the registry or Prefect is away.",
     }.items()
 }
 

@@ -68,10 +68,23 @@ class RollbackRequest(msgspec.Struct, forbid_unknown_fields=True):
     to: Annotated[str, Meta(max_length=20)] | None = None
 
 
+class TrainRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What the training deployment's form asks; its own default where nothing is given."""
+
+    config: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """a name of configs/"""
+    dev: bool = False
+    """compare only: no look at the hold-out, nothing registered"""
+    against: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """another recipe to compare with"""
+
+
 ONE, MANY = msgspec.json.Decoder(PredictRequest), msgspec.json.Decoder(BatchRequest)
-ROLLBACK = msgspec.json.Decoder(RollbackRequest)
+ROLLBACK, TRAIN = msgspec.json.Decoder(RollbackRequest), msgspec.json.Decoder(TrainRequest)
 REF = "#/components/schemas/{name}"
-_, COMPONENTS = msgspec.json.schema_components([PredictRequest, BatchRequest, RollbackRequest], ref_template=REF)
+_, COMPONENTS = msgspec.json.schema_components(
+    [PredictRequest, BatchRequest, RollbackRequest, TrainRequest], ref_template=REF
+)
 
 
 def body_of(name: str, examples: dict[str, Any]) -> dict[str, Any]:

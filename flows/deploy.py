@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from filelock import FileLock, Timeout
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.workers.process import ProcessWorker
 
 from flows.runs import settings_of
 from market_master import config, store
@@ -46,13 +49,13 @@ def deploy(environ: Mapping[str, str]) -> None:
     Where another `make deploy` of this home works already, the deployments are renewed and nothing is started.
     """
     address = environ.get("PREFECT_API_URL") or ADDRESS
-    given = environ.get("MM_CONFIG") or "demo"
-    chosen = given if given in config.names(environ) else str(Path(given).absolute())
+    file = config.file_of(environ.get("MM_CONFIG") or "demo").absolute()
+    chosen = file.stem if file == config.file_of(file.stem) else str(file)
     told = {**environ, "PREFECT_API_URL": address, "MM_HOME": str(config.home(environ)), "MM_CONFIG": chosen}
     settings = settings_of(chosen)
     begun = time.monotonic()
     with server(address, told):
-        _prefect(told, "work-pool", "create", POOL, "--type", "process", "--overwrite")
+        _pool(address)
         _prefect(told, "deploy", "--all", "--prefect-file", str(FILE))
         print(f"Prefect      {address.removesuffix('/api')}\nDeployed     {FILE.name} for {settings.name}")
         try:
@@ -63,7 +66,10 @@ def deploy(environ: Mapping[str, str]) -> None:
                 print(
                     f"Worker       on pool '{POOL}', {time.monotonic() - begun:.0f} s after the start; Ctrl-C ends it"
                 )
-                worker.wait()
+                code = worker.wait()
+                raise MarketMasterError(
+                    f"The worker ended by itself, with code {code}; start again with `make deploy`."
+                )
         except Timeout:
             print("Worker       one works already")
 
@@ -90,6 +96,13 @@ def server(address: str, environ: Mapping[str, str]) -> Iterator[None]:
                 raise ConfigError(f"No Prefect server came up at {address} within {PATIENCE:.0f} s.")
             time.sleep(0.2)
         yield
+
+
+def _pool(address: str) -> None:
+    """The work pool, unless it is there."""
+    template = ProcessWorker.get_default_base_job_template()
+    with SyncPrefectClient(address) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
 
 
 def _worker(environ: Mapping[str, str]) -> AbstractContextManager[subprocess.Popen[bytes]]:

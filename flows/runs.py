@@ -14,7 +14,6 @@ from pydantic import Field
 
 from market_master import config
 from market_master.config import Settings
-from market_master.registry.tracking import Run
 
 Config = Annotated[str, Field(json_schema_extra={"enum": list(config.names())})]
 """a name of configs/, which Prefect's form offers as a choice; a path does from Python"""
@@ -29,6 +28,8 @@ def settings_of(name: str) -> Settings:
 
 def link_run(run_id: str) -> None:
     """The run's page in MLflow, as an artifact."""
+    from market_master.registry.tracking import Run
+
     page = Run(config.home(), run_id).page(MLFLOW_UI)
     create_link_artifact(page, link_text=f"MLflow run {run_id}", key="mlflow")
 

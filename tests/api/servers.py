@@ -26,13 +26,16 @@ from market_master.steps.predict import load_champion
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "market-master"
+NO_PREFECT = "http://127.0.0.1:9/api"
+"""so that no test starts a training on whatever server this machine runs"""
 
 
 @contextmanager
 def in_process(home: Path, **environ: str) -> Iterator[TestClient]:
     """The app over a home, told by an environment."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"MM_HOME": str(home), "MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", **environ}.items():
+        usual = {"MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", "PREFECT_API_URL": NO_PREFECT}
+        for name, value in {"MM_HOME": str(home), **usual, **environ}.items():
             patch.setenv(name, value)
         with TestClient(create_app(), raise_server_exceptions=False) as running:
             yield running
@@ -43,7 +46,14 @@ def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: s
     """`python -m api` on a free port, from its first answer to its end."""
     port = free_port()
     outside = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    told = {**outside, "MM_HOME": str(home), "PORT": str(port), "MM_RATE_LIMIT": "off", **environ}
+    told = {
+        **outside,
+        "MM_HOME": str(home),
+        "PORT": str(port),
+        "MM_RATE_LIMIT": "off",
+        "PREFECT_API_URL": NO_PREFECT,
+        **environ,
+    }
     told["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     process = subprocess.Popen(
         [os.environ.get("MM_SERVER_PYTHON", sys.executable), *command],

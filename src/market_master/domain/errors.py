@@ -171,3 +171,24 @@ class NotPromotable(ModelError):
 
     title = "NotPromotable"
     status = 409
+
+
+class OrchestratorAway(MarketMasterError):
+    """The Prefect server gives no answer, or has no deployment to start."""
+
+    title = "OrchestratorAway"
+    status = 503
+
+
+class TrainingRefused(MarketMasterError):
+    """A training that its form does not take."""
+
+    title = "TrainingRefused"
+    status = 422
+
+
+class UnknownTraining(MarketMasterError):
+    """A training that Prefect does not have."""
+
+    title = "UnknownTraining"
+    status = 404

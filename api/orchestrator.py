@@ -1,0 +1,70 @@
+"""Prefect, asked over its REST API: trainings are started there and run elsewhere, never in the server."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import msgspec
+
+from market_master.domain.errors import OrchestratorAway, TrainingRefused, UnknownTraining
+
+DEPLOYMENT = "training/weekly"
+SECONDS = 10.0
+"""to wait for an answer"""
+
+
+class Orchestrator:
+    """The Prefect server at an address; every method raises OrchestratorAway while it does not answer."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address.rstrip("/")
+
+    def train(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Start a training; Prefect's flow run. Raises TrainingRefused for parameters that its form does not take."""
+        try:
+            deployment = self._ask(f"deployments/name/{DEPLOYMENT}")
+            return self._ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
+        except HTTPError as error:
+            if error.code == 404:
+                raise OrchestratorAway(
+                    f"Prefect at {self._address} has no deployment {DEPLOYMENT}; `make deploy` makes it."
+                ) from error
+            raise TrainingRefused(f"Prefect refuses this training: {_detail(error)}") from error
+
+    def training(self, run_id: str) -> dict[str, Any]:
+        """Prefect's flow run of that id. Raises UnknownTraining."""
+        try:
+            run = self._ask(f"flow_runs/{run_id}")
+            deployment = self._ask(f"deployments/name/{DEPLOYMENT}")
+        except HTTPError as error:
+            raise UnknownTraining(f"Prefect has no training {run_id}.", id=run_id) from error
+        if run["deployment_id"] != deployment["id"]:
+            raise UnknownTraining(f"The flow run {run_id} is not a training.", id=run_id)
+        return run
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        content = None if body is None else msgspec.json.encode(body)
+        request = Request(f"{self._address}/{path}", content, {"content-type": "application/json"})
+        try:
+            with urlopen(request, timeout=SECONDS) as answer:
+                told: dict[str, Any] = msgspec.json.decode(answer.read())
+        except HTTPError as error:
+            if error.code < 500:
+                raise
+            raise OrchestratorAway(f"Prefect at {self._address} failed: {error}.") from error
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            raise OrchestratorAway(
+                f"No Prefect server answers at {self._address} ({error}); `make deploy` starts one, PREFECT_API_URL names another."
+            ) from error
+        return told
+
+
+def _detail(error: HTTPError) -> str:
+    """Prefect's own words."""
+    try:
+        told = msgspec.json.decode(error.read())
+    except msgspec.DecodeError:
+        return str(error)
+    return str(told.get("detail") or told.get("exception_detail") or told) if isinstance(told, dict) else str(told)
