@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import msgspec
 
@@ -13,6 +15,8 @@ from market_master.domain.errors import OrchestratorAway, TrainingRefused, Unkno
 DEPLOYMENT = "training/weekly"
 SECONDS = 10.0
 """to wait for an answer"""
+ATTEMPTS, BUSY = 5, 0.5
+"""Prefect answers 503 while its SQLite database is locked, and wants to be asked again; seconds between"""
 
 
 class Orchestrator:
@@ -25,7 +29,10 @@ class Orchestrator:
         """Start a training; Prefect's flow run. Raises TrainingRefused for parameters that its form does not take."""
         try:
             deployment = self._ask(f"deployments/name/{DEPLOYMENT}")
-            return self._ask(f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
+            return self._ask(
+                f"deployments/{deployment['id']}/create_flow_run",
+                {"parameters": parameters, "idempotency_key": uuid4().hex},
+            )
         except HTTPError as error:
             if error.code == 404:
                 raise OrchestratorAway(
@@ -44,7 +51,7 @@ class Orchestrator:
             raise UnknownTraining(f"The flow run {run_id} is not a training.", id=run_id)
         return run
 
-    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(self, path: str, body: dict[str, Any] | None = None, attempts: int = ATTEMPTS) -> dict[str, Any]:
         content = None if body is None else msgspec.json.encode(body)
         request = Request(f"{self._address}/{path}", content, {"content-type": "application/json"})
         try:
@@ -53,10 +60,14 @@ class Orchestrator:
         except HTTPError as error:
             if error.code < 500:
                 raise
+            if error.code == 503 and attempts > 1:
+                time.sleep(BUSY)
+                return self._ask(path, body, attempts - 1)
             raise OrchestratorAway(f"Prefect at {self._address} failed: {error}.") from error
         except (OSError, ValueError, msgspec.DecodeError) as error:
             raise OrchestratorAway(
-                f"No Prefect server answers at {self._address} ({error}); `make deploy` starts one, PREFECT_API_URL names another."
+                f"No Prefect server answers at {self._address} ({error}); `make deploy` starts one, PREFECT_API_URL names "
+                "another."
             ) from error
         return told
 

@@ -37,6 +37,7 @@ def test_json_is_one_document_on_stdout() -> None:
         ["models", "show", "1"],
         ["models", "journal"],
         ["data", "list"],
+        ["retention"],
     ):
         code, out, _ = mm(*words, "--json")
         assert code == 0, words
@@ -53,6 +54,7 @@ def test_a_person_gets_tables() -> None:
         ["models", "show", "1"],
         ["models", "journal"],
         ["data", "list"],
+        ["retention"],
     ):
         code, out, _ = mm(*words)
         assert code == 0, words
@@ -96,6 +98,8 @@ def test_a_file_of_bars_is_answered_as_the_store_is(served: Path, tmp_path: Path
         (["promote", "7", "--by", "a", "--reason", "b"], 4, "7"),
         (["data", "check", "nowhere.csv"], 3, "nowhere.csv"),
         (["signal", "--asof", "yesterday"], 4, "production"),
+        (["backfill", "--from", "yesterday", "--to", "today"], 2, "yesterday"),
+        (["retention", "--keep", "0"], 2, "keep"),
         (["nonsense"], 2, "nonsense"),
         (["signal", "--nonsense"], 2, "nonsense"),
     ],
@@ -142,6 +146,9 @@ def test_every_command_has_an_example() -> None:
         ["signal"],
         ["predict"],
         ["promote"],
+        ["rollback"],
+        ["backfill"],
+        ["retention"],
         ["models", "list"],
         ["models", "show"],
         ["models", "journal"],
