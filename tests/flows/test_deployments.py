@@ -1,0 +1,197 @@
+"""`make deploy` from nothing on a real Prefect server with a real worker: deploy, run, late, double, crash, cancel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from servers import ROOT, free_port, in_process, own_copy, wait_for
+
+from market_master import store
+from market_master.domain.sessions import DAY, Timetable
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+ENTRIES = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+LONG_AGO = "2025-01-02T15:33:00Z"
+ADMIN = {"X-API-Key": "ruler"}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A home with everything deployed, and the REST API of its Prefect server."""
+
+    home: Path
+    environ: dict[str, str]
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """POST when there is a body, else GET; asked again, as Prefect wants it, while its database is busy (503)."""
+        address = f"{self.environ['PREFECT_API_URL']}/{path}"
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:
+            answers.append(httpx.post(address, json=body) if body else httpx.get(address))
+            return answers[-1].status_code != 503
+
+        wait_for(answered, seconds=90)
+        answers[-1].raise_for_status()
+        return answers[-1].json()
+
+    def start(self, deployment: str, parameters: dict[str, Any], at: str | None = None) -> str:
+        """A flow run, due now or as if scheduled for an instant."""
+        found = self.ask(f"deployments/name/{deployment}")
+        due = {"state": {"type": "SCHEDULED", "state_details": {"scheduled_time": at}}} if at else {}
+        return str(self.ask(f"deployments/{found['id']}/create_flow_run", parameters=parameters, **due)["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """What the server says of a run."""
+        told: dict[str, Any] = self.ask(f"flow_runs/{run_id}")
+        return told
+
+    def when(self, run_id: str, *states: str) -> dict[str, Any]:
+        """The run, once it is in one of some states."""
+        end = time.monotonic() + 240
+        while (told := self.run(run_id))["state_type"] not in states:
+            assert time.monotonic() < end, told["state"]
+            time.sleep(1)
+        return told
+
+    def ended(self, run_id: str) -> dict[str, Any]:
+        """The run, once it has ended."""
+        return self.when(run_id, "COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+
+
+@contextmanager
+def deploying(environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """`make deploy`, ended as Ctrl-C ends it."""
+    words = [sys.executable, "-u", "-m", "flows.deploy"]
+    process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(90)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def deployed(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """Deployed from nothing on a free port; nothing is left running afterwards."""
+    home = own_copy(trained_home, tmp_path_factory.mktemp("deployed"))
+    port = free_port()
+    environ = {
+        **os.environ,
+        "MM_HOME": str(home),
+        "MM_CONFIG": "test",
+        "MM_CANDIDATES": "[logistic]",
+        "PREFECT_HOME": str(home / "data" / "prefect"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+    }
+    with deploying(environ) as process:
+        assert process.stdout is not None
+        assert any(line.startswith("Worker") for line in process.stdout), "make deploy ended"
+        yield Deployed(home, environ)
+    with pytest.raises(httpx.TransportError):
+        httpx.get(environ["PREFECT_API_URL"] + "/health")
+
+
+def _names(deployed: Deployed) -> set[str]:
+    return {row["name"] for row in deployed.ask("deployments/filter", limit=100)}
+
+
+def test_everything_is_there_from_nothing_and_a_second_time(deployed: Deployed) -> None:
+    """Pool, every deployment of the file, one worker; deploying again changes nothing and starts no second worker."""
+    assert _names(deployed) == {entry["name"] for entry in ENTRIES}
+    assert deployed.ask("work_pools/local")["type"] == "process"
+    words = [sys.executable, "-m", "flows.deploy"]
+    again = subprocess.run(words, cwd=ROOT, env=deployed.environ, capture_output=True, text=True, check=True)
+    assert "one works already" in again.stdout
+    assert _names(deployed) == {entry["name"] for entry in ENTRIES}
+    assert len(deployed.ask("work_pools/local/workers/filter", limit=10)) == 1
+
+
+def test_signal_runs_are_scheduled_by_the_exchanges_calendar(deployed: Deployed) -> None:
+    """What stands on the server is the close of each next bar and three minutes."""
+    hourly = {"name": {"any_": ["hourly"]}}
+    wait_for(lambda: deployed.ask("flow_runs/filter", deployments=hourly))
+    runs = deployed.ask("flow_runs/filter", deployments=hourly, sort="EXPECTED_START_TIME_ASC")
+    due = [int(datetime.fromisoformat(run["expected_start_time"]).timestamp()) for run in runs]
+    now = store.now()
+    closes = Timetable("XNYS", "1h").between(now, now + 30 * DAY).end + 180
+    assert due == [int(close) for close in closes if close >= due[0]][: len(due)]
+    assert due[0] == min(close for close in closes.tolist() if close > now - 180)
+
+
+def test_a_form_offers_the_configs_and_explains_itself(deployed: Deployed) -> None:
+    """The training's form is a choice of configs, each field with its sentence; what is not offered is refused."""
+    form = deployed.ask("deployments/name/training/weekly")["parameter_openapi_schema"]["properties"]
+    assert {"demo", "noise", "test"} <= set(form["config"]["enum"])
+    assert all(field["description"] for field in form.values())
+    with pytest.raises(httpx.HTTPStatusError):
+        deployed.start("training/weekly", {"config": "nothing-like-this"})
+
+
+def test_a_bar_is_signalled_once_and_a_late_run_says_why(deployed: Deployed) -> None:
+    """Runs come one after the other: the first signals, the second is skipped, so is one that was due long ago; each says why."""
+    runs = [deployed.start("signal/hourly", {"config": "test"}) for _ in range(2)]
+    late = deployed.start("signal/hourly", {"config": "test"}, at=LONG_AGO)
+    told = [deployed.ended(run) for run in runs]
+    assert sorted(run["state_name"] for run in told) == ["Signalled", "Skipped"]
+    assert {run["name"] for run in told} == {"signal-test-2025-06-30T20:00:00Z"}
+    skipped = next(run for run in told if run["state_name"] == "Skipped")
+    assert "has its signal already" in skipped["state"]["message"]
+    assert {"signal", "test", "skipped"} <= set(skipped["tags"])
+    run = deployed.ended(late)
+    assert run["state_name"] == "Skipped"
+    assert run["state"]["message"].startswith("The run is late: the bar that ends 2025-06-30T20:00:00Z")
+    assert run["name"] == "signal-test-2025-01-02T15:30:00Z"
+
+
+def test_trainings_come_one_at_a_time_and_crash_cancel_and_end(deployed: Deployed) -> None:
+    """A second one is cancelled; a killed one is told from a cancelled one; after both the next runs to its end, by the API."""
+    with in_process(deployed.home, MM_ADMIN_KEYS="ruler", PREFECT_API_URL=deployed.environ["PREFECT_API_URL"]) as api:
+
+        def ask(**wish: Any) -> str:
+            answer = api.post("/train", json={"config": "test", "dev": True, **wish}, headers=ADMIN)
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["id"])
+
+        killed = ask()
+        deployed.when(killed, "RUNNING")
+        assert deployed.ended(ask())["state"]["message"] == "Deployment concurrency limit reached."
+        os.kill(int(str(deployed.run(killed)["infrastructure_pid"]).rpartition(":")[2]), signal.SIGKILL)
+        assert deployed.ended(killed)["state_type"] == "CRASHED"
+
+        stopped = ask()
+        deployed.when(stopped, "RUNNING")
+        deployed.ask(f"flow_runs/{stopped}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
+        assert deployed.ended(stopped)["state_type"] == "CANCELLED"
+
+        last = ask()
+        deployed.ended(last)
+        told = api.get(f"/train/{last}", headers=ADMIN).json()
+        assert told["state"] == "Compared", told
+        assert (
+            datetime.fromisoformat(told["ended"])
+            > datetime.fromisoformat(told["started"])
+            > datetime(2025, 1, 1, tzinfo=UTC)
+        )
+        assert (
+            api.post("/train", json={"config": "nothing-like-this"}, headers=ADMIN).json()["title"] == "TrainingRefused"
+        )
+        assert api.get(f"/train/{killed[:-1]}{'0' if killed[-1] != '0' else '1'}", headers=ADMIN).status_code == 404
+    assert not (deployed.home / "data" / "journal.jsonl").read_text(encoding="utf-8").count('"looked"') > 1
