@@ -35,6 +35,7 @@ def as_tasks() -> Steps:
         register=_task("register", register, HOUR),
         gate=_task("gate", plain.gate, HOUR, _verdicts),
         review=_task("review", plain.review, HOUR, _review),
+        reference=_task("reference", plain.reference, HOUR),
         promote=_task("promote", plain.promote, 600),
         predict_index=_task("predict_index", plain.predict_index, 600, _signal),
         report=_task("report", plain.report, HOUR, _page),

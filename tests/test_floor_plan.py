@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "market_master"
 EDGE = {"cli", "show"}
-FLOORS = {"domain": 0, "plugins": 1, "config": 3, "steps": 4, "cli": 5, "show": 5}
+FLOORS = {"domain": 0, "plugins": 1, "files": 1, "config": 3, "steps": 4, "cli": 5, "show": 5}
 ROOM_FLOOR = 2
 VENDORS = {
     "mlflow": ["src/market_master/registry/"],

@@ -7,14 +7,16 @@ import numpy as np
 from market_master.domain.bars import Array
 from market_master.domain.sessions import Ints
 
-ROWS, FOLDS, SEED = 4000, 3, 7
+FOLDS, SEED = 3, 7
 
 
-def domain_auc(reference: Array, reference_days: Ints, current: Array, current_days: Ints) -> float:
+def domain_auc(
+    reference: Array, reference_days: Ints, current: Array, current_days: Ints, *, most: int = 4000
+) -> float:
     """AUC of a logistic classifier between two sets of feature rows, tested on days it has not seen; 0.5 = alike.
 
     A classifier two-sample test (Lopez-Paz and Oquab 2017) with whole days as groups, so that a day's own level can't
-    be learned by heart; at most 4000 rows of each side.
+    be learned by heart; at most `most` rows of each side.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -23,7 +25,7 @@ def domain_auc(reference: Array, reference_days: Ints, current: Array, current_d
     from sklearn.preprocessing import StandardScaler
 
     random = np.random.default_rng(SEED)
-    picks = [np.sort(random.permutation(len(rows))[:ROWS]) for rows in (reference, current)]
+    picks = [np.sort(random.permutation(len(rows))[:most]) for rows in (reference, current)]
     rows = np.vstack([reference[picks[0]], current[picks[1]]])
     side = np.repeat([0, 1], [len(picks[0]), len(picks[1])])
     days = np.concatenate([reference_days[picks[0]], current_days[picks[1]]])

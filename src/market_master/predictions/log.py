@@ -21,7 +21,7 @@ from market_master.predictions.tables import predictions, signals
 
 Row = Mapping[str, Any]
 KEYS = ("model", "version", "symbol", "bar_end")
-OUTCOME = ("outcome", "outcome_return", "settled_at")
+OUTCOME = ("outcome", "outcome_return", "outcome_z", "settled_at")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -65,6 +65,24 @@ class PredictionLog:
         )
         return found[0] if found else None
 
+    def of_version(self, model: str, version: str, since: int) -> list[dict[str, Any]]:
+        """A version's predictions from stored bars (posted ones are the sender's) from an instant on, oldest first."""
+        table = predictions.c
+        return self._read(
+            select(predictions)
+            .where(table.model == model, table.version == version, table.bar_end >= since, table.source != "posted")
+            .order_by(table.bar_end, table.symbol)
+        )
+
+    def signals_since(self, model: str, index: str, since: int) -> list[dict[str, Any]]:
+        """The signals of an index at bars that ended at or after an instant, oldest first."""
+        table = signals.c
+        return self._read(
+            select(signals)
+            .where(table.model == model, table.index_name == index, table.bar_end >= since)
+            .order_by(table.bar_end, table.made_at)
+        )
+
     def unsettled(self, model: str, before: int) -> list[dict[str, Any]]:
         """Predictions whose label's bar had closed by an instant and that have no outcome yet, oldest first."""
         table = predictions.c
@@ -75,7 +93,7 @@ class PredictionLog:
         )
 
     def settle(self, outcomes: Collection[Row]) -> int:
-        """Put outcomes (key, outcome, outcome_return, settled_at) beside predictions that have none; returns how many."""
+        """Put outcomes (key and OUTCOME) beside predictions that have none; returns how many."""
         table, settled = predictions.c, 0
         statement = (
             update(predictions)

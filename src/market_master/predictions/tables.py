@@ -27,6 +27,7 @@ predictions = Table(
     Column("made_at", Float, nullable=False),
     Column("outcome", String(12)),
     Column("outcome_return", Float),
+    Column("outcome_z", Float),
     Column("settled_at", Float, index=True),
 )
 

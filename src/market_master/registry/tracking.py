@@ -69,9 +69,9 @@ class Run:
         flat = [Param(key, str(value)[:6000]) for key, value in _flat(values)]
         client(self.home).log_batch(self.id, params=flat)
 
-    def metrics(self, values: Mapping[str, float | None]) -> None:
-        """Numbers of the run."""
-        _log_metrics(client(self.home), self.id, values)
+    def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
+        """Numbers of the run; a `step` for those that are told again and again."""
+        _log_metrics(client(self.home), self.id, values, step)
 
     def candidate(self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
         """A nested, finished run of one candidate or baseline."""
@@ -115,7 +115,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
-def _log_metrics(mlflow_client: MlflowClient, run_id: str, values: Mapping[str, float | None]) -> None:
+def _log_metrics(mlflow_client: MlflowClient, run_id: str, values: Mapping[str, float | None], step: int = 0) -> None:
     moment = int(time.time() * 1000)
-    known = [Metric(key, float(value), moment, 0) for key, value in values.items() if value is not None]
+    known = [Metric(key, float(value), moment, step) for key, value in values.items() if value is not None]
     mlflow_client.log_batch(run_id, metrics=known)

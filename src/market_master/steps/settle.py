@@ -58,6 +58,7 @@ def _outcomes(version: str, rows: list[dict[str, Any]], model: str, home: Path, 
                 **row,
                 "outcome": CLASSES[labels.action[n]] if known else None,
                 "outcome_return": float(labels.forward_return[n]) if known else None,
+                "outcome_z": float(labels.z[n]) if known else None,
                 "settled_at": float(now),
             }
         )

@@ -23,6 +23,7 @@ from market_master.steps import (
     gate,
     label,
     promote,
+    reference,
     register,
     report,
     review,
@@ -47,6 +48,7 @@ class Steps:
     register: Step = register.register
     gate: Step = gate.gate
     review: Step = review.review
+    reference: Step = reference.reference
     promote: Step = promote.promote
     predict_index: Step = aggregate.index_signal
     report: Step = report.report
@@ -95,6 +97,8 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             version = todo.register(run, market, table, labelled, comparison, certificate, settings, home)
             decision = todo.gate(market, table, labelled, comparison, certificate, version, settings, home)
             reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
+            if decision.outcome in promote.PROMOTABLE:
+                todo.reference(market, table, labelled, comparison, version, model, home)
             todo.promote(decision, model, home)
             signal, silence = _signal(todo, home, model, now)
             reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))

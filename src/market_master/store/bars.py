@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import MixedGrid
 from market_master.domain.sessions import Timetable, iso
+from market_master.files import write_whole
 from market_master.store import recent
-from market_master.store.files import write_whole
 from market_master.store.recent import COLUMNS, Recent
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import NoBars, UnknownSymbol
 from market_master.domain.sessions import Timetable
-from market_master.store.files import write_whole
+from market_master.files import write_whole
 
 COLUMNS = ("bar_end", *OHLCV)
 KEPT = 128

@@ -1,0 +1,259 @@
+"""Monitor: has the world moved, and is the champion still as good as it was when it was promoted? From logged answers only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from market_master import weights
+from market_master.alerts import Alert, Book
+from market_master.alerts.book import COOL_DOWN, Finding
+from market_master.domain.bars import Bars
+from market_master.domain.sessions import iso
+from market_master.drift.readings import TOO_LITTLE, Reading, judged, too_little
+from market_master.drift.reference import SESSIONS, Reference
+from market_master.files import write_whole
+from market_master.predictions import PredictionLog
+from market_master.registry.bundle import ModelVersion
+from market_master.registry.tracking import Run
+from market_master.registry.versions import Versions
+from market_master.steps import drift, performance
+from market_master.steps.pages import pages
+from market_master.steps.performance import Realised, Settled, settled_of
+from market_master.steps.predict import Champion, champion_of, predict_stored
+
+RECENT = max(drift.WINDOWS)
+"""sessions"""
+MOST_LOST = 0.02
+"""of the bars or of the weight that should have been there"""
+MOST_NEW = 0.05
+"""of the index weight, of symbols the champion never saw"""
+SAME = 1e-5
+"""how far a probability made again may lie from the one that was served"""
+OUTAGE = 2
+"""newest bars in a row without a signal"""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an alarm is about, how loud it is, and whether it asks for a new candidate."""
+
+    severity: str
+    retrain: bool
+    words: str
+
+
+CAUSES = {
+    "outage": Cause("page", False, "the newest bars have no signal"),
+    "constant": Cause("page", False, "the champion says the same of everything"),
+    "parity": Cause("page", False, "answers made again differ from those that were served"),
+    "performance": Cause("page", True, "the daily gain over the prior has fallen"),
+    "direction": Cause("page", True, "direction is worse than at promotion, by more than chance"),
+    "domain": Cause("warn", True, "a classifier can tell these sessions from the training window"),
+    "features": Cause("warn", True, "a feature lies further out than any past block of the training window"),
+    "predictions": Cause("warn", False, "the mix of answers has moved"),
+    "calibration": Cause("warn", False, "probabilities are less calibrated than in any past block"),
+    "coverage": Cause("warn", False, "part of the index weight had no fresh action"),
+    "bars": Cause("warn", False, "bars that the calendar has are missing"),
+    "universe": Cause("warn", True, "weight lies on symbols the champion never saw"),
+    "feature": Cause("info", False, "single features lie outside all past blocks"),
+    "labels": Cause("info", False, "the mix of outcomes has moved"),
+}
+"""`level` readings (prices' spread, volume, the clock) are told and never alarm"""
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """One look at the champion; its field names are the JSON of `mm drift` and GET /drift."""
+
+    as_of: str
+    model: str
+    version: str
+    shadow: str | None
+    compared: dict[str, Any]
+    """first and last session of the reference and of the windows"""
+    alarms: list[str]
+    """causes that moved, loudest first"""
+    retrain: bool
+    readings: list[Reading]
+    realised: list[Realised]
+    realised_shadow: list[Realised]
+    alerts: list[Alert]
+    """open ones"""
+    reports: dict[str, str]
+
+
+def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: bool = True) -> Monitored:
+    """Look at the champion, keep what was found in data/monitoring/, with its version's run and in the book of alerts.
+
+    Pages go to data/reports/; those of Evidently only if asked for, they take most of the time.
+
+    Raises NoChampion, NoBars, LogAway, and ModelError for a version without a reference.
+    """
+    versions = Versions(home, model)
+    champion = champion_of(versions.champion())
+    reference = Reference.read(Path(versions.place(champion.model.version).folder))
+    bars = champion.store(home).bars(until=now)
+    settled = settled_of(log, champion.model, _since(bars))
+    readings = [
+        *_answers(champion, reference, settled),
+        *_service(champion, home, log, bars, settled),
+        *drift.feature_drift(reference, current := drift.newest(champion, bars)),
+        drift.joint_drift(reference, current),
+    ]
+    other = versions.behind("shadow")
+    shadow = versions.load(other) if other else None
+    seen = Monitored(
+        as_of=iso(bars.newest),
+        model=model,
+        version=champion.model.version,
+        shadow=other,
+        compared=_compared(reference, current),
+        alarms=sorted({r.cause for r in readings if r.moved and r.cause in CAUSES}, key=list(CAUSES).index),
+        retrain=any(r.moved and CAUSES[r.cause].retrain for r in readings if r.cause in CAUSES),
+        readings=readings,
+        realised=_realised(settled, reference, bars, champion.model),
+        realised_shadow=_realised(settled_of(log, shadow, _since(bars)), reference, bars, shadow) if shadow else [],
+        alerts=_alerts(readings, champion.model, bars, home),
+        reports={},
+    )
+    seen = replace(seen, reports=pages(seen, CAUSES, champion, reference, current, home, evidently=evidently))
+    _keep(seen, champion.model, bars, home)
+    return seen
+
+
+def _since(bars: Bars) -> int:
+    """The first instant of the newest sessions, as many as a reference keeps."""
+    return int(bars.bar_end[bars.session >= np.unique(bars.session)[-SESSIONS:][0]].min())
+
+
+def _answers(champion: Champion, reference: Reference, settled: Settled) -> list[Reading]:
+    return [
+        *performance.performance_alarms(reference, settled),
+        *drift.answer_drift(reference, settled, champion),
+        drift.calibration_drift(reference, settled),
+        drift.constant_answers(settled, champion),
+    ]
+
+
+def _service(champion: Champion, home: Path, log: PredictionLog, bars: Bars, settled: Settled) -> list[Reading]:
+    """Is every bar there, has it its signal, and are the signals what they would be if made again?"""
+    universe, days = champion.settings.universe, np.unique(bars.session)[-drift.WINDOWS[0] :]
+    table = weights.at(
+        universe.weights, bars.newest, set(bars.symbols), asked=universe.symbols, benchmark=universe.benchmark
+    )
+    expected = bars.timetable.between(int(bars.bar_end.min()), bars.newest)
+    ends = expected.end[np.isin(expected.session, days) & (expected.end <= bars.newest)]
+    members = np.isin(np.asarray(bars.symbols)[bars.code], list(table.by_symbol))
+    held = int((np.isin(bars.bar_end, ends) & members).sum())
+    lost = 1 - held / (len(ends) * len(table.by_symbol))
+    new = sum(weight for symbol, weight in table.by_symbol.items() if symbol not in champion.card.symbols)
+    return [
+        _at_once("bars", "share of bars missing", len(days), lost, MOST_LOST),
+        _at_once("universe", "weight of unseen symbols", 1, new, MOST_NEW),
+        *_signals(log, champion, ends, len(days)),
+        _parity(champion, home, log, settled),
+    ]
+
+
+def _signals(log: PredictionLog, champion: Champion, ends: np.ndarray, sessions: int) -> list[Reading]:
+    """Bars without a signal, and weight without an action, since signals were first logged."""
+    rows = log.signals_since(champion.ref.name, champion.settings.universe.index, int(ends[0]))
+    if not rows:
+        none = "No signal was ever logged for these bars."
+        return [too_little(cause, "signals", sessions, none) for cause in ("outage", "coverage")]
+    covered = {int(row["bar_end"]): float(json.loads(row["record"])["coverage"]) for row in reversed(rows)}
+    ends = ends[ends >= rows[0]["bar_end"]]
+    there = np.array([covered.get(int(end), 0.0) for end in ends])
+    silent = int(np.argmax(there[::-1] > 0)) if (there > 0).any() else len(there)
+    return [
+        _at_once("outage", "newest bars without a signal", 1, float(silent), OUTAGE - 1),
+        _at_once("coverage", "weight without a fresh action", sessions, float(1 - there.mean()), MOST_LOST),
+    ]
+
+
+def _parity(champion: Champion, home: Path, log: PredictionLog, settled: Settled) -> Reading:
+    """The newest logged bar's answers, made again from the stored bars by the same version."""
+    what = "largest difference of a probability"
+    rows = log.of_version(champion.ref.name, champion.ref.version, int(settled.all_end.max(initial=0)))
+    if not rows or not len(settled.all_end):
+        return too_little("parity", what, 1, "No prediction was logged yet.")
+    bar_end = int(rows[0]["bar_end"])
+    symbols = [str(row["symbol"]) for row in rows]
+    again = predict_stored(champion, champion.store(home), symbols, now=bar_end, asof=bar_end)
+    off = max(
+        abs(made.probabilities[name] - row[name])
+        for made, row in zip(again, rows, strict=True)
+        for name in made.probabilities
+    )
+    return _at_once("parity", what, 1, float(off), SAME)
+
+
+def _at_once(cause: str, statistic: str, sessions: int, value: float, limit: float) -> Reading:
+    """A count that is exact needs no second look."""
+    return judged(cause, statistic, sessions, np.array([value]), limit, "at once", needed=1)
+
+
+def _realised(settled: Settled, reference: Reference, bars: Bars, version: ModelVersion) -> list[Realised]:
+    return performance.realised(settled, reference.prior, bars, version.card.members)
+
+
+def _compared(reference: Reference, current: drift.Newest) -> dict[str, Any]:
+    learned = reference.session[reference.learned]
+    days = np.unique(current.session)
+    return {
+        "reference": [_day(learned.min()), _day(learned.max())],
+        "current": {str(length): [_day(days[-length:][0]), _day(days[-1])] for length in drift.WINDOWS},
+    }
+
+
+def _day(session: int) -> str:
+    return iso(int(session) * 86400)[:10]
+
+
+def _alerts(readings: Sequence[Reading], version: ModelVersion, bars: Bars, home: Path) -> list[Alert]:
+    """What the readings of each cause come to, noted in the book; the alerts that are open now."""
+    findings = []
+    for cause, meaning in CAUSES.items():
+        mine = [reading for reading in readings if reading.cause == cause]
+        moved = [reading for reading in mine if reading.moved]
+        known = [reading for reading in mine if reading.state != TOO_LITTLE]
+        reason = f"{meaning.words}: " + " ".join(reading.reason for reading in moved[:5])
+        findings.append(Finding(cause, meaning.severity, bool(moved) if known else None, reason))
+    days = np.unique(bars.session)
+    book = book_of(home)
+    book.note(
+        findings,
+        version.name,
+        version.version,
+        as_of=iso(bars.newest),
+        session=int(days[-1]),
+        quiet_from=int(days[-COOL_DOWN:][0]),
+    )
+    return [alert for alert in book.alerts() if alert.model == version.name and alert.closed is None]
+
+
+def book_of(home: Path) -> Book:
+    """The alerts of a home."""
+    return Book(home / "data" / "alerts.json")
+
+
+def folder_of(home: Path, model: str) -> Path:
+    """Where what was monitored lies, a file a day."""
+    return home / "data" / "monitoring" / model
+
+
+def _keep(seen: Monitored, version: ModelVersion, bars: Bars, home: Path) -> None:
+    """A file a day, and numbers with the version's run: their step is the session."""
+    session = int(bars.session.max())
+    write_whole(folder_of(home, seen.model) / f"{_day(session)}.json", json.dumps(asdict(seen), indent=1).encode())
+    whole = next((part for part in seen.realised if part.part == "all"), None)
+    numbers = {"rpss": whole.rpss, "dir": whole.dir, "ic": whole.ic, "hit_rate": whole.hit_rate} if whole else {}
+    told = {f"live_{name}": value for name, value in numbers.items()}
+    told |= {f"alarm_{cause}": float(cause in seen.alarms) for cause in CAUSES}
+    Run(home, version.run_id).metrics(told, step=session)

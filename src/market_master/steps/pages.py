@@ -1,0 +1,105 @@
+"""Pages: what monitoring found, in words first, with Evidently's views beside it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from market_master import labels, policy, reports
+from market_master.domain.actions import CLASSES
+from market_master.domain.inputs import model_inputs
+from market_master.drift import page
+from market_master.drift.readings import TOO_LITTLE, Reading
+from market_master.drift.reference import Reference
+from market_master.steps.drift import WINDOWS, Newest
+from market_master.steps.predict import Champion
+
+if TYPE_CHECKING:
+    from market_master.steps.monitor import Cause, Monitored
+
+MOST_FEATURES = 40
+ROWS = 4000
+"""of each of Evidently's tables; the page's time and size grow with it"""
+
+
+def pages(
+    seen: Monitored,
+    causes: dict[str, Cause],
+    champion: Champion,
+    reference: Reference,
+    current: Newest,
+    home: Path,
+    *,
+    evidently: bool,
+) -> dict[str, str]:
+    """Write data/reports/<day>-monitoring.html and, if asked, <day>-evidently-5.html and -20; returns their paths by kind."""
+    folder, day = home / "data" / "reports", seen.compared["current"][str(WINDOWS[0])][1]
+    written = {f"evidently-{n}": folder / f"{day}-evidently-{n}.html" for n in WINDOWS} if evidently else {}
+    for sessions, file in zip(WINDOWS, written.values(), strict=False):
+        page.write_page(
+            _current(champion, current, sessions),
+            _reference(champion, reference),
+            file,
+            name=f"{seen.model} version {seen.version}: newest {sessions} sessions against its training window",
+        )
+    written["monitoring"] = reports.write_page(
+        "monitoring.html",
+        folder / f"{day}-monitoring.html",
+        seen=asdict(seen),
+        day=day,
+        pages={f"{n} sessions": f"{day}-evidently-{n}.html" for n in WINDOWS if evidently},
+        alarms=_alarms(seen.readings, causes),
+        unknown=sorted({r.cause for r in seen.readings if r.state == TOO_LITTLE}, key=list(causes).index),
+        realised={
+            f"Champion, version {seen.version}": [asdict(row) for row in seen.realised],
+            **(
+                {f"Shadow, version {seen.shadow}": [asdict(row) for row in seen.realised_shadow]} if seen.shadow else {}
+            ),
+        },
+        features=_furthest(seen.readings),
+    )
+    return {kind: str(file) for kind, file in written.items()}
+
+
+def _alarms(readings: list[Reading], causes: dict[str, Cause]) -> list[dict[str, Any]]:
+    """One row a reading, in the order of the causes; of single features only those that moved."""
+    shown = [r for r in readings if r.cause in causes and (r.cause != "feature" or r.moved)]
+    return [
+        {**asdict(r), "severity": causes[r.cause].severity, "words": causes[r.cause].words}
+        for r in sorted(shown, key=lambda r: list(causes).index(r.cause))
+    ]
+
+
+def _furthest(readings: list[Reading]) -> list[dict[str, Any]]:
+    told = [r for r in readings if r.cause in ("feature", "level") and r.value is not None and r.limit]
+    return [asdict(r) for r in sorted(told, key=lambda r: -(r.value or 0) / (r.limit or 1))[:MOST_FEATURES]]
+
+
+def _current(champion: Champion, current: Newest, sessions: int) -> pd.DataFrame:
+    """The newest sessions as the champion sees and answers them, with the labels that are known."""
+    known = labels.restored(champion.card.label).transform(current.bars)
+    action = known.action[current.rows]
+    days = np.unique(current.session)[-sessions:]
+    rows = np.flatnonzero(np.isin(current.session, days) & (action >= 0))
+    codes = current.bars.code[current.rows][rows]
+    inputs = model_inputs(current.values[rows], current.bars.symbols, codes, champion.card.symbols)
+    probabilities = champion.calibration.apply(champion.model.graph.probabilities(inputs))
+    return _frame(champion, current.values[rows], action[rows], probabilities)
+
+
+def _reference(champion: Champion, reference: Reference) -> pd.DataFrame:
+    """The training window, with the answers that were given out of fold."""
+    rows = np.flatnonzero(reference.learned & np.isfinite(reference.probabilities[:, 0]))
+    return _frame(champion, reference.values[rows], reference.action[rows], reference.probabilities[rows])
+
+
+def _frame(champion: Champion, values: np.ndarray, action: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    rows = np.linspace(0, len(values) - 1, min(ROWS, len(values))).astype(int)
+    names = np.array(CLASSES, dtype=object)
+    decided = policy.act(probabilities[rows], champion.settings.policy.rule, champion.calibration.cuts)
+    data = pd.DataFrame(values[rows].astype(float), columns=list(champion.card.features))
+    return data.assign(label=names[action[rows]], action=names[decided])
