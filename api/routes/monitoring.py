@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
@@ -13,7 +15,7 @@ from market_master.steps import history
 router = APIRouter(tags=["monitoring"])
 
 
-class Drift(BaseModel):
+class GateDrift(BaseModel):
     """What a run's gate said of drift, as one of its rules."""
 
     run_id: str
@@ -27,6 +29,15 @@ class Drift(BaseModel):
     reason: str
 
 
+class Drift(BaseModel):
+    """The newest look at the champion, as `mm drift` prints it, and what earlier gates said."""
+
+    latest: dict[str, Any] | None
+    """null before the first look"""
+    gates: list[GateDrift]
+    """hold-out against training window, newest first"""
+
+
 class Report(BaseModel):
     """An HTML report."""
 
@@ -36,9 +47,11 @@ class Report(BaseModel):
 
 
 @router.get("/drift")
-def drift(request: Request) -> list[Drift]:
-    """What each gate run found of drift between training and hold-out, newest first; an empty list before the first."""
-    return [Drift(**row) for row in history.drift(serving(request).options.home)]
+def drift(request: Request) -> Drift:
+    """Has the world moved from what the champion learned, and is it still as good?"""
+    options = serving(request).options
+    gates = [GateDrift(**row) for row in history.drift(options.home)]
+    return Drift(latest=history.monitored(options.home, options.model), gates=gates)
 
 
 @router.get("/reports")

@@ -130,6 +130,30 @@ def predict(
 
 
 @app.command()
+def drift(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Without Evidently's pages, which take most of the time.")
+    ] = False,
+    config_file: Config = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Has the world moved from what the champion learned, and is it still as good? Alarms, performance and pages.
+
+    Example: mm drift --quick
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.predictions import PredictionLog
+        from market_master.steps.monitor import monitor
+
+        log = PredictionLog(config.predictions_url())
+        return as_json(monitor(_model(config_file), config.home(), log, now=store.now(), evidently=not quick))
+
+    _answer(answer, show.drift, as_document, debug)
+
+
+@app.command()
 def audit(config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
     """The leak suite: eleven laws over every object of the configured pipeline, on its own bars; exit 1 when one is broken.
 

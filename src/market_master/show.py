@@ -199,6 +199,33 @@ def audit(answer: dict[str, Any]) -> None:
     OUT.print(f"RPSS of {answer['candidate']} on each path of combinatorial purged cross-validation: {paths}.")
 
 
+def drift(answer: dict[str, Any]) -> None:
+    """What moved, what is as it was, what can't be said, and where the pages are."""
+    spans = answer["compared"]
+    OUT.print(
+        f"Version {answer['version']} of {answer['model']} as of {answer['as_of']}: the newest sessions against "
+        f"{spans['reference'][0]} to {spans['reference'][1]}, which it learned from."
+    )
+    table = Table("cause", "sessions", "state", "reading", box=SIMPLE_HEAD)
+    colours = {"moved": "red", "ok": "green", "not_enough_history": "yellow"}
+    for row in answer["readings"]:
+        if row["cause"] not in ("feature", "level") or (row["cause"] == "feature" and row["state"] == "moved"):
+            state = f"[{colours[row['state']]}]{row['state'].replace('_', ' ')}[/]"
+            table.add_row(row["cause"], str(row["sessions"]), state, row["reason"])
+    OUT.print(table)
+    for row in answer["realised"][:1]:
+        OUT.print(
+            f"Realised over {row['sessions']} sessions: RPSS {row['rpss']:+.2%}, DIR {row['dir']:+.2%}, IC {row['ic']:+.3f}, "
+            f"hits {row['hit_rate']:.1%}."
+        )
+    for alert in answer["alerts"]:
+        OUT.print(f"[red]{alert['severity']}[/] since {alert['opened']}: {alert['reason']}")
+    if answer["retrain"]:
+        OUT.print("This asks for a new candidate: mm run")
+    for kind, file in answer["reports"].items():
+        OUT.print(f"{kind:14} {file}")
+
+
 def document(answer: Any) -> None:
     """Anything else, as coloured JSON."""
     OUT.print(JSON.from_data(answer))

@@ -15,7 +15,8 @@ from market_master.domain.bars import Array
 from market_master.domain.sessions import Ints
 
 FINE, DECILES = 50, 10
-"""bins of equal count in the reference, for the Wasserstein distance and for the population stability index"""
+"""bins of equal count in the reference, for the Wasserstein distance (of what lies between the outermost edges, the 2nd and
+98th percentile) and for the population stability index"""
 STATISTICS = ("psi", "wasserstein")
 FAR = 4.0
 """standard deviations beyond the mean of the past blocks; with few blocks their largest alone is too easily passed"""

@@ -7,7 +7,9 @@ import numpy as np
 from market_master.domain.bars import Array
 
 SLACK, DECISION = 0.5, 5.0
-"""k and h of Page's cumulative sum, in standard deviations: in control it alarms every 930 days on average (two-sided 465)"""
+"""k and h of Page's cumulative sum, in standard deviations"""
+FALL_TIME = 938
+"""days to an alarm where nothing has changed, on average: (e^b - b - 1) / (2 k^2) with b = 2 k (h + 1.166) (Siegmund 1985)"""
 
 
 def cusum(daily: Array, mean: float, spread: float) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,21 @@ def write_page(template: str, file: Path, **content: Any) -> Path:
     part.write_text(text, encoding="utf-8")
     part.replace(file)
     return file
+
+
+def write_index(folder: Path) -> Path:
+    """List the pages of a folder on one of its own, by the day they were written and their kind."""
+    days: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted(folder.glob("*-*.html"), key=lambda file: (kind_of(file.name), file.name)):
+        told = file.stat()
+        day = datetime.fromtimestamp(told.st_mtime, UTC).date().isoformat()
+        days.setdefault(day, []).append({"kind": kind_of(file.name), "name": file.name, "size": told.st_size // 1024})
+    return write_page("index.html", folder / "index.html", days=days)
+
+
+def kind_of(name: str) -> str:
+    """What a page is about, from its name: `2026-01-30-monitoring.html`, `<run id>-gate.html`."""
+    return re.sub(r"^(\d{4}-\d\d-\d\d|[^-]*)-|\.html$", "", name)
 
 
 def _percent(value: float | None, digits: int = 2) -> str:

@@ -60,23 +60,39 @@ def newest(champion: Champion, bars: Bars) -> Newest:
     return Newest(values[rows].astype(np.float32).astype(float), recent.session[rows], recent, rows)
 
 
-def feature_drift(reference: Reference, current: Newest) -> list[Reading]:
+@dataclass(frozen=True, eq=False)
+class Usual:
+    """What is usual of each feature: its counts in the training window, and how far that one's own blocks lie apart."""
+
+    names: tuple[str, ...]
+    watched: NDArray[np.bool_]
+    counts: Counts
+    past: dict[int, Array]
+    """by length in sessions"""
+
+    @classmethod
+    def of(cls, reference: Reference) -> Usual:
+        """Of a version's training window."""
+        learned = reference.learned
+        counts = Counts.of(reference.values[learned].astype(float), reference.session[learned])
+        past = {sessions: counts.past(sessions) for sessions in WINDOWS}
+        return cls(tuple(reference.names.tolist()), _watched(reference), counts, past)
+
+
+def feature_drift(usual: Usual, current: Newest) -> list[Reading]:
     """Each feature's own distances, and for each window the most unusual of all that are no levels, as one alarm."""
-    watched = _watched(reference)
-    learned, told = reference.learned, []
-    counts = Counts.of(reference.values[learned].astype(float), reference.session[learned])
-    fresh = counts.counted(current.values, current.session)
-    for sessions in WINDOWS:
-        past, now = counts.past(sessions), counts.now(fresh, sessions, IN_A_ROW)
+    told, fresh = [], usual.counts.counted(current.values, current.session)
+    for sessions, past in usual.past.items():
+        now = usual.counts.now(fresh, sessions, IN_A_ROW)
         if len(past) < LEAST_BLOCKS or len(now) < IN_A_ROW:
             told.append(_unknown("features", "features", sessions, past, now))
             continue
-        worst = unusual(past[:, watched], now[:, watched])
+        worst = unusual(past[:, usual.watched], now[:, usual.watched])
         told.append(
             compared("features", "features", sessions, past=worst[0], now=worst[1], limit=worst[2], whence=FAR_OUT)
         )
-        for column, name in enumerate(reference.names.tolist()):
-            cause = "feature" if watched[column] else "level"
+        for column, name in enumerate(usual.names):
+            cause = "feature" if usual.watched[column] else "level"
             told += [
                 compared(cause, f"{name} {kind}", sessions, past=past[:, column, k], now=now[:, column, k])
                 for k, kind in enumerate(STATISTICS)

@@ -29,6 +29,17 @@ def drift(home: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["time"]), reverse=True)
 
 
+def monitored(home: Path, model: str) -> dict[str, Any] | None:
+    """What the newest look at a model's champion found, None before the first."""
+    files = sorted(monitoring_folder(home, model).glob("*.json"))
+    return dict(json.loads(files[-1].read_bytes())) if files else None
+
+
+def monitoring_folder(home: Path, model: str) -> Path:
+    """Where what was monitored lies, a file a day."""
+    return home / "data" / "monitoring" / model
+
+
 def reports(home: Path) -> list[dict[str, Any]]:
     """Name, size and time of the HTML reports, newest first."""
     files = sorted((home / "data" / "reports").glob("*.html"), key=lambda file: file.stat().st_mtime, reverse=True)

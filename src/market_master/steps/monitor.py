@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from market_master import weights
-from market_master.alerts import Alert, Book
+from market_master.alerts import Alert
 from market_master.alerts.book import COOL_DOWN, Finding
 from market_master.domain.bars import Bars
 from market_master.domain.sessions import iso
@@ -23,6 +23,8 @@ from market_master.registry.bundle import ModelVersion
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.steps import drift, performance
+from market_master.steps.history import monitoring_folder
+from market_master.steps.notify import book_of
 from market_master.steps.pages import pages
 from market_master.steps.performance import Realised, Settled, settled_of
 from market_master.steps.predict import Champion, champion_of, predict_stored
@@ -103,7 +105,7 @@ def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: 
     readings = [
         *_answers(champion, reference, settled),
         *_service(champion, home, log, bars, settled),
-        *drift.feature_drift(reference, current := drift.newest(champion, bars)),
+        *drift.feature_drift(drift.Usual.of(reference), current := drift.newest(champion, bars)),
         drift.joint_drift(reference, current),
     ]
     other = versions.behind("shadow")
@@ -238,20 +240,12 @@ def _alerts(readings: Sequence[Reading], version: ModelVersion, bars: Bars, home
     return [alert for alert in book.alerts() if alert.model == version.name and alert.closed is None]
 
 
-def book_of(home: Path) -> Book:
-    """The alerts of a home."""
-    return Book(home / "data" / "alerts.json")
-
-
-def folder_of(home: Path, model: str) -> Path:
-    """Where what was monitored lies, a file a day."""
-    return home / "data" / "monitoring" / model
-
-
 def _keep(seen: Monitored, version: ModelVersion, bars: Bars, home: Path) -> None:
     """A file a day, and numbers with the version's run: their step is the session."""
     session = int(bars.session.max())
-    write_whole(folder_of(home, seen.model) / f"{_day(session)}.json", json.dumps(asdict(seen), indent=1).encode())
+    write_whole(
+        monitoring_folder(home, seen.model) / f"{_day(session)}.json", json.dumps(asdict(seen), indent=1).encode()
+    )
     whole = next((part for part in seen.realised if part.part == "all"), None)
     numbers = {"rpss": whole.rpss, "dir": whole.dir, "ic": whole.ic, "hit_rate": whole.hit_rate} if whole else {}
     told = {f"live_{name}": value for name, value in numbers.items()}

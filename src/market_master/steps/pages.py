@@ -62,6 +62,7 @@ def pages(
         },
         features=_furthest(seen.readings),
     )
+    written["index"] = reports.write_index(folder)
     return {kind: str(file) for kind, file in written.items()}
 
 

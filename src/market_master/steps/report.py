@@ -13,6 +13,7 @@ from market_master.drift.page import write_page
 from market_master.policy import act
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
+from market_master.reports import write_index
 from market_master.steps.features import FeatureTable
 from market_master.steps.label import Labelled
 from market_master.steps.train_compare import Comparison
@@ -45,4 +46,5 @@ def report(
         name=f"{model} version {version}: hold-out against training window",
     )
     run.file(file, "reports")
+    write_index(file.parent)
     return file
