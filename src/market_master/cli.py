@@ -223,9 +223,11 @@ def promote(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.promote import promote_by_hand
+        from market_master.predictions import PredictionLog
+        from market_master.steps.shadow import approve
 
-        return as_json(promote_by_hand(version, by, reason, _model(config_file), config.home()))
+        log = PredictionLog(config.predictions_url())
+        return as_json(approve(version, by, reason, _model(config_file), config.home(), log))
 
     _answer(answer, show.document, as_document, debug)
 

@@ -156,6 +156,15 @@ class Policy(Section):
     max_staleness_bars: int = Field(1, ge=0)
 
 
+class Shadow(Section):
+    """What comes between the gate and `production`, where a champion stands."""
+
+    sessions: int = Field(0, ge=0)
+    """in which both models score every bar and only the champion acts"""
+    approval: Literal["auto", "manual"] = "auto"
+    """who puts it into production then: the pipeline, or somebody by `mm promote`"""
+
+
 class Costs(Section):
     """One-way trading cost."""
 
@@ -199,6 +208,7 @@ class Settings(Section):
     training: Training = Training()
     tuning: Tuning = Tuning()
     gate: Gate = Gate()
+    shadow: Shadow = Shadow()
     policy: Policy = Policy()
     costs: Costs = Costs()
     runner: Runner = Runner()

@@ -26,6 +26,8 @@ EVENTS = (
     "registered", "looked", "intended", "promoted", "provisional", "rejected",
     "shadowed", "approved", "rolled_back", "recovered",
 )  # fmt: skip
+DECISIONS = ("promoted", "provisional", "rejected", "shadowed")
+"""what a gate's judgement comes to"""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,8 @@ class Journal:
         return entries
 
     def last_decision(self, version: str) -> JournalEntry | None:
-        """The newest promoted, provisional or rejected entry about a version."""
-        decisions = [
-            e for e in self.entries() if e.to_version == version and e.event in ("promoted", "provisional", "rejected")
-        ]
+        """The newest decision about a version."""
+        decisions = [e for e in self.entries() if e.to_version == version and e.event in DECISIONS]
         return decisions[-1] if decisions else None
 
     def _append(self, line: str) -> None:

@@ -20,7 +20,7 @@ from market_master.domain.errors import ModelError
 from market_master.registry.card import Card
 from market_master.registry.graph import Graph
 
-PRODUCTION, PREVIOUS = "production", "previous"
+PRODUCTION, PREVIOUS, SHADOW = "production", "previous", "shadow"
 GRAPH_FILE = "model.onnx"
 CARD_FILE = "card.json"
 CALENDAR_FILE = "calendar.json"

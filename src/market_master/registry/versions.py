@@ -125,6 +125,10 @@ class Versions:
         """Move an alias to a version."""
         self._ask(lambda api: api.set_registered_model_alias(self.name, alias, version))
 
+    def clear(self, alias: str) -> None:
+        """Have an alias stand nowhere."""
+        self._ask(lambda api: api.delete_registered_model_alias(self.name, alias))
+
     def decide(self, version: str, outcome: str) -> None:
         """Note the outcome of a version's decision on the version itself."""
         self._ask(lambda api: api.set_model_version_tag(self.name, version, "outcome", outcome))

@@ -10,13 +10,16 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from market_master.config import Settings
-from market_master.domain.errors import LowCoverage, NoBars, StaleData
+from market_master.domain.errors import LowCoverage, MarketMasterError, ModelError, NoBars, StaleData
 from market_master.domain.records import IndexSignal
 from market_master.domain.sessions import DAY, iso
 from market_master.predictions import PredictionLog, Writer
+from market_master.registry.bundle import SHADOW
+from market_master.registry.versions import Versions
 from market_master.steps.aggregate import index_signal
 from market_master.steps.fetch import fetch
-from market_master.steps.predict import Champion, load_champion
+from market_master.steps.guard import guard
+from market_master.steps.predict import Champion, champion_of, load_champion
 from market_master.steps.record import Recorder
 from market_master.steps.settle import settle
 
@@ -42,7 +45,7 @@ def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, as
     """
     try:
         with FileLock(home / "data" / "signal.lock", timeout=0):
-            champion = load_champion(home, settings.registry.model)
+            champion = _champion(settings.registry.model, home)
             live = champion.card.live
             if not live:  # such a source has no other clock than its newest bar
                 fetch(settings, home, now)
@@ -89,6 +92,29 @@ def _already(bar: int) -> Announced:
     return Announced("skipped", iso(bar), f"The bar that ends {iso(bar)} has its signal already.")
 
 
+def _champion(model: str, home: Path) -> Champion:
+    """The champion, or where it can't be served the one before it."""
+    try:
+        return load_champion(home, model)
+    except ModelError:
+        if guard(model, home) is None:
+            raise
+        return load_champion(home, model)
+
+
+def _beside(model: str, home: Path, bar: int, now: int, recorder: Recorder) -> str:
+    """Have the version in the shadow answer the same bar; it is logged, and nobody acts on it. Returns why it could not."""
+    version = Versions(home, model).behind(SHADOW)
+    if version is None:
+        return ""
+    try:
+        shadow = champion_of(Versions(home, model).load(version))
+        index_signal(shadow, shadow.store(home), now=now, asof=bar, seen=recorder.witness())
+    except MarketMasterError as error:
+        return f" Version {version} in the shadow gave no answer: {error.title}: {error}"
+    return ""
+
+
 def _signalled(log: PredictionLog, champion: Champion, bar: int) -> bool:
     return log.signal_at(champion.ref.name, champion.settings.universe.index, bar) is not None
 
@@ -108,6 +134,7 @@ def _made(
             reason = f"The store has no bar that ends {told}; its newest ended {signal.as_of}."
             return Announced("skipped", told, reason, settled=settled)
         recorder.signal(signal)
+        beside = _beside(champion.ref.name, home, bar, now, recorder)
     finally:
         writer.close()
-    return Announced("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.", signal, settled)
+    return Announced("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.{beside}", signal, settled)

@@ -9,7 +9,7 @@ import numpy as np
 from market_master.domain.records import JournalEntry
 from market_master.domain.sessions import session_date
 from market_master.gates.search import LEAST_UNSEEN
-from market_master.journal import Journal
+from market_master.journal import DECISIONS, Journal
 from market_master.registry.bundle import ModelVersion
 from market_master.registry.card import Card
 from market_master.steps.fetch import Market
@@ -87,7 +87,7 @@ def repeated(journal: Journal, challenger: Card, production: str | None) -> Jour
     same = [
         entry
         for entry in journal.entries()
-        if entry.event in ("promoted", "provisional", "rejected")
+        if entry.event in DECISIONS
         and entry.by == "gate"
         and entry.data_hash == challenger.data_hash
         and entry.details.get("recipe_hash") == challenger.recipe_hash

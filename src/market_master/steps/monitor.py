@@ -19,7 +19,7 @@ from market_master.drift.readings import TOO_LITTLE, Reading, judged, too_little
 from market_master.drift.reference import SESSIONS, Reference
 from market_master.files import write_whole
 from market_master.predictions import PredictionLog
-from market_master.registry.bundle import ModelVersion
+from market_master.registry.bundle import SHADOW, ModelVersion
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.steps import drift, performance
@@ -108,7 +108,7 @@ def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: 
         *drift.feature_drift(drift.Usual.of(reference), current := drift.newest(champion, bars)),
         drift.joint_drift(reference, current),
     ]
-    other = versions.behind("shadow")
+    other = versions.behind(SHADOW)
     shadow = versions.load(other) if other else None
     seen = Monitored(
         as_of=iso(bars.newest),

@@ -1,14 +1,15 @@
-"""Promote and roll back: the only place that moves `production` and `previous`, with the journal around it."""
+"""Promote, shadow and roll back: the only place that moves these aliases, with the journal around it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from market_master.config import Settings
 from market_master.domain.errors import NotPromotable
 from market_master.domain.records import JournalEntry
 from market_master.journal import commit, journal_of
-from market_master.registry.bundle import PREVIOUS, PRODUCTION, ModelVersion
+from market_master.registry.bundle import PREVIOUS, PRODUCTION, SHADOW, ModelVersion
 from market_master.registry.versions import Versions
 from market_master.steps.predict import verify
 
@@ -16,12 +17,22 @@ if TYPE_CHECKING:
     from market_master.steps.gate import Decision
 
 PROMOTABLE = ("promoted", "provisional")
-ROLLED_BACK = "rolled_back"
+ROLLED_BACK, SHADOWED = "rolled_back", "shadowed"
 MOVES = (*PROMOTABLE, ROLLED_BACK)
+"""what puts a version into production"""
+ALIASES = {**dict.fromkeys(MOVES, PRODUCTION), SHADOWED: SHADOW}
 
 
-def promote(decision: Decision, model: str, home: Path) -> JournalEntry:
-    """Carry out the gate's decision: write the intention, move the alias, write that it is done; or write the rejection."""
+def promote(decision: Decision, settings: Settings, home: Path) -> JournalEntry:
+    """Carry out the gate's decision: write the intention, move the alias, write that it is done; or write the rejection.
+
+    Where the settings ask for sessions in the shadow of a champion, `shadow` is moved and `production` stays.
+    """
+    model, sessions = settings.registry.model, settings.shadow.sessions
+    event, reason = decision.outcome, decision.reason
+    if sessions and event in PROMOTABLE and decision.champion_version is not None:
+        event = SHADOWED
+        reason += f" It runs {sessions} sessions in the shadow of version {decision.champion_version} first."
     facts: dict[str, Any] = {
         "verdicts": decision.verdicts,
         "data_hash": decision.data_hash,
@@ -32,9 +43,10 @@ def promote(decision: Decision, model: str, home: Path) -> JournalEntry:
             "lane": decision.lane,
             "recipe_hash": decision.recipe_hash,
             "refused": decision.holdout is None,
+            "outcome": decision.outcome,
         },
     }
-    return _carry_out(decision.version, decision.outcome, "gate", decision.reason, model, home, facts)
+    return _carry_out(decision.version, event, "gate", reason, model, home, facts)
 
 
 def promote_by_hand(version: str, by: str, reason: str, model: str, home: Path) -> JournalEntry:
@@ -42,16 +54,33 @@ def promote_by_hand(version: str, by: str, reason: str, model: str, home: Path) 
     versions, journal = Versions(home, model), journal_of(home)
     loaded = versions.load(version)
     decision = journal.last_decision(version)
-    if decision is None or decision.event not in PROMOTABLE:
+    outcome = outcome_of(decision)
+    if decision is None or outcome not in PROMOTABLE:
         said = f"rejected on {decision.time[:10]}" if decision else "never decided on"
         raise NotPromotable(f"Version {version} of {model} was {said}; only one that passed the gate can be promoted.")
     mend(model, home)
     standing = versions.production()
-    if decision.event == "provisional" and standing and versions.load(standing).outcome == "promoted":
+    if outcome == "provisional" and standing and versions.load(standing).outcome == "promoted":
         raise NotPromotable(
             f"Version {version} is provisional; it can't replace version {standing}, which has shown skill."
         )
-    return _carry_out(version, decision.event, by, reason, model, home, _facts(loaded, decision=decision.id))
+    return _carry_out(version, outcome, by, reason, model, home, _facts(loaded, decision=decision.id))
+
+
+def withdraw(version: str, by: str, reason: str, model: str, home: Path) -> JournalEntry:
+    """Take a version out of the shadow and reject it."""
+    versions, journal = Versions(home, model), journal_of(home)
+    with journal.locked():
+        entry = _carry_out(version, "rejected", by, reason, model, home, _facts(versions.load(version)))
+        versions.clear(SHADOW)
+        return entry
+
+
+def outcome_of(decision: JournalEntry | None) -> str:
+    """What the gate said, '' when it said nothing; a version in the shadow has passed with it."""
+    if decision is None:
+        return ""
+    return str(decision.details["outcome"]) if decision.event == SHADOWED else decision.event
 
 
 def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> JournalEntry:
@@ -76,27 +105,31 @@ def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> J
 
 
 def mend(model: str, home: Path) -> JournalEntry | None:
-    """Finish a move that a crash cut off; `production` itself tells whether it had moved, and `previous` follows it."""
+    """Finish a move that a crash cut off; the alias itself tells whether it had moved, and `previous` follows it."""
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():
-        moves = [e for e in journal.entries() if e.event in ("intended", "recovered", *MOVES)]
+        shadow = versions.behind(SHADOW)
+        if shadow is not None and outcome_of(journal.last_decision(shadow)) == "rejected":
+            versions.clear(SHADOW)
+        moves = [e for e in journal.entries() if e.event in ("intended", "recovered", *ALIASES)]
         if not moves or moves[-1].event != "intended":
             return None
-        cut_off, standing = moves[-1], versions.production()
+        cut_off = moves[-1]
+        event = str(cut_off.details["event"])
+        standing = versions.behind(ALIASES[event])
         arrived = standing == cut_off.to_version
-        if arrived:
+        if arrived and event in MOVES:
             _leave_behind(versions, cut_off.from_version, cut_off.to_version)
         entry = journal.write(
             "recovered",
             by="pipeline",
-            reason=f"A move of 'production' to version {cut_off.to_version} was cut off; it stands at {standing}.",
+            reason=f"A move of '{ALIASES[event]}' to version {cut_off.to_version} was cut off; it stands at {standing}.",
             from_version=cut_off.from_version,
             to_version=standing,
         )
         if arrived:
-            outcome = str(cut_off.details["outcome"])
             entry = journal.write(
-                outcome, by=cut_off.by, reason=cut_off.reason, from_version=cut_off.from_version,
+                event, by=cut_off.by, reason=cut_off.reason, from_version=cut_off.from_version,
                 to_version=cut_off.to_version, verdicts=cut_off.verdicts, data_hash=cut_off.data_hash,
                 feature_fingerprint=cut_off.feature_fingerprint, code_commit=cut_off.code_commit, details=cut_off.details,
             )  # fmt: skip
@@ -104,20 +137,21 @@ def mend(model: str, home: Path) -> JournalEntry | None:
 
 
 def _carry_out(
-    version: str, outcome: str, by: str, reason: str, model: str, home: Path, facts: dict[str, Any]
+    version: str, event: str, by: str, reason: str, model: str, home: Path, facts: dict[str, Any]
 ) -> JournalEntry:
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():
         standing = versions.production()
         words: dict[str, Any] = {**facts, "by": by, "reason": reason, "from_version": standing, "to_version": version}
-        if outcome in MOVES:
-            journal.write("intended", **{**words, "details": {**facts.get("details", {}), "outcome": outcome}})
-        if outcome != ROLLED_BACK:
-            versions.decide(version, outcome)
-        if outcome in MOVES:
-            versions.point(PRODUCTION, version)
+        if event in ALIASES:
+            journal.write("intended", **{**words, "details": {**facts["details"], "event": event}})
+        if event != ROLLED_BACK:
+            versions.decide(version, str(facts["details"].get("outcome", event)))
+        if event in ALIASES:
+            versions.point(ALIASES[event], version)
+        if event in MOVES:
             _leave_behind(versions, standing, version)
-        return journal.write(outcome, **words)
+        return journal.write(event, **words)
 
 
 def _facts(version: ModelVersion, **details: str) -> dict[str, Any]:
@@ -131,6 +165,8 @@ def _facts(version: ModelVersion, **details: str) -> dict[str, Any]:
 
 
 def _leave_behind(versions: Versions, before: str | None, now: str | None) -> None:
-    """`previous` is the version that `production` came from."""
+    """`previous` is the version that `production` came from; who has come out of the shadow is no longer in it."""
     if before is not None and before != now:
         versions.point(PREVIOUS, before)
+    if now is not None and versions.behind(SHADOW) == now:
+        versions.clear(SHADOW)

@@ -88,7 +88,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
         table = todo.features(market.bars, settings, market.members)
         labelled = todo.label(market.bars, settings)
         comparison = todo.train_compare(market, table, labelled, settings, home)
-        version = decision = None
+        version = decision = moved = None
         reports: dict[str, str] = {}
         signal: IndexSignal | None = None
         silence: str | None = "A dev run makes no signal."
@@ -99,13 +99,13 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
             if decision.outcome in promote.PROMOTABLE:
                 todo.reference(market, table, labelled, comparison, version, model, home)
-            todo.promote(decision, model, home)
+            moved = todo.promote(decision, settings, home)
             signal, silence = _signal(todo, home, model, now)
             reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
         outcome = Outcome(
             run_id=run.id,
             outcome=decision.outcome if decision else "compared",
-            reason=decision.reason if decision else comparison.why,
+            reason=moved.reason if moved else comparison.why,
             version=version,
             data=summary(market, table, labelled),
             leaderboard=as_json(comparison.leaderboard),

@@ -1,0 +1,49 @@
+"""Guard: back to the champion before, when this one can't be served, answers not as it should, or has lost its edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from market_master.domain.errors import ModelError, NoChampion, RegistryAway
+from market_master.domain.records import JournalEntry
+from market_master.journal import journal_of
+from market_master.registry.bundle import PREVIOUS
+from market_master.registry.versions import Versions
+from market_master.steps.predict import load_champion
+from market_master.steps.promote import MOVES, ROLLED_BACK, roll_back
+
+GUARD = "guard"
+"""who did it, in the journal"""
+GROUNDS = {
+    "parity": "its answers, made again, differ from those it served",
+    "direction": "its direction over 20 sessions lies more than three standard errors below what it had shown at promotion",
+}
+"""alarms that are a reason to go back"""
+
+
+def guard(model: str, home: Path, alarms: Sequence[str] = ()) -> JournalEntry | None:
+    """Roll back on a failure to serve, or on an alarm that is a ground for it; None where there was none, or no way back.
+
+    There is no way back to a version that the guard itself had left.
+    """
+    reason = _failure(model, home) or next((GROUNDS[alarm] for alarm in alarms if alarm in GROUNDS), None)
+    moves = [entry for entry in journal_of(home).entries() if entry.event in MOVES]
+    returned = bool(moves) and moves[-1].event == ROLLED_BACK and moves[-1].by == GUARD
+    if reason is None or returned or Versions(home, model).behind(PREVIOUS) is None:
+        return None
+    try:
+        return roll_back(None, GUARD, f"The champion was left: {reason}.", model, home)
+    except ModelError:
+        return None
+
+
+def _failure(model: str, home: Path) -> str | None:
+    """Why the champion can't be served, None when it can, or when there is none."""
+    try:
+        load_champion(home, model)
+    except (NoChampion, RegistryAway):
+        return None
+    except ModelError as error:
+        return f"it can't be served ({error})"
+    return None
