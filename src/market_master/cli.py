@@ -214,6 +214,23 @@ def journal(config_file: Config = None, as_document: Json = False, debug: Debug 
 
 
 @app.command()
+def replay(asof: AsOf = None, config_file: Config = None, as_document: Json = False, debug: Debug = False) -> None:
+    """The signal that stood at an instant (now, unless given), made again from stored bars, weights, code and model.
+
+    Example: mm replay --asof 2025-06-27T18:30:00Z
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.predictions import PredictionLog
+        from market_master.steps.replay import replay as step
+
+        log = PredictionLog(config.predictions_url())
+        return as_json(step(_model(config_file), None, config.home(), log, asof=_instant(asof) or store.now()))
+
+    _answer(answer, show.replay, as_document, debug)
+
+
+@app.command()
 def promote(
     version: str, by: By, reason: Reason, config_file: Config = None, as_document: Json = False, debug: Debug = False
 ) -> None:

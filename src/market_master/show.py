@@ -226,6 +226,20 @@ def drift(answer: dict[str, Any]) -> None:
         OUT.print(f"{kind:14} {file}")
 
 
+def replay(answer: dict[str, Any]) -> None:
+    """Identical, or where not."""
+    told = "[green]identical[/]" if answer["identical"] else "[red]not identical[/]"
+    OUT.print(
+        f"{answer['signal']['signal']} {answer['signal']['signal_for']} (WSS {answer['signal']['wss']:+.3f}), {answer['source']} "
+        f"at {answer['as_of']} by version {answer['version']}: made again it is {told}."
+    )
+    for name, pair in answer["hashes"].items():
+        if pair["served"] != pair["now"]:
+            OUT.print(f"[red]{name}[/] hashed to {pair['served'][:12] or 'nothing'} then, {pair['now'][:12]} now.")
+    for row in answer["differences"][:20]:
+        OUT.print(f"{row['where']}: served {row['served']}, rebuilt {row['rebuilt']}")
+
+
 def document(answer: Any) -> None:
     """Anything else, as coloured JSON."""
     OUT.print(JSON.from_data(answer))

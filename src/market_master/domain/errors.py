@@ -95,6 +95,13 @@ class UnknownReport(DataError):
     status = 404
 
 
+class NoSignal(DataError):
+    """No signal was logged for the time that was asked about."""
+
+    title = "NoSignal"
+    status = 404
+
+
 class MissingWeight(DataError):
     """A constituent without a weight at the bar; never counted as 0."""
 

@@ -65,6 +65,14 @@ class PredictionLog:
         )
         return found[0] if found else None
 
+    def signal_by(self, model: str, index: str | None, instant: int) -> dict[str, Any] | None:
+        """The first signal of the newest bar that had closed by an instant, of any index if none is named."""
+        table = signals.c
+        known = select(signals).where(table.model == model, table.bar_end <= instant)
+        known = known if index is None else known.where(table.index_name == index)
+        found = self._read(known.order_by(table.bar_end.desc(), table.made_at).limit(1))
+        return found[0] if found else None
+
     def of_version(self, model: str, version: str, since: int) -> list[dict[str, Any]]:
         """A version's predictions from stored bars (posted ones are the sender's) from an instant on, oldest first."""
         table = predictions.c

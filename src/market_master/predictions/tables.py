@@ -43,4 +43,5 @@ signals = Table(
     Column("wss", Float, nullable=False),
     Column("made_at", Float, nullable=False),
     Column("record", Text, nullable=False),
+    Column("hashes", Text),
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
+
+import numpy as np
 
 from market_master import policy, weights, wss
 from market_master.domain.actions import Action
+from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
 from market_master.domain.sessions import iso
@@ -38,15 +43,10 @@ def index_signal(
     made here. A constituent counts only with a bar
     that ends at that very instant. Raises StaleData, LowCoverage, NoBars.
     """
-    universe = champion.settings.universe
-    held = set(store.symbols())
-    eligible = sorted(set(universe.symbols or held) & held - {universe.benchmark})
-    if not eligible:
-        raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
-    window = read_window(champion, store, eligible, asof)
+    eligible, window = _window(champion, store, asof)
     newest = max(int(window.bar_end[window.rows(symbol)].max(initial=0)) for symbol in eligible)
-    require_fresh(champion, newest, now, universe.index)
-    table = weights.at(universe.weights, newest, held, asked=universe.symbols, benchmark=universe.benchmark)
+    require_fresh(champion, newest, now, champion.settings.universe.index)
+    table = _weights(champion, store, newest)
     fresh, reasons = [], {}
     for symbol in table.by_symbol:
         ends = window.bar_end[window.rows(symbol)]
@@ -63,6 +63,21 @@ def index_signal(
     else:
         answers = predict_bars(champion, window, fresh, now=now, seen=seen) if fresh else []
     return combine(champion, answers, table, reasons)
+
+
+def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, str]:
+    """What a signal at a bar is made of: bars, weights, the features' code, the graph."""
+    _, window = _window(champion, store, bar_end)
+    digest = hashlib.sha256(repr(window.symbols).encode())
+    for name in ("code", "bar_end", *OHLCV):
+        digest.update(np.ascontiguousarray(getattr(window, name)).tobytes())
+    table = _weights(champion, store, bar_end)
+    return {
+        "bars": digest.hexdigest(),
+        "weights": hashlib.sha256(json.dumps(table.by_symbol, sort_keys=True).encode()).hexdigest(),
+        "features": champion.card.fingerprint,
+        "graph": champion.model.graph.sha256,
+    }
 
 
 def combine(champion: Champion, answers: list[Prediction], table: Weights, reasons: dict[str, str]) -> IndexSignal:
@@ -110,3 +125,17 @@ def combine(champion: Champion, answers: list[Prediction], table: Weights, reaso
         paper=champion.ref.provisional,
         warnings=tuple(warnings),
     )
+
+
+def _window(champion: Champion, store: BarSource, asof: int | None) -> tuple[list[str], Bars]:
+    """The symbols that may be constituents, and the bars their answers need."""
+    universe, held = champion.settings.universe, set(store.symbols())
+    eligible = sorted(set(universe.symbols or held) & held - {universe.benchmark})
+    if not eligible:
+        raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
+    return eligible, read_window(champion, store, eligible, asof)
+
+
+def _weights(champion: Champion, store: BarSource, instant: int) -> Weights:
+    universe, held = champion.settings.universe, set(store.symbols())
+    return weights.at(universe.weights, instant, held, asked=universe.symbols, benchmark=universe.benchmark)

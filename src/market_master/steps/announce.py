@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from market_master.domain.sessions import DAY, iso
 from market_master.predictions import PredictionLog, Writer
 from market_master.registry.bundle import SHADOW
 from market_master.registry.versions import Versions
-from market_master.steps.aggregate import index_signal
+from market_master.steps.aggregate import hashes_of, index_signal
 from market_master.steps.fetch import fetch
 from market_master.steps.guard import guard
 from market_master.steps.predict import Champion, champion_of, load_champion
@@ -133,7 +134,7 @@ def _made(
         if signal.as_of != told:
             reason = f"The store has no bar that ends {told}; its newest ended {signal.as_of}."
             return Announced("skipped", told, reason, settled=settled)
-        recorder.signal(signal)
+        recorder.signal(signal, partial(hashes_of, champion, champion.store(home), bar))
         beside = _beside(champion.ref.name, home, bar, now, recorder)
     finally:
         writer.close()

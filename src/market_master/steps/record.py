@@ -38,9 +38,9 @@ class Recorder:
 
         return seen
 
-    def signal(self, signal: IndexSignal) -> None:
-        """Record an index signal."""
-        self._put("signal", partial(signal_row, signal, source=self.source, made_at=time.time()))
+    def signal(self, signal: IndexSignal, hashes: Callable[[], dict[str, str]]) -> None:
+        """Record an index signal and the hashes of what it was made of."""
+        self._put("signal", partial(signal_row, signal, hashes, source=self.source, made_at=time.time()))
 
 
 def prediction_row(
@@ -65,7 +65,9 @@ def prediction_row(
     }
 
 
-def signal_row(signal: IndexSignal, *, source: str, made_at: float) -> dict[str, Any]:
+def signal_row(
+    signal: IndexSignal, hashes: Callable[[], dict[str, str]], *, source: str, made_at: float
+) -> dict[str, Any]:
     """An index signal as a row; `record` holds all of it."""
     return {
         "model": signal.model.name,
@@ -77,4 +79,5 @@ def signal_row(signal: IndexSignal, *, source: str, made_at: float) -> dict[str,
         "wss": signal.wss,
         "made_at": made_at,
         "record": json.dumps(as_json(signal)),
+        "hashes": json.dumps(hashes()),
     }

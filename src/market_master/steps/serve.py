@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from market_master.domain.records import IndexSignal, Prediction, Provenance
 from market_master.domain.sessions import instant, iso
 from market_master.registry import bundle
 from market_master.registry.bundle import Place
-from market_master.steps.aggregate import index_signal
+from market_master.steps.aggregate import hashes_of, index_signal
 from market_master.steps.predict import Champion, Witness, champion_of, predict_bars, predict_stored, require_fresh
 from market_master.steps.record import Recorder
 from market_master.store import Recent, Store
@@ -93,7 +94,7 @@ class Served:
             made = _try(lambda: self._index(recent, now, predictions))
             signal = made if isinstance(made, MarketMasterError) else _tagged(made)
             if self.recorder and not isinstance(made, MarketMasterError):
-                self.recorder.signal(made)
+                self.recorder.signal(made, partial(hashes_of, self.champion, recent, instant(made.as_of)))
             self._answered = Answered(recent, written, {**predictions}, signal)
             return self._answered
 

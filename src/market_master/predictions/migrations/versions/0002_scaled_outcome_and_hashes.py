@@ -1,4 +1,4 @@
-"""The outcome in units of the scale known at the bar."""
+"""The outcome in units of the scale known at the bar; what a signal was made of."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,11 +10,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add both columns."""
     op.add_column("predictions", sa.Column("outcome_z", sa.Float))
+    op.add_column("signals", sa.Column("hashes", sa.Text))
 
 
 def downgrade() -> None:
-    """Take it away."""
+    """Take both away."""
+    with op.batch_alter_table("signals") as table:
+        table.drop_column("hashes")
     with op.batch_alter_table("predictions") as table:
         table.drop_column("outcome_z")
