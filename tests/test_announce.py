@@ -11,7 +11,7 @@ from servers import MODEL, own_copy
 from trained import settings_of
 
 from market_master import config, store
-from market_master.domain.sessions import iso
+from market_master.domain.sessions import instant, iso
 from market_master.predictions import PredictionLog
 from market_master.steps.aggregate import index_signal
 from market_master.steps.announce import announce, backfill
@@ -88,10 +88,20 @@ def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: Predicti
 
 
 def test_earlier_predictions_are_settled_on_the_way(altered: Path, log: PredictionLog) -> None:
-    """A run that fetches puts outcomes beside what was predicted before."""
+    """A run puts outcomes beside what was predicted before, a filling one too; the newest bar's are not known yet."""
     ends = _newest(altered)
     settings, now = settings_of("test"), store.now()
+    announce(settings, altered, log, now=now)
     backfill(settings, altered, log, first=ends[2], last=ends[3], now=now)
-    told = announce(settings, altered, log, now=now)
-    assert told.settled == sum(row["settled_at"] is not None for row in log.recent(1000))
-    assert told.settled > 0
+    settled = {row["bar_end"]: row["settled_at"] is not None for row in log.recent(1000)}
+    assert settled == {ends[2]: True, ends[3]: True, ends[-1]: False}
+
+
+def test_a_bar_that_was_learned_from_is_not_filled(altered: Path, log: PredictionLog) -> None:
+    """A signal for it would be hindsight, and the reason says so."""
+    champion = load_champion(altered, MODEL)
+    known = instant(champion.card.label_known)
+    (told,) = backfill(settings_of("test"), altered, log, first=known, last=known, now=store.now())
+    assert (told.status, told.signal) == ("skipped", None)
+    assert "hindsight" in told.reason
+    assert log.signals(10) == []

@@ -75,15 +75,26 @@ def _collect(place: Place, texts: Mapping[str, str], pieces: dict[Place, str]) -
     if isinstance(definition, ast.ImportFrom):
         _collect((definition.module or "", _original(definition, name)), texts, pieces)
         return
-    pieces[place] = ast.unparse(definition)
+    pieces[place], asked = _read(definition)
+    for base, attribute in asked:
+        source = _definitions(texts[module]).get(base)
+        if attribute is None:
+            _collect((module, base), texts, pieces)
+        elif isinstance(source, ast.ImportFrom):
+            _collect((f"{source.module}.{_original(source, base)}", attribute), texts, pieces)
+
+
+@cache
+def _read(definition: ast.stmt) -> tuple[str, tuple[tuple[str, str | None], ...]]:
+    """The text of a definition, and the names it takes from around it: alone, or with the attribute asked of them."""
     own = _own_names(definition)
+    asked: list[tuple[str, str | None]] = []
     for part in ast.walk(definition):
         if isinstance(part, ast.Name) and part.id not in own:
-            _collect((module, part.id), texts, pieces)
+            asked.append((part.id, None))
         elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id not in own:
-            source = _definitions(texts[module]).get(part.value.id)
-            if isinstance(source, ast.ImportFrom):
-                _collect((f"{source.module}.{_original(source, part.value.id)}", part.attr), texts, pieces)
+            asked.append((part.value.id, part.attr))
+    return ast.unparse(definition), tuple(dict.fromkeys(asked))
 
 
 def _original(statement: ast.ImportFrom, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,6 +45,7 @@ def smeared(edge: float, share: float) -> Characteristic:
     return lambda t: gaussian(hidden / rest * t) * mixture(np.sqrt(1 - edge**2) / rest * t)
 
 
+@lru_cache(maxsize=32)
 def targets(
     edge: float, *, carrier: Characteristic = gaussian, noise: Characteristic = mixture, reach: float = 8.0
 ) -> dict[str, float]:

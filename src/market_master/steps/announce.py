@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from market_master.config import Settings
 from market_master.domain.errors import LowCoverage, MarketMasterError, ModelError, NoBars, StaleData
 from market_master.domain.records import IndexSignal
-from market_master.domain.sessions import DAY, iso
+from market_master.domain.sessions import DAY, instant, iso
 from market_master.predictions import PredictionLog, Writer
 from market_master.registry.bundle import SHADOW
 from market_master.registry.versions import Versions
@@ -65,15 +65,30 @@ def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, as
 
 
 def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, last: int, now: int) -> list[Announced]:
-    """Signals of the bars that ended in a span and have none, in order, marked as backfilled; from stored bars only."""
+    """Fetch, and make the signals of the bars that ended in a span and have none, in order, marked as backfilled.
+
+    Each is made from the bars that had closed by then; one that the champion has learned from stays without a signal, which
+    would be hindsight. Raises what fetching raises.
+    """
     with FileLock(home / "data" / "signal.lock", timeout=600):
-        champion = load_champion(home, settings.registry.model)
+        champion = _champion(settings.registry.model, home)
+        fetch(settings, home, now)
         schedule = champion.card.times.between(first, last)
         ends = schedule.end[(schedule.end >= first) & (schedule.end <= min(last, now))]
-        return [
-            _already(end) if _signalled(log, champion, end) else _made(champion, home, log, end, end, "backfilled", 0)
-            for end in ends.tolist()
-        ]
+        told = [_filled(champion, home, log, end) for end in ends.tolist()]
+        settle(log, champion.ref.name, home, now=now)
+        return told
+
+
+def _filled(champion: Champion, home: Path, log: PredictionLog, bar: int) -> Announced:
+    if _signalled(log, champion, bar):
+        return _already(bar)
+    if bar <= instant(champion.card.label_known):
+        version, known = champion.ref.version, champion.card.label_known
+        return Announced(
+            "skipped", iso(bar), f"Version {version} has learned from bars up to {known}; it would be hindsight."
+        )
+    return _made(champion, home, log, bar, bar, "backfilled", 0)
 
 
 def _newest_closed(champion: Champion, home: Path, now: int) -> int:

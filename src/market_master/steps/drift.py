@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,21 +64,47 @@ def newest(champion: Champion, bars: Bars) -> Newest:
 
 @dataclass(frozen=True, eq=False)
 class Usual:
-    """What is usual of each feature: its counts in the training window, and how far that one's own blocks lie apart."""
+    """What is usual of the features: their counts in the training window, and how far its own blocks lie apart."""
 
     names: tuple[str, ...]
     watched: NDArray[np.bool_]
+    values: Array
+    """of the watched features in the training window, as are the sessions"""
+    session: Ints
     counts: Counts
     past: dict[int, Array]
-    """by length in sessions"""
+    """distances of blocks, by length in sessions"""
 
     @classmethod
     def of(cls, reference: Reference) -> Usual:
         """Of a version's training window."""
-        learned = reference.learned
-        counts = Counts.of(reference.values[learned].astype(float), reference.session[learned])
-        past = {sessions: counts.past(sessions) for sessions in WINDOWS}
-        return cls(tuple(reference.names.tolist()), _watched(reference), counts, past)
+        known = family("features")
+        watched = np.array([known[name].facts["unit"] not in LEVELS for name in reference.names.tolist()])
+        values, session = reference.values[reference.learned].astype(float), reference.session[reference.learned]
+        counts = Counts.of(values, session)
+        past = {length: counts.past(length) for length in WINDOWS}
+        return cls(tuple(reference.names.tolist()), watched, values[:, watched], session, counts, past)
+
+    @cached_property
+    def told_apart(self) -> Array:
+        """AUC of a classifier between a block as long as the longest window and the rest; empty for too few blocks."""
+        days, sessions = np.unique(self.session), max(WINDOWS)
+        if len(days) - sessions < LEAST_BLOCKS:
+            return np.empty(0)
+        starts = np.linspace(0, len(days) - sessions, LEAST_BLOCKS).astype(int)
+        blocks = [np.isin(self.session, days[start : start + sessions]) for start in starts]
+        return np.array([self.auc(~block, self.values[block], self.session[block]) for block in blocks])
+
+    def auc(self, rest: NDArray[np.bool_], values: Array, session: Ints) -> float:
+        """Between some of its rows and other rows of the watched features."""
+        return domain_auc(self.values[rest], self.session[rest], values, session, most=MOST)
+
+
+@lru_cache(maxsize=2)
+def usual_of(folder: Path) -> tuple[Reference, Usual]:
+    """The reference that lies beside a version, and what is usual of it: it never changes."""
+    reference = Reference.read(folder)
+    return reference, Usual.of(reference)
 
 
 def feature_drift(usual: Usual, current: Newest) -> list[Reading]:
@@ -100,34 +128,18 @@ def feature_drift(usual: Usual, current: Newest) -> list[Reading]:
     return told
 
 
-def joint_drift(reference: Reference, current: Newest) -> Reading:
+def joint_drift(usual: Usual, current: Newest) -> Reading:
     """Can a classifier tell the newest sessions from the training window better than it can tell that one's own blocks?"""
     sessions, days = max(WINDOWS), np.unique(current.session)
-    learned, watched = reference.learned, _watched(reference)
-    values, session = reference.values[learned][:, watched].astype(float), reference.session[learned]
-    fresh, own = (current.values[:, watched], current.session), (values, session)
-    before = np.unique(session)
-    if len(before) - sessions < LEAST_BLOCKS or len(days) < sessions + IN_A_ROW - 1:
-        return _unknown("domain", "domain classifier's AUC", sessions, before[sessions:], days[sessions - 1 :])
-
-    def auc(inside: NDArray[np.bool_], rows: tuple[Array, Ints], rest: NDArray[np.bool_]) -> float:
-        return domain_auc(values[rest], session[rest], rows[0][inside], rows[1][inside], most=MOST)
-
-    starts = np.linspace(0, len(before) - sessions, LEAST_BLOCKS).astype(int)
-    blocks = [np.isin(session, before[start : start + sessions]) for start in starts]
-    past = np.array([auc(block, own, ~block) for block in blocks])
-    ends = range(len(days) - IN_A_ROW + 1, len(days) + 1)
-    everything = np.ones(len(session), dtype=bool)
-    now = np.array([auc(np.isin(current.session, days[end - sessions : end]), fresh, everything) for end in ends])
-    limit = min(float(np.quantile(past, USUAL)), FAR_APART)
+    ends = range(max(sessions, len(days) - IN_A_ROW + 1), len(days) + 1) if len(usual.told_apart) else range(0)
+    whole = np.ones(len(usual.session), dtype=bool)
+    parts = [np.isin(current.session, days[end - sessions : end]) for end in ends]
+    now = [usual.auc(whole, current.values[part][:, usual.watched], current.session[part]) for part in parts]
+    past = usual.told_apart
+    limit = min(float(np.quantile(past, USUAL)), FAR_APART) if len(past) else FAR_APART
+    whence = f"the {USUAL:.0%} quantile, at most {FAR_APART},"
     return compared(
-        "domain",
-        "domain classifier's AUC",
-        sessions,
-        past=past,
-        now=now,
-        limit=limit,
-        whence=f"the {USUAL:.0%} quantile, at most {FAR_APART},",
+        "domain", "domain classifier's AUC", sessions, past=past, now=np.array(now), limit=limit, whence=whence
     )
 
 
@@ -177,11 +189,6 @@ def constant_answers(settled: Settled, champion: Champion) -> Reading:
         )
     still = np.array([float(np.ptp(score) < 1e-9)])
     return judged("constant", "all expected scores alike", 1, still, 0.5, "1 is yes", needed=1)
-
-
-def _watched(reference: Reference) -> NDArray[np.bool_]:
-    known = family("features")
-    return np.array([known[name].facts["unit"] not in LEVELS for name in reference.names.tolist()])
 
 
 def _mean_drift(cause: str, before: tuple[Array, Ints], after: tuple[Array, Ints]) -> list[Reading]:

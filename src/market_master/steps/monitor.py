@@ -99,14 +99,14 @@ def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: 
     """
     versions = Versions(home, model)
     champion = champion_of(versions.champion())
-    reference = Reference.read(Path(versions.place(champion.model.version).folder))
+    reference, usual = drift.usual_of(Path(versions.place(champion.model.version).folder))
     bars = champion.store(home).bars(until=now)
     settled = settled_of(log, champion.model, _since(bars))
     readings = [
         *_answers(champion, reference, settled),
         *_service(champion, home, log, bars, settled),
-        *drift.feature_drift(drift.Usual.of(reference), current := drift.newest(champion, bars)),
-        drift.joint_drift(reference, current),
+        *drift.feature_drift(usual, current := drift.newest(champion, bars)),
+        drift.joint_drift(usual, current),
     ]
     other = versions.behind(SHADOW)
     shadow = versions.load(other) if other else None

@@ -82,9 +82,10 @@ class Store:
             for symbol, columns in series.items():
                 fresh = pd.DataFrame({name: np.asarray(columns[name]) for name in COLUMNS})
                 old = self._read(symbol)
-                both = fresh.merge(old, on="bar_end", how="left", suffixes=("", "_old"), indicator=True)
-                met = (both["_merge"] == "both").to_numpy()
-                same = np.all([both[n].to_numpy() == both[f"{n}_old"].to_numpy() for n in OHLCV], axis=0)
+                at = np.searchsorted(old["bar_end"].to_numpy(), columns["bar_end"])
+                there = old.reindex(at)
+                met = there["bar_end"].to_numpy() == columns["bar_end"]
+                same = np.all([there[name].to_numpy() == columns[name] for name in OHLCV], axis=0)
                 known += int((met & same).sum())
                 if (met & ~same).any():
                     conflicts.append(fresh[met & ~same].assign(symbol=symbol))
