@@ -58,7 +58,7 @@ def _posted(alert: Alert, addresses: Addresses) -> bool:
     try:
         for attempt in Retrying(
             stop=stop_after_attempt(TRIES),
-            wait=wait_exponential_jitter(initial=0.5, max=8),
+            wait=wait_exponential_jitter(multiplier=0.5, max=8),
             retry=retry_if_exception_type(httpx.HTTPError),
             reraise=True,
         ):
