@@ -16,9 +16,12 @@ from urllib.request import urlopen
 from filelock import FileLock, Timeout
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.events.actions import RunDeployment
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from flows.monitoring import RETRAIN, SERVED
 from flows.runs import settings_of
 from market_master import config, store
 from market_master.domain.errors import ConfigError, MarketMasterError
@@ -28,6 +31,7 @@ from market_master.recurrence import rule
 ADDRESS = "http://127.0.0.1:4200/api"
 FILE = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
 POOL = "local"
+STARTED_BY = {RETRAIN: "training/weekly", SERVED: "approval/shadow"}
 PATIENCE = 180.0
 """seconds that a server has to answer"""
 GRACE = 30.0
@@ -57,6 +61,7 @@ def deploy(environ: Mapping[str, str]) -> None:
     with server(address, told):
         _pool(address)
         _prefect(told, "deploy", "--all", "--prefect-file", str(FILE))
+        _automations(address)
         print(f"Prefect      {address.removesuffix('/api')}\nDeployed     {FILE.name} for {settings.name}")
         try:
             with (
@@ -103,6 +108,23 @@ def _pool(address: str) -> None:
     template = ProcessWorker.get_default_base_job_template()
     with SyncPrefectClient(address) as client, suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
+
+
+def _automations(address: str) -> None:
+    """What the monitoring's events start; made anew under the same names."""
+    with SyncPrefectClient(address) as client:
+        for event, name in STARTED_BY.items():
+            deployment = client.read_deployment_by_name(name)
+            for known in client.read_automations_by_name(event):
+                client.delete_automation(known.id)
+            client.create_automation(
+                AutomationCore(
+                    name=event,
+                    description=f"Starts {name}.",
+                    trigger=EventTrigger(expect={event}, posture=Posture.Reactive, threshold=1),
+                    actions=[RunDeployment(deployment_id=deployment.id)],
+                )
+            )
 
 
 def _worker(environ: Mapping[str, str]) -> AbstractContextManager[subprocess.Popen[bytes]]:

@@ -34,7 +34,7 @@ def signal(config: Config = "demo", asof: datetime | None = None) -> Announced:
 
 @flow(name="backfill", flow_run_name="backfill-{config}", validate_parameters=True)
 def backfill(first: datetime, last: datetime, config: Config = "demo") -> list[Announced]:
-    """Make the signals of the bars of a span that have none, in order, marked as backfilled; from stored bars only.
+    """Make the signals of the bars of a span that have none, in order, marked as backfilled; none with hindsight.
 
     Args:
         first: Bars that ended then or later.

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from living import MODEL, World, world
 
+from market_master.alerts import Addresses
 from market_master.domain.errors import FetchCoverage
 from market_master.domain.sessions import iso
 from market_master.journal import journal_of
 from market_master.providers.simulated import Simulated
 from market_master.registry.bundle import PREVIOUS, SHADOW
 from market_master.registry.versions import Versions
-from market_master.steps import shadow
-from market_master.steps.guard import GUARD, guard
-from market_master.steps.monitor import Monitored, monitor
+from market_master.steps.guard import GUARD
+from market_master.steps.monitor import Monitored
+from market_master.steps.oversee import oversee
 from market_master.steps.replay import replay
 from market_master.steps.settle import settle
 
@@ -56,9 +57,7 @@ def test_a_month(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert (versions.production(), versions.behind(SHADOW)) == ("1", "2")
             if day == BROKEN:
                 _break_parity(here, close)
-            seen[day] = monitor(MODEL, home, here.log, now=close + 900, evidently=day == SHOWN)
-            shadow.advance(MODEL, home, here.log)
-            guard(MODEL, home, seen[day].alarms)
+            seen[day] = oversee(MODEL, home, here.log, Addresses(), now=close + 900, evidently=day == SHOWN).seen
             assert versions.production() == ("2" if RETRAINED + 2 < day < BROKEN else "1"), (day, seen[day].alarms)
         _every_bar_is_told(here, reasons)
         _the_journal_tells_it(home)

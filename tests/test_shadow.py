@@ -28,15 +28,7 @@ from market_master.steps.settle import settle
 @pytest.fixture
 def altered(trained_home: Path, home: Path) -> Path:
     """A home in which version 2, a copy of the champion whose config asks for 2 sessions, is in the shadow of version 1."""
-    own_copy(trained_home, home)
-    folder = home / "second"
-    second = another_version(home, folder)
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    card["settings"]["shadow"] = {"sessions": 2, "approval": "auto"}
-    card["label_known"] = "2025-06-20T20:00:00Z"
-    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    _into_the_shadow(home, second)
-    return home
+    return _with_a_shadow(trained_home, home)
 
 
 @pytest.fixture
@@ -45,6 +37,23 @@ def log(altered: Path) -> Iterator[PredictionLog]:
     found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
     yield found
     found.close()
+
+
+def shadowed(trained_home: Path, home: Path, log: PredictionLog) -> None:
+    """A home whose version 2 has served its sessions, and waits for somebody."""
+    _with_a_shadow(trained_home, home, approval="manual")
+    _served(home, log)
+
+
+def _with_a_shadow(trained_home: Path, home: Path, approval: str = "auto") -> Path:
+    own_copy(trained_home, home)
+    folder = home / "second"
+    second = another_version(home, folder)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["settings"]["shadow"] = {"sessions": 2, "approval": approval}
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    _into_the_shadow(home, second)
+    return home
 
 
 def _into_the_shadow(home: Path, version: str) -> None:

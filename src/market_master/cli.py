@@ -279,7 +279,7 @@ def backfill(
     as_document: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Make the signals of the bars of a span that have none, in order, marked as backfilled; from stored bars only.
+    """Make the signals of the bars of a span that have none, in order, marked as backfilled; none with hindsight.
 
     Example: mm backfill --from 2025-06-27T13:30:00Z --to 2025-06-27T20:00:00Z
     """

@@ -1,0 +1,53 @@
+"""The approval flow: a version that has served in the shadow waits, in Prefect's UI, for a name and a reason."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from pydantic import Field
+
+from flows.runs import Config, ended, settings_of
+from market_master.config import home, predictions_url
+from market_master.domain.records import JournalEntry, as_json
+from market_master.predictions import PredictionLog
+from market_master.steps.promote import withdraw
+from market_master.steps.shadow import approve, standing
+
+HOUR = 3600
+
+
+class Decision(RunInput):
+    """What the form asks."""
+
+    approve: bool = Field(description="Put it into production; else it is withdrawn.")
+    by: str = Field(description="Who decides.", min_length=1)
+    reason: str = Field(description="Why, for the journal.", min_length=1)
+
+
+@flow(name="approval", flow_run_name="approval-{config}", validate_parameters=True)
+def approval(config: Config = "demo", hours: int = 72) -> JournalEntry | None:
+    """Ask whether the version in the shadow shall take over; the run pauses until its form is filled in.
+
+    Args:
+        config: Whose model, a file of configs/.
+        hours: So long the form waits; then the run fails, the version stays in the shadow, and the next look asks again.
+    """
+    settings, log = settings_of(config), PredictionLog(predictions_url())
+    model = settings.registry.model
+    found = standing(model, home(), log)
+    if found is None or not found.served:
+        said = found.words if found else "No version is in the shadow."
+        nothing: None = ended(None, "nothing", said, market=settings.name, bar=None)
+        return nothing
+    create_table_artifact([as_json(found)], key="shadow", description=found.words)
+    form = Decision.with_initial_data(description=f"Version {found.version} of {model}: {found.words}")
+    told = pause_flow_run(wait_for_input=form, timeout=hours * HOUR, poll_interval=2)
+    move = (
+        approve(found.version, told.by, told.reason, model, home(), log)
+        if told.approve
+        else withdraw(found.version, told.by, told.reason, model, home())
+    )
+    end: JournalEntry = ended(move, move.event, move.reason, market=settings.name, bar=None)
+    return end
