@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -158,6 +159,55 @@ def test_what_a_dead_process_left_is_written_first(tmp_path: Path) -> None:
     assert {r["symbol"] for r in log.recent(10)} == {"S001"}
     assert log.count() == 3
     assert [file.stem for file in folder.glob("*.jsonl")] == [str(os.getppid())]
+
+
+def _set_aside(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in (folder / writer.REFUSED).read_text(encoding="utf-8").splitlines() if text]
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [
+        ("sqlite", {"symbol": "\ud800"}),
+        ("sqlite", {"bar_end": 2**70}),
+        ("sqlite", {"action": None}),
+        pytest.param("postgresql", {"symbol": "A\0B"}, marks=pytest.mark.long),
+        pytest.param("postgresql", {"symbol": "S" * 41}, marks=pytest.mark.long),
+    ],
+)
+def test_a_row_the_database_will_never_take_holds_up_no_other(url: str, tmp_path: Path, bad: dict[str, Any]) -> None:
+    """It is set aside with the reason and counted; those before and after it go in."""
+    log, folder = PredictionLog(url), tmp_path / "spill"
+    written = Writer(log, folder)
+    sent = [row(bar_end=3600 * number) | (bad if number == 2 else {}) for number in range(5)]
+    for one in sent:
+        written.put("prediction", one)
+    written.close()
+    log = PredictionLog(url)
+    assert log.count() == 4
+    log.close()
+    (told,) = _set_aside(folder)
+    assert json.loads(told["row"])[1] == sent[2]
+    assert "refuses a value" in told["reason"]
+    assert written.lost == 1
+
+
+def test_a_damaged_spill_holds_up_no_other_row(tmp_path: Path) -> None:
+    """A line that is no row, of an unknown kind, or cut off by a crash and written past, is set aside; the rest goes in."""
+    log, folder = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}"), tmp_path / "spill"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    folder.mkdir()
+    good = [writer.line("prediction", row(bar_end=3600 * n)) for n in range(3)]
+    bad = [good[0][:40], "[]", "null", '["guess", {}]', '["signal", 1]', "\ufffd"]
+    (folder / f"{gone.pid}.jsonl").write_text("\n".join([good[0], *bad, "", *good[1:], ""]), encoding="utf-8")
+    written = Writer(log, folder)
+    written.close()
+    assert log.count() == 3
+    log.close()
+    assert [told["row"] for told in _set_aside(folder)] == bad
+    assert written.lost == len(bad)
+    assert [file.name for file in folder.glob("*.jsonl")] == [writer.REFUSED]
 
 
 def test_a_full_disk_loses_nothing_that_fits_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,12 @@ class StaleData(DataError):
     status = 503
 
 
+class RowRefused(DataError):
+    """A row, or a value to look for, that the prediction log will never take."""
+
+    title = "RowRefused"
+
+
 class ModelError(MarketMasterError):
     """A registry or a model that can't be used."""
 

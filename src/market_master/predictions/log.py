@@ -11,28 +11,32 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, func, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, exc, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from market_master.domain.errors import ConfigError, LogAway
+from market_master.domain.errors import ConfigError, LogAway, RowRefused
 from market_master.predictions.tables import predictions, signals
 
 Row = Mapping[str, Any]
 KEYS = ("model", "version", "symbol", "bar_end")
 OUTCOME = ("outcome", "outcome_return", "outcome_z", "settled_at")
+REFUSALS = (exc.DataError, exc.IntegrityError, exc.CompileError, exc.InvalidRequestError, ValueError, OverflowError)
+"""what a database or its driver says of values that it can't hold, today or ever"""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class PredictionLog:
-    """Predictions and signals in a database; every method raises LogAway while it can't be reached."""
+    """Predictions and signals in a database; every method raises LogAway while it can't be reached.
+
+    What it will never take, such as text that PostgreSQL can't hold, is RowRefused.
+    """
 
     def __init__(self, url: str) -> None:
         """Nothing is opened yet. Raises ConfigError for a URL that is none."""
         try:
             self._url = make_url(url)
-        except ArgumentError as error:
+        except exc.ArgumentError as error:
             raise ConfigError(
                 f"'{url}' is no database URL; write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME."
             ) from error
@@ -138,12 +142,16 @@ class PredictionLog:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """Whatever a database may raise comes out as LogAway."""
+        """Whatever a database may raise comes out as RowRefused where the values are to blame, else as LogAway."""
+        where = self._url.render_as_string(hide_password=True)
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (SQLAlchemyError, OSError) as error:
-            where = self._url.render_as_string(hide_password=True)
+        except (exc.SQLAlchemyError, OSError, ValueError, OverflowError) as error:
+            if isinstance(error.orig if type(error) is exc.StatementError else error, REFUSALS):
+                raise RowRefused(
+                    f"The prediction log {where} refuses a value: {str(error).splitlines()[0]}."
+                ) from error
             raise LogAway(f"The prediction log {where} can't be used: {str(error).splitlines()[0]}.") from error
 
     @cached_property

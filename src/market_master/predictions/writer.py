@@ -13,16 +13,19 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from market_master.domain.errors import LogAway
+from market_master.domain.errors import LogAway, RowRefused
 from market_master.predictions.log import PredictionLog
 
 MOST_WAITING = 10_000
 AT_ONCE = 500
 PATIENCE = 2.0
 """seconds between tries while the log is away"""
+REFUSED = "refused.jsonl"
+"""lies with the spill: what the log will never take, each with the reason"""
 Row = Mapping[str, Any]
 Item = tuple[str, Row]
-"""`prediction` or `signal`, and its row"""
+"""one of KINDS, and its row"""
+KINDS = ("prediction", "signal")
 
 
 class Writer:
@@ -34,7 +37,7 @@ class Writer:
         self._spill = folder / f"{os.getpid()}.jsonl"
         self._waiting: queue.Queue[tuple[str, Row | Callable[[], Row]] | None] = queue.Queue(MOST_WAITING)
         self.lost = 0
-        """rows that neither the log nor the disk nor the memory could take"""
+        """rows that neither the log nor the disk nor the memory could take, or that the log refused for good"""
         self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
         self._thread.start()
 
@@ -90,17 +93,46 @@ class Writer:
         return items, True
 
     def _write(self, items: list[Item]) -> None:
+        """To the log; where it refuses them, one by one, so that a bad row holds up no other."""
+        refused = []
+        try:
+            self._add(items)
+        except RowRefused:
+            for item in items:
+                try:
+                    self._add([item])
+                except RowRefused as error:
+                    refused.append((line(*item), str(error)))
+        self._set_aside(refused)
+
+    def _add(self, items: list[Item]) -> None:
         self._log.write([row for kind, row in items if kind == "prediction"])
         self._log.write_signals([row for kind, row in items if kind == "signal"])
 
+    def _set_aside(self, refused: list[tuple[str, str]]) -> None:
+        """Lines the log will never take, with the reason, for a person to look at."""
+        self.lost += len(refused)
+        self._append(self._folder / REFUSED, [json.dumps({"row": row, "reason": reason}) for row, reason in refused])
+
     def _keep(self, items: list[Item]) -> bool:
         """On disk until the log is back; False when the disk does not take it either."""
+        return self._append(self._spill, [line(*item) for item in items])
+
+    def _append(self, file: Path, lines: list[str]) -> bool:
+        """All of the lines or none; what a crash left of an earlier one is closed off by the line end before them."""
+        if not lines:
+            return True
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with self._spill.open("a", encoding="utf-8") as file:
-                file.writelines(f"{line(*item)}\n" for item in items)
-                file.flush()
-                os.fsync(file.fileno())
+            with file.open("ab") as stream:
+                before = stream.tell()
+                try:
+                    stream.write(("\n" + "".join(f"{one}\n" for one in lines)).encode())
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                except OSError:
+                    os.truncate(file, before)
+                    raise
         except OSError:
             return False
         return True
@@ -111,9 +143,11 @@ class Writer:
             return True
         try:
             with FileLock(self._folder / ".lock", timeout=0):
-                for file in sorted(self._folder.glob("*.jsonl")):
+                for file in sorted(self._folder.glob("[0-9]*.jsonl")):
                     if file == self._spill or not _lives(int(file.stem)):
-                        self._write(_items(file))
+                        items, damaged = _items(file)
+                        self._write(items)
+                        self._set_aside([(one, "The line is no row.") for one in damaged])
                         file.unlink()
         except Timeout:
             return False
@@ -125,13 +159,19 @@ def line(kind: str, row: Mapping[str, Any]) -> str:
     return json.dumps([kind, row])
 
 
-def _items(file: Path) -> list[Item]:
-    """The whole lines of a file; one that a crash cut off was never whole."""
+def _items(file: Path) -> tuple[list[Item], list[str]]:
+    """The rows of a file, and its lines that are none; a last one that a crash cut off was never whole."""
     found: list[Item] = []
-    for line in file.read_text(encoding="utf-8").split("\n")[:-1]:
-        kind, row = json.loads(line)
-        found.append((kind, row))
-    return found
+    damaged = []
+    for text in file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
+        if not text:
+            continue
+        try:
+            kind, row = json.loads(text)
+            found.append((KINDS[KINDS.index(kind)], {**row}))
+        except (ValueError, KeyError, TypeError):
+            damaged.append(text)
+    return found, damaged
 
 
 def _lives(process: int) -> bool:
