@@ -197,10 +197,10 @@ def test_the_certificate_lies_beside_the_version(trained_home: Path) -> None:
 
 
 def test_results_do_not_depend_on_the_number_of_workers(home: Path) -> None:
-    """One worker or two: the same leaderboard, bit for bit."""
+    """One worker or two, each in a home of its own: the same leaderboard, bit for bit."""
     boards = []
     for workers in ("1", "2"):
-        outcome = _train(home, settings_of("test", MM_RUNNER__WORKERS=workers), dev=True)
+        outcome = _train(home / workers, settings_of("test", MM_RUNNER__WORKERS=workers), dev=True)
         boards.append([{k: v for k, v in card.items() if k != "fit_seconds"} for card in outcome.leaderboard])
     assert boards[0] == boards[1]
 

@@ -68,6 +68,7 @@ def outcome(answer: dict[str, Any]) -> None:
         f"Time: {sum(answer['timings'].values()):.1f} s "
         + ", ".join(f"{k} {v:.1f}" for k, v in answer["timings"].items())
     )
+    OUT.print("Fits: " + ", ".join(f"{count} {word}" for word, count in answer["fits"].items()))
     OUT.print("\nNext:\n  make serve             the API on http://127.0.0.1:8000/docs")
     OUT.print("  .venv/bin/mm signal    the index signal again\n  .venv/bin/mm models journal")
 

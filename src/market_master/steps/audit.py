@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from market_master.audit import FAST, LAWS, Finding, Proof
 from market_master.config import Settings
 from market_master.overfitting import pbo
 from market_master.registry.versions import Versions
+from market_master.steps.code import code_hash
 from market_master.steps.features import FeatureTable
 from market_master.steps.features import compute as compute_table
 from market_master.steps.fetch import Market
@@ -122,13 +122,3 @@ def _facts(table: FeatureTable, comparison: Comparison, settings: Settings, mark
         "timetable": json.dumps(asdict(market.bars.timetable)),
         "code": code_hash(),
     }
-
-
-@cache
-def code_hash() -> str:
-    """Hash of every source file of the package."""
-    digest = hashlib.sha256()
-    package = Path(__file__).resolve().parents[1]
-    for file in sorted(package.rglob("*.py")):
-        digest.update(str(file.relative_to(package)).encode() + file.read_bytes())
-    return digest.hexdigest()[:16]

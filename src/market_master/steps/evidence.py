@@ -201,7 +201,7 @@ def champion_out_of_fold(trial: Trial, card: Card) -> OutOfFold:
     settings = settings.model_copy(update=parts)
     values = features.compute(bars, card.features, members=trial.market.members)
     table = features_step.FeatureTable(card.features, values, {})
-    ground = course(bars, table, label_step.label(bars, settings), settings)
+    ground = course(bars, table, label_step.label(bars, settings), settings, comparison.course.kept)
     if settings.features.keep is not None:
         ground = screened(ground, Recipe(family("models")[SCREENER]), table.names, settings.features.keep)
     raw = [probabilities for *_, probabilities, _ in answers([recipe], ground, range(len(ground.folds)))]

@@ -76,7 +76,7 @@ def _losses(recipe: Recipe, course: Course, features: int, numbers: Sequence[int
             float(metrics.rps(np.tile(fold.prior, (len(test), 1)), fold.action[test]).mean()),
         )
         jobs.append((estimator, rows, action, weight, test, other, *facts))
-    return list(course.runner.map(_fit_and_permute, jobs, shared=(course.inputs,)))
+    return [losses for (losses,) in course.map(_fit_and_permute, jobs)]
 
 
 def _fit_and_permute(
@@ -91,7 +91,7 @@ def _fit_and_permute(
     session: Ints,
     features: int,
     reference: float,
-) -> Array:
+) -> tuple[Array]:
     extra = {} if weight is None else {"sample_weight": weight}
     fitted = estimator.fit(inputs[train], action, **extra)
     asked = inputs[test]
@@ -102,4 +102,4 @@ def _fit_and_permute(
         changed[:, column] = asked[other, column]
         answered = np.asarray(fitted.predict_proba(changed), dtype=float)
         lost.append(by_day(metrics.rps(answered, came) - usual, session) / reference)
-    return np.stack(lost, axis=1)
+    return (np.stack(lost, axis=1),)

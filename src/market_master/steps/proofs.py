@@ -367,7 +367,7 @@ def _thin(bars: Bars, rows: Ints, limit: int) -> Ints:
 
 def _small(subject: Subject) -> Course:
     """The run's own folds, trained on fewer rows."""
-    return replace(subject.comparison.course, max_train_rows=3 * TRAINED_ON)
+    return replace(subject.comparison.course, max_train_rows=3 * TRAINED_ON, kept=None)
 
 
 def _walk(recipe: Recipe, ground: Course) -> tuple[OutOfFold, Calibration]:

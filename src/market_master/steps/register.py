@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from market_master.registry.graph import Graph
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.steps.audit import Certificate
+from market_master.steps.code import libraries
 from market_master.steps.contender import labels_known
 from market_master.steps.features import FeatureTable
 from market_master.steps.fetch import Market
@@ -32,7 +32,6 @@ from market_master.steps.recipe import parameters, recipe_hash
 from market_master.steps.train_compare import Comparison
 from market_master.store import write_whole
 
-LIBRARIES = ("numpy", "scikit-learn", "xgboost", "lightgbm", "onnxruntime", "skl2onnx", "TA-Lib")
 PARITY_ROWS = 5000
 CALENDAR_YEARS = 2
 """that a served version knows ahead"""
@@ -87,7 +86,7 @@ def register(
         data_hash=market.data_hash,
         graph_sha256=Graph(graph).sha256,
         parity=parity(comparison.estimator, graph, sample),
-        libraries={name: installed(name) for name in LIBRARIES},
+        libraries=libraries(),
         code_commit=commit(),
     )
     years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)

@@ -21,6 +21,7 @@ from market_master.domain.records import Scorecard
 from market_master.domain.sessions import Ints
 from market_master.plugins import family
 from market_master.regime import regimes
+from market_master.steps.code import everything
 from market_master.steps.features import FeatureTable
 from market_master.steps.fetch import Market
 from market_master.steps.importance import SCREENER, Importance, measure, screened
@@ -38,6 +39,7 @@ from market_master.steps.walk_forward import (
     course,
     daily_rps,
 )  # fmt: skip
+from market_master.store.kept import Kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +82,12 @@ def train_compare(
 ) -> Comparison:
     """Score everything by walk-forward (fold 1 only teaches calibration) and fit the winner. Nothing reads the hold-out.
 
-    Studies of tuning are kept in `home`; without one they are forgotten.
+    Studies of tuning and results of fits are kept in `home`; without one they are forgotten.
     """
     bars = market.bars
     candidates, baselines = _recipes(settings)
-    ground = course(bars, table, labelled, settings)
+    kept = Kept(home / "data" / "steps", everything()) if home else None
+    ground = course(bars, table, labelled, settings, kept)
     if settings.features.keep is not None:
         ground = screened(ground, Recipe(family("models")[SCREENER]), table.names, settings.features.keep)
     key = f"{market.data_hash} {features.combined(features.fingerprint(table.names))}"

@@ -74,6 +74,8 @@ class Outcome:
     signal_reason: str | None
     reports: dict[str, str]
     timings: dict[str, float]
+    fits: dict[str, int]
+    """how many were made, and how many an earlier run had finished"""
 
 
 def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps: Steps | None = None) -> Outcome:
@@ -115,6 +117,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             signal_reason=silence,
             reports=reports,
             timings=timings,
+            fits=dict(comparison.course.kept.told),
         )
         _keep(run, outcome, settings, decision, home)
     except BaseException:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from market_master.plugins import Plugin
 from market_master.runner import Runner
 from market_master.steps.features import FeatureTable
 from market_master.steps.label import Labelled, class_shares, new_labeler
+from market_master.store.kept import Kept, Result, hash_of
 
 SEED = 7
 Actions = NDArray[np.int8]
@@ -90,6 +92,8 @@ class Course:
     """sessions that neighbouring labels share"""
     keep: tuple[Ints | None, ...]
     """for each fold, then for all of them: the columns of `inputs` that candidates look at; None = all"""
+    kept: Kept | None = None
+    """where the results of fits lie, to be found again; None = each is made anew"""
 
     def train_rows(self, recipe: Recipe, rows: Ints) -> Ints:
         """The rows it is trained on, thinned by whole timestamps."""
@@ -106,6 +110,15 @@ class Course:
         weight = None if self.weight is None or not recipe.learns else self.weight[rows]
         estimator = recipe.new(len(self.bars.symbols), self.keep[number])
         return estimator, rows, fold.action[rows], weight, fold.test, seen
+
+    def map(self, function: Callable[..., Result], jobs: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+        """function(inputs, *job) for each job, in order; what is kept is not made again."""
+        run = partial(self.runner.map, shared=(self.inputs,))
+        return self.kept.map(run, function, jobs, shared=self._inputs_hash) if self.kept else run(function, jobs)
+
+    @cached_property
+    def _inputs_hash(self) -> str:
+        return hash_of(self.inputs)
 
     def narrowed(self, keep: Sequence[Ints | None]) -> Course:
         """The same course, where each fold's candidates look at fewer features."""
@@ -130,7 +143,7 @@ class OutOfFold:
         return metrics.rps(self.probabilities, self.action)
 
 
-def course(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings) -> Course:
+def course(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings, kept: Kept | None = None) -> Course:
     """Lay out the folds of a run's development rows. Raises TooFewBars for folds with too little in them."""
     folds = tuple(_fold_rows(bars, table, labelled, settings))
     return Course(
@@ -144,6 +157,7 @@ def course(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settin
         rule=settings.policy.rule,
         overlap=labelled.overlap,
         keep=(None,) * (len(folds) + 1),
+        kept=kept,
     )
 
 
@@ -153,7 +167,7 @@ def answers(
     """Fit recipes on folds: (recipe's place, fold, raw test probabilities, seconds of the fit), fold by fold."""
     owners = [(place, number) for number in numbers for place in range(len(recipes))]
     jobs = (course.job(recipes[place], number) for place, number in owners)
-    results = course.runner.map(fit_and_answer, jobs, shared=(course.inputs,))
+    results = course.map(fit_and_answer, jobs)
     for (place, number), (probabilities, spent) in zip(owners, results, strict=True):
         yield place, number, probabilities, spent
 

@@ -1,0 +1,97 @@
+"""Results kept under the hash of all that they depend on: what a killed run had finished is found again, bit for bit."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import joblib
+import numpy as np
+
+from market_master.store.files import write_whole
+
+MOST = 1_000_000_000
+"""bytes that are kept, those used last"""
+Result = tuple[Any, ...]
+"""arrays and floats"""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A folder of results. Nothing in it is ever unpickled; a file that can't be read is made again."""
+
+    folder: Path
+    code: str
+    """what makes the results, their inputs apart: a hash of the source and the libraries' versions"""
+    told: Counter[str] = field(default_factory=Counter)
+    """how many results were `made` and how many `reused`"""
+
+    def map(
+        self,
+        run: Callable[[Callable[..., Result], Iterable[tuple[Any, ...]]], Iterator[Result]],
+        function: Callable[..., Result],
+        jobs: Iterable[tuple[Any, ...]],
+        *,
+        shared: str,
+    ) -> Iterator[Result]:
+        """What `run(function, jobs)` yields, without the jobs whose results lie here; each new one is kept as it comes.
+
+        `shared` is the hash of what all jobs see beside their own values.
+        """
+        waiting: deque[tuple[Path, Result | None]] = deque()
+
+        def missing() -> Iterator[tuple[Any, ...]]:
+            for job in jobs:
+                key = joblib.hash((self.code, function.__module__, function.__qualname__, shared, job), "sha1")
+                file = self.folder / function.__name__.lstrip("_") / f"{key}.npz"
+                waiting.append((file, _read(file)))
+                if waiting[-1][1] is None:
+                    yield job
+
+        for result in run(function, missing()):
+            yield from self._found(waiting)
+            _write(waiting.popleft()[0], result)
+            self.told["made"] += 1
+            yield result
+        yield from self._found(waiting)
+
+    def _found(self, waiting: deque[tuple[Path, Result | None]]) -> Iterator[Result]:
+        """Those before the next one that has to be made."""
+        while waiting and (result := waiting[0][1]) is not None:
+            waiting.popleft()[0].touch()
+            self.told["reused"] += 1
+            yield result
+
+
+def sweep(folder: Path, most: int = MOST) -> None:
+    """Let go of the results in a folder that were used longest ago, until the rest is small enough."""
+    files = sorted(((file.stat(), file) for file in folder.rglob("*.npz")), key=lambda one: -one[0].st_mtime_ns)
+    for (_, file), size in zip(files, np.cumsum([told.st_size for told, _ in files]), strict=True):
+        if size > most:
+            file.unlink(missing_ok=True)
+
+
+def hash_of(values: Any) -> str:
+    """One hash of arrays and plain values."""
+    return str(joblib.hash(values, "sha1"))
+
+
+def _write(file: Path, result: Result) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, *result)
+    write_whole(file, buffer.getvalue())
+
+
+def _read(file: Path) -> Result | None:
+    """None where nothing is kept, or nothing whole."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+            arrays = [kept[f"arr_{place}"] for place in range(len(kept.files))]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+    return tuple(array if array.ndim else array.item() for array in arrays)
