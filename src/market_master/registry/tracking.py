@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXPERIMENT = "market-master"
+FAILED, KILLED = "FAILED", "KILLED"
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -103,9 +104,19 @@ class Run:
         """Its page in MLflow's UI, which answers at `ui`."""
         return f"{ui}/#/experiments/{client(self.home).get_run(self.id).info.experiment_id}/runs/{self.id}"
 
-    def finish(self, failed: bool = False) -> None:
+    def finish(self, status: str = "FINISHED") -> None:
         """Close the run."""
-        client(self.home).set_terminated(self.id, "FAILED" if failed else "FINISHED")
+        client(self.home).set_terminated(self.id, status)
+
+
+def open_runs(home: Path) -> list[tuple[str, str]]:
+    """Runs that no one has closed, each with the pipeline run it belongs to: its parent, or itself."""
+    mlflow_client = client(home)
+    experiment = mlflow_client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    found = mlflow_client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
+    return [(run.info.run_id, run.data.tags.get(MLFLOW_PARENT_RUN_ID, run.info.run_id)) for run in found]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -27,7 +27,7 @@ from market_master.steps.evidence import Look, Trial, collect
 from market_master.steps.features import FeatureTable
 from market_master.steps.fetch import Market
 from market_master.steps.label import Labelled
-from market_master.steps.ledger import lane_of, repeated, spend, terms
+from market_master.steps.ledger import lane_of, repeated, spend, terms, unfinished
 from market_master.steps.predict import verify
 from market_master.steps.train_compare import Comparison
 from market_master.store import write_whole
@@ -83,9 +83,11 @@ def gate(
     provisional = settings.gate.provisional and (champion is None or champion.outcome == "provisional")
     rules = settings.gate.rules
     with journal.locked():
-        stand = terms(journal, market, labelled, lane, settings.gate.alpha)
-        if stand.allowed:
-            spend(journal, stand, challenger, market)
+        stand = unfinished(journal, challenger.card, lane)
+        if stand is None:
+            stand = terms(journal, market, labelled, lane, settings.gate.alpha)
+            if stand.allowed:
+                spend(journal, stand, challenger, market)
     if stand.allowed:
         evidence = collect(
             trial,

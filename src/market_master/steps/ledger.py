@@ -67,6 +67,21 @@ def terms(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha
     )
 
 
+def unfinished(journal: Journal, challenger: Card, lane: str) -> Terms | None:
+    """The look that a killed run had spent on this recipe and these bars, and whose outcome was never told: it is gone on with."""
+    for entry in reversed(journal.entries()):
+        told = entry.details
+        if (
+            entry.event == "looked"
+            and (entry.data_hash, told.get("recipe_hash"), told["lane"])
+            == (challenger.data_hash, challenger.recipe_hash, lane)
+            and journal.last_decision(str(entry.to_version)) is None
+        ):
+            kept = {name: told[name] for name in ("year", "look", "alpha", "first", "last", "unseen")}
+            return Terms(lane=lane, **kept, allowed=True, remedy="")
+    return None
+
+
 def spend(journal: Journal, terms: Terms, challenger: ModelVersion, market: Market) -> None:
     """Write the look into the journal, before it is taken."""
     journal.write(
@@ -77,7 +92,7 @@ def spend(journal: Journal, terms: Terms, challenger: ModelVersion, market: Mark
         data_hash=market.data_hash,
         details={
             "year": terms.year, "lane": terms.lane, "look": terms.look, "alpha": terms.alpha, "source": market.source,
-            "first": terms.first, "last": terms.last, "unseen": terms.unseen,
+            "first": terms.first, "last": terms.last, "unseen": terms.unseen, "recipe_hash": challenger.card.recipe_hash,
         },
     )  # fmt: skip
 

@@ -112,21 +112,25 @@ def mend(model: str, home: Path) -> JournalEntry | None:
         if shadow is not None and outcome_of(journal.last_decision(shadow)) == "rejected":
             versions.clear(SHADOW)
         moves = [e for e in journal.entries() if e.event in ("intended", "recovered", *ALIASES)]
+        entry = moves.pop() if moves and moves[-1].event == "recovered" else None
         if not moves or moves[-1].event != "intended":
             return None
         cut_off = moves[-1]
         event = str(cut_off.details["event"])
-        standing = versions.behind(ALIASES[event])
+        standing = entry.to_version if entry else versions.behind(ALIASES[event])
         arrived = standing == cut_off.to_version
+        if entry and not arrived:
+            return None
         if arrived and event in MOVES:
             _leave_behind(versions, cut_off.from_version, cut_off.to_version)
-        entry = journal.write(
-            "recovered",
-            by="pipeline",
-            reason=f"A move of '{ALIASES[event]}' to version {cut_off.to_version} was cut off; it stands at {standing}.",
-            from_version=cut_off.from_version,
-            to_version=standing,
-        )
+        if not entry:
+            entry = journal.write(
+                "recovered",
+                by="pipeline",
+                reason=f"A move of '{ALIASES[event]}' to version {cut_off.to_version} was cut off; it stands at {standing}.",
+                from_version=cut_off.from_version,
+                to_version=standing,
+            )
         if arrived:
             entry = journal.write(
                 event, by=cut_off.by, reason=cut_off.reason, from_version=cut_off.from_version,

@@ -23,6 +23,7 @@ from market_master.steps import (
     gate,
     label,
     promote,
+    recover,
     reference,
     register,
     report,
@@ -83,10 +84,10 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
     timings: dict[str, float] = {}
     todo = _timed(steps or Steps(), timings)
     model = settings.registry.model
-    promote.mend(model, home)
+    recover.recover(model, home)
     market = todo.fetch(settings, home, now)
     run = Run.start(home, settings.name, settings.model_dump(mode="json"))
-    try:
+    with recover.going_on(run):
         table = todo.features(market.bars, settings, market.members)
         labelled = todo.label(market.bars, settings)
         comparison = todo.train_compare(market, table, labelled, settings, home)
@@ -120,10 +121,6 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             fits=dict(comparison.course.kept.told),
         )
         _keep(run, outcome, settings, decision, home)
-    except BaseException:
-        run.finish(failed=True)
-        raise
-    run.finish()
     return outcome
 
 
