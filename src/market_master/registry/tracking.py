@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from market_master.domain.errors import ModelError
+from market_master.domain.errors import ModelError, RegistryAway
 from market_master.registry.address import tracking_uri
 
 if TYPE_CHECKING:
@@ -44,6 +46,32 @@ def _client(uri: str, folder: Path) -> MlflowClient:
         raise ModelError(f"The MLflow store {uri} can't be opened: {error}.") from error
 
 
+def away(error: MlflowException) -> RegistryAway:
+    """MLflow's word that the store gives no answer, without the SQL."""
+    return RegistryAway(f"The registry can't answer: {str(error).splitlines()[0]}; run again when it can.")
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """What MLflow says of a store that gives no answer comes out as RegistryAway."""
+    try:
+        yield
+    except MlflowException as error:
+        raise RegistryAway(
+            f"The registry can't answer: {error}. Nothing was decided; run again when it can."
+        ) from error
+
+
+@contextmanager
+def active(run_id: str) -> Iterator[None]:
+    """The run as MLflow's active one, as some of its calls want it; it goes on afterwards, whatever MLflow would make of it."""
+    mlflow.start_run(run_id=run_id)
+    try:
+        yield
+    finally:
+        mlflow.end_run("RUNNING")
+
+
 @dataclass(frozen=True)
 class Run:
     """A pipeline run in MLflow."""
@@ -52,6 +80,7 @@ class Run:
     id: str
 
     @classmethod
+    @asked()
     def start(cls, home: Path, name: str, params: Mapping[str, Any]) -> Run:
         """Open the parent run of a pipeline run."""
         mlflow_client = client(home)
@@ -65,15 +94,18 @@ class Run:
         run.params(params)
         return run
 
+    @asked()
     def params(self, values: Mapping[str, Any]) -> None:
         """Parameters, nested ones by dotted name."""
         flat = [Param(key, str(value)[:6000]) for key, value in _flat(values)]
         client(self.home).log_batch(self.id, params=flat)
 
+    @asked()
     def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Numbers of the run; a `step` for those that are told again and again."""
         _log_metrics(client(self.home), self.id, values, step)
 
+    @asked()
     def candidate(self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
         """A nested, finished run of one candidate or baseline."""
         mlflow_client = client(self.home)
@@ -84,31 +116,37 @@ class Run:
         _log_metrics(mlflow_client, child.info.run_id, metrics)
         mlflow_client.set_terminated(child.info.run_id, "FINISHED")
 
+    @asked()
     def dataset(self, frame: pd.DataFrame, name: str, context: str) -> None:
         """A dataset's digest and schema, shown beside the run."""
         from mlflow.data.pandas_dataset import from_pandas
 
-        with mlflow.start_run(run_id=self.id):
+        with active(self.id):
             mlflow.log_input(from_pandas(frame, name=name), context=context)
 
+    @asked()
     def tag(self, **tags: str) -> None:
         """Tags of the run."""
         for key, value in tags.items():
             client(self.home).set_tag(self.id, key, value)
 
+    @asked()
     def file(self, path: Path, folder: str = "") -> None:
         """A file as an artefact of the run."""
         client(self.home).log_artifact(self.id, str(path), folder or None)
 
+    @asked()
     def page(self, ui: str) -> str:
         """Its page in MLflow's UI, which answers at `ui`."""
         return f"{ui}/#/experiments/{client(self.home).get_run(self.id).info.experiment_id}/runs/{self.id}"
 
+    @asked()
     def finish(self, status: str = "FINISHED") -> None:
         """Close the run."""
         client(self.home).set_terminated(self.id, status)
 
 
+@asked()
 def open_runs(home: Path) -> list[tuple[str, str]]:
     """Runs that no one has closed, each with the pipeline run it belongs to: its parent, or itself."""
     mlflow_client = client(home)

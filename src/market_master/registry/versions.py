@@ -13,12 +13,12 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from market_master.domain.errors import ModelError, NoChampion, RegistryAway, UnknownVersion
+from market_master.domain.errors import ModelError, NoChampion, UnknownVersion
 from market_master.registry import bundle
 from market_master.registry.bundle import PRODUCTION, ModelVersion, Place
 from market_master.registry.card import Card
 from market_master.registry.graph import Graph
-from market_master.registry.tracking import Run, client
+from market_master.registry.tracking import Run, active, asked, away, client
 
 CHALLENGER = "challenger"
 REQUIREMENTS = ["onnxruntime", "numpy"]
@@ -47,7 +47,7 @@ class Versions:
 
         loaded = Graph(graph)
         texts = {**bundle.beside(loaded, card, example, calendar), **beside}
-        with mlflow.start_run(run_id=run.id), tempfile.TemporaryDirectory() as folder:
+        with asked(), active(run.id), tempfile.TemporaryDirectory() as folder:
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(graph),
                 name="model",
@@ -94,7 +94,7 @@ class Versions:
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
-            raise RegistryAway(f"The registry can't be read: {error}.") from error
+            raise away(error) from error
 
     def standing(self) -> tuple[str, str] | None:
         """The version behind `production` and the outcome of its decision, None when the alias stands nowhere."""
@@ -136,10 +136,10 @@ class Versions:
     def all(self) -> list[dict[str, Any]]:
         """Every version, newest first: number, created (epoch milliseconds), run, outcome, aliases."""
         try:
-            registered = client(self.home).get_registered_model(self.name)
-        except MlflowException:
+            registered = self._ask(lambda api: api.get_registered_model(self.name), missing="at all")
+        except UnknownVersion:
             return []
-        rows = client(self.home).search_model_versions(f"name = '{self.name}'")
+        rows = self._ask(lambda api: api.search_model_versions(f"name = '{self.name}'"))
         return [
             {
                 "version": str(row.version),
@@ -167,4 +167,4 @@ class Versions:
                 raise UnknownVersion(
                     f"The registry has no version {missing} of {self.name}.", version=missing
                 ) from error
-            raise RegistryAway(f"The registry can't answer: {error}.") from error
+            raise away(error) from error
