@@ -46,6 +46,7 @@ def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, as
     """
     try:
         with FileLock(home / "data" / "signal.lock", timeout=0):
+            _log_what_was_spilled(log, home)
             champion = _champion(settings.registry.model, home)
             live = champion.card.live
             if not live:  # such a source has no other clock than its newest bar
@@ -71,6 +72,7 @@ def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, 
     would be hindsight. Raises what fetching raises.
     """
     with FileLock(home / "data" / "signal.lock", timeout=600):
+        _log_what_was_spilled(log, home)
         champion = _champion(settings.registry.model, home)
         fetch(settings, home, now)
         schedule = champion.card.times.between(first, last)
@@ -102,6 +104,11 @@ def _closed_by(champion: Champion, instant: int) -> int:
     """End of the newest bar that the calendar had closed by an instant."""
     schedule = champion.card.times.between(instant - 15 * DAY, instant)
     return int(schedule.end[np.searchsorted(schedule.end, instant, "right") - 1])
+
+
+def _log_what_was_spilled(log: PredictionLog, home: Path) -> None:
+    """A bar's signal may lie on disk since the log was away; it has one then."""
+    Writer(log, home / "data" / "spill").close()
 
 
 def _already(bar: int) -> Announced:
