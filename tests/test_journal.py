@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from race import race
 
-from market_master.domain.errors import JournalBroken
+from market_master.domain.errors import JournalBroken, NotWritten
 from market_master.domain.records import Verdict
 from market_master.journal import EVENTS, Journal, journal_of
 
@@ -183,6 +183,6 @@ def test_a_full_disk_leaves_no_half_line(book, monkeypatch):
     whole = book.file.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="space"):
+        with pytest.raises(NotWritten, match="space"):
             book.write("approved", by="me", reason="fine", to_version="2")
     assert book.file.read_bytes() == whole

@@ -19,7 +19,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from market_master.domain.errors import JournalBroken
+from market_master.domain.errors import JournalBroken, NotWritten
 from market_master.domain.records import JournalEntry, Verdict, as_json
 
 EVENTS = (
@@ -97,9 +97,12 @@ class Journal:
                 stream.write(line.encode())
                 stream.flush()
                 os.fsync(stream.fileno())
-            except OSError:
+            except OSError as error:
                 os.truncate(self.file, whole)
-                raise
+                raise NotWritten(
+                    f"An entry of {len(line):,} bytes can't be added to {self.file}: {error.strerror}; it is as it was. "
+                    "Mend that and run again."
+                ) from error
 
     def _whole(self) -> bytes:
         """The lines that were written to their end."""

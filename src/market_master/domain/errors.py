@@ -31,6 +31,12 @@ class RunnerError(MarketMasterError):
     title = "RunnerError"
 
 
+class NotWritten(MarketMasterError):
+    """A file that could not be written whole; what it held before is still there."""
+
+    title = "NotWritten"
+
+
 class DataError(MarketMasterError):
     """Bars, weights or files that are missing, invalid or too few."""
 
