@@ -91,18 +91,19 @@ class Journal:
     def _append(self, line: str) -> None:
         """A whole line or nothing: what a crash or a full disk left of one that nobody was told of is cut off."""
         whole = len(self._whole()) if self.file.exists() else 0
-        with self.file.open("ab") as stream:
-            stream.truncate(whole)
-            try:
+        try:
+            with self.file.open("ab") as stream:
+                stream.truncate(whole)
                 stream.write(line.encode())
                 stream.flush()
                 os.fsync(stream.fileno())
-            except OSError as error:
+        except OSError as error:  # not before the file is closed, which writes once more what is left in its buffer
+            if self.file.exists():
                 os.truncate(self.file, whole)
-                raise NotWritten(
-                    f"An entry of {len(line):,} bytes can't be added to {self.file}: {error.strerror}; it is as it was. "
-                    "Mend that and run again."
-                ) from error
+            raise NotWritten(
+                f"An entry of {len(line):,} bytes can't be added to {self.file}: {error.strerror}; it is as it was. "
+                "Mend that and run again."
+            ) from error
 
     def _whole(self) -> bytes:
         """The lines that were written to their end."""

@@ -124,16 +124,17 @@ class Writer:
             return True
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with file.open("ab") as stream:
-                before = stream.tell()
-                try:
-                    stream.write(("\n" + "".join(f"{one}\n" for one in lines)).encode())
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                except OSError:
-                    os.truncate(file, before)
-                    raise
+            before = file.stat().st_size if file.exists() else 0
         except OSError:
+            return False
+        try:
+            with file.open("ab") as stream:
+                stream.write(("\n" + "".join(f"{one}\n" for one in lines)).encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:  # not before the file is closed, which writes once more what is left in its buffer
+            if file.exists():
+                os.truncate(file, before)
             return False
         return True
 
