@@ -29,6 +29,7 @@ from market_master.steps.training import train
 for _family in ("models", "features", "labels", "gates", "providers"):
     family(_family)
 ROWS = 20
+SECONDS = 300
 LOADED = ["mlflow.onnx", "killing"]
 """before any process is forked, so that none has to import them"""
 
@@ -126,7 +127,10 @@ def killed(point: Point, home: Path) -> None:
     forks.set_forkserver_preload(LOADED)
     process = forks.Process(target=_carry_out, args=(point, home))
     process.start()
-    process.join(120)
+    process.join(SECONDS)
+    if process.is_alive():
+        process.kill()
+        raise AssertionError(f"{point.name}: not reached within {SECONDS} s")
     assert process.exitcode == -signal.SIGKILL, f"{point.operation} never came to '{point.at}': {process.exitcode}"
 
 
