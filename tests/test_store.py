@@ -10,11 +10,12 @@ import pytest
 from market import changed, random_bars
 from race import race
 
-from market_master import store
+from market_master import files, store
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import DataError, MixedGrid, NoBars, UnknownSymbol
 from market_master.domain.sessions import Timetable, iso
-from market_master.store import Store, Written, files
+from market_master.files import write_whole
+from market_master.store import Store, Written
 
 ODD = ("BRK.B", "NQ=F", "BTC/USDT", "^VIX", "005930.KS", "A B%2F", "ÖL")
 
@@ -149,7 +150,7 @@ def test_a_first_write_that_breaks_leaves_no_file(home, monkeypatch):
     """There is no half-written file under the final name, nor a part beside it."""
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        store.write_whole(home / "deep" / "x.json", b"{}")
+        write_whole(home / "deep" / "x.json", b"{}")
     assert list((home / "deep").iterdir()) == []
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from market_master import features
 from market_master.audit import FAST, LAWS, Finding, Proof
 from market_master.config import Settings
+from market_master.files import write_whole
 from market_master.overfitting import pbo
 from market_master.registry.versions import Versions
 from market_master.steps.code import code_hash
@@ -25,7 +26,6 @@ from market_master.steps.ledger import NEW, lane_of
 from market_master.steps.proofs import Subject, findings, paths
 from market_master.steps.recipe import recipe_hash
 from market_master.steps.train_compare import Comparison, train_compare
-from market_master.store import write_whole
 
 
 @dataclass(frozen=True)

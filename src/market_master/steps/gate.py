@@ -17,6 +17,7 @@ from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import MarketMasterError, ModelError
 from market_master.domain.records import JournalEntry, Scorecard, Verdict
 from market_master.domain.sessions import Ints, iso
+from market_master.files import write_whole
 from market_master.gates import Evidence, Judgement
 from market_master.journal import journal_of
 from market_master.registry.bundle import ModelVersion
@@ -30,7 +31,6 @@ from market_master.steps.label import Labelled
 from market_master.steps.ledger import lane_of, repeated, spend, terms, unfinished
 from market_master.steps.predict import verify
 from market_master.steps.train_compare import Comparison
-from market_master.store import write_whole
 
 
 @dataclass(frozen=True)

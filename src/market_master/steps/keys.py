@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from market_master.domain.errors import ConfigError
-from market_master.store import write_whole
+from market_master.files import write_whole
 
 SCOPES = ("read", "admin")
 

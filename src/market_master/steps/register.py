@@ -16,6 +16,7 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
 from market_master.domain.records import Scorecard
 from market_master.domain.sessions import calendar_of, iso
+from market_master.files import write_whole
 from market_master.journal import commit, journal_of
 from market_master.registry.card import Card
 from market_master.registry.export import parity, to_onnx
@@ -30,7 +31,6 @@ from market_master.steps.fetch import Market
 from market_master.steps.label import Labelled
 from market_master.steps.recipe import parameters, recipe_hash
 from market_master.steps.train_compare import Comparison
-from market_master.store import write_whole
 
 PARITY_ROWS = 5000
 CALENDAR_YEARS = 2

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from market_master import store
 from market_master.config import Settings
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.domain.records import IndexSignal, as_json
 from market_master.domain.sessions import iso
+from market_master.files import write_whole
 from market_master.registry.tracking import Run
 from market_master.steps import (
     aggregate,
@@ -169,7 +169,7 @@ def _signal(todo: Steps, home: Path, model: str, now: int) -> tuple[IndexSignal 
 def _keep(run: Run, outcome: Outcome, settings: Settings, decision: Decision | None, home: Path) -> None:
     folder = home / "data" / "runs" / run.id
     for name, content in (("summary.json", asdict(outcome)), ("settings.json", settings.model_dump(mode="json"))):
-        store.write_whole(folder / name, json.dumps(content, indent=2).encode())
+        write_whole(folder / name, json.dumps(content, indent=2).encode())
         run.file(folder / name)
     if decision:
         run.file(folder / "decision.json")

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import joblib
 import numpy as np
 
-from market_master.store.files import write_whole
+from market_master.files import write_whole
 
 MOST = 1_000_000_000
 """bytes that are kept, those used last"""
