@@ -17,6 +17,7 @@ from market_master.domain.sessions import Timetable
 from market_master.predictions import PredictionLog
 from market_master.providers.simulated import _last_sessions
 from market_master.steps.announce import Announced, announce, backfill
+from market_master.steps.fetch import fetch
 from market_master.steps.training import Outcome, Steps, train
 
 MODEL = "market-master"
@@ -45,6 +46,10 @@ class World:
     def train(self, now: int) -> Outcome:
         """The pipeline at an instant, without Evidently's page."""
         return train(self.settings, self.home, now=now, steps=Steps(report=lambda *_: self.home / "none.html"))
+
+    def fetch(self, now: int) -> None:
+        """The bars that have closed by an instant, into the store."""
+        fetch(self.settings, self.home, now)
 
     def signal(self, bar_end: int, now: int | None = None) -> Announced:
         """The scheduled run for a bar, three minutes after its close unless it is late."""

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from trained import ROOT, settings_of
+from trained import settings_of
 
 from market_master import store
 from market_master.audit import LAWS
@@ -117,6 +112,7 @@ def _decision(home: Path, outcome: Outcome) -> dict[str, Any]:
     return decision
 
 
+@pytest.mark.long
 def test_the_next_run_meets_the_champion(home: Path) -> None:
     """The champion's own recipe again is a refresh: compared on the same bars, counted, and let through when not worse."""
     settings = settings_of("test", **QUICK)
@@ -133,6 +129,7 @@ def test_the_next_run_meets_the_champion(home: Path) -> None:
     assert [e.details["lane"] for e in journal_of(home).entries() if e.event == "looked"] == ["new_recipe", "refresh"]
 
 
+@pytest.mark.long
 def test_a_new_recipe_is_refused_a_hold_out_that_was_seen(home: Path) -> None:
     """On the same bars another recipe gets no look: rejected, with how long to wait; with newer bars it would get one."""
     _train(home, settings_of("test", **QUICK))
@@ -145,6 +142,7 @@ def test_a_new_recipe_is_refused_a_hold_out_that_was_seen(home: Path) -> None:
     assert Versions(home, "market-master").production() == "1"
 
 
+@pytest.mark.long
 def test_the_same_recipe_on_the_same_bars_gets_its_recorded_decision(home: Path) -> None:
     """A rejected recipe that comes again is not looked at again."""
     noise = settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK)
@@ -228,44 +226,6 @@ def test_a_failed_step_is_named_and_leaves_the_alias(home: Path, broken: str) ->
     assert not list(home.rglob("*.part"))
 
 
-def test_a_killed_run_leaves_nothing_half_done_and_the_next_completes(home: Path) -> None:
-    """SIGKILL while the candidates are compared: no alias, no part file; running again completes."""
-    command = [
-        sys.executable,
-        "-m",
-        "market_master.cli",
-        "run",
-        "--no-flow",
-        "--config",
-        str(ROOT / "configs" / "test.yaml"),
-    ]
-    environment = {**os.environ, "MM_HOME": str(home), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **QUICK}
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    bars, deadline = home / "data" / "bars", time.monotonic() + 60
-    while not list(bars.rglob("S010.parquet")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert Versions(home, "market-master").production() is None
-    assert not list(home.rglob("*.part"))
-    assert _train(home, settings_of("test", **QUICK)).version == "1"
-
-
-def test_a_promotion_cut_off_is_mended_at_the_next_start(home: Path) -> None:
-    """A crash between intention and record: `production` tells the truth, and the journal is finished by it."""
-    _train(home, settings_of("test", **QUICK))
-    book, entries = journal_of(home), journal_of(home).entries()
-    lines = book.file.read_text(encoding="utf-8").splitlines(keepends=True)
-    book.file.write_text("".join(lines[:-1]), encoding="utf-8")
-    assert book.entries()[-1].event == "intended"
-    mended = promote.mend("market-master", home)
-    assert mended is not None
-    assert [entry.event for entry in book.entries()][-2:] == ["recovered", entries[-1].event]
-    assert promote.mend("market-master", home) is None
-
-
 def test_a_rejected_version_can_not_be_promoted_by_hand(home: Path) -> None:
     """There is no force: only a version that passed the gate can stand behind `production`."""
     outcome = _train(home, settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK))
@@ -315,6 +275,7 @@ def test_fetching_again_changes_nothing(home: Path) -> None:
     assert outcomes[0].data["data_hash"] == outcomes[1].data["data_hash"]
 
 
+@pytest.mark.long
 def test_two_homes_in_one_process_are_two_registries(home: Path) -> None:
     """A home's versions stay its own, though MLflow remembers the last store it was told."""
     for name in ("one", "other"):

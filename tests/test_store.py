@@ -12,7 +12,7 @@ from race import race
 
 from market_master import files, store
 from market_master.domain.bars import OHLCV, Bars
-from market_master.domain.errors import DataError, MixedGrid, NoBars, UnknownSymbol
+from market_master.domain.errors import DataError, MixedGrid, NoBars, NotWritten, UnknownSymbol
 from market_master.domain.sessions import Timetable, iso
 from market_master.files import write_whole
 from market_master.store import Store, Written
@@ -139,7 +139,7 @@ def test_a_write_that_breaks_leaves_the_old_content_and_no_part(kept, bars, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(files.os, "fsync", full)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(NotWritten, match="no space"):
             kept.append(bars.timetable, all_of(bars))
     assert contents(kept.root) == before
     kept.append(bars.timetable, all_of(bars))

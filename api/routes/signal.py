@@ -11,7 +11,6 @@ from api.errors import PROBLEMS
 from api.serving import served, serving
 from market_master import store
 from market_master.domain.records import IndexSignal
-from market_master.steps import history
 
 router = APIRouter(prefix="/signal", tags=["signal"])
 JSON = "application/json"
@@ -30,7 +29,8 @@ async def signal(request: Request) -> Response:
     return Response(content, media_type=JSON, headers={"ETag": tag})
 
 
-@router.get("/history", response_model=list[IndexSignal], responses={422: PROBLEMS[422]})
+@router.get("/history", response_model=list[IndexSignal], responses={422: PROBLEMS[422], 503: PROBLEMS[503]})
 def signals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
-    """The signals that runs recorded, newest first; an empty list before the first."""
-    return Response(msgspec.json.encode(history.signals(serving(request).options.home, limit)), media_type=JSON)
+    """The logged signals, served or scheduled, newest bar first; an empty list before the first."""
+    logged = serving(request).log.signals(limit)
+    return Response(msgspec.json.encode([msgspec.Raw(row["record"].encode()) for row in logged]), media_type=JSON)

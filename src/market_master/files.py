@@ -21,7 +21,7 @@ def write_whole(file: Path, content: bytes) -> None:
         part.replace(file)
     except OSError as error:
         raise NotWritten(
-            f"{len(content):,} bytes can't be written to {file}: {error.strerror}; it is as it was. Mend that and run again."
+            f"{len(content):,} bytes can't be written to {file}: {error.strerror or error}; it is as it was. Mend that, run again."
         ) from error
     finally:
         with suppress(OSError):

@@ -254,7 +254,7 @@ def test_the_documented_parameters_work_when_pasted(trained_home: Path) -> None:
                     for p in route.get("parameters", [])
                     if p["in"] == "path" and p["name"] != "name"
                 }
-                if "requestBody" in route or "{name}" in path:
+                if "requestBody" in route or "{name}" in path or "/train" in path:  # tests/flows/ asks a real Prefect
                     continue
                 answer = running.request(method, path.format(**examples), headers={"X-API-Key": "ruler"})
                 assert answer.status_code == 200, (path, answer.text)

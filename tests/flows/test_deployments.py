@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -159,6 +160,22 @@ def test_a_bar_is_signalled_once_and_a_late_run_says_why(deployed: Deployed) -> 
     assert run["state_name"] == "Skipped"
     assert run["state"]["message"].startswith("The run is late: the bar that ends 2025-06-30T20:00:00Z")
     assert run["name"] == "signal-test-2025-01-02T15:30:00Z"
+
+
+def test_what_monitoring_finds_starts_a_flow(deployed: Deployed) -> None:
+    """A look by the worker ends with its word; the event of a version that has served starts the approval, which finds none."""
+    told = deployed.ended(deployed.start("monitoring/daily", {"config": "test", "evidently": False}))
+    assert told["state_name"] in ("Quiet", "Moved"), told["state"]
+    shadow = {"name": {"any_": ["shadow"]}}
+    event = {
+        "occurred": datetime.now(UTC).isoformat(), "event": "market-master.served", "id": str(uuid4()),
+        "resource": {"prefect.resource.id": "market-master.model.market-master"}, "payload": {},
+    }  # fmt: skip
+    address = deployed.environ["PREFECT_API_URL"] + "/events"
+    assert httpx.post(address, json=[event]).status_code == 204
+    wait_for(lambda: deployed.ask("flow_runs/filter", deployments=shadow))
+    run = deployed.ended(deployed.ask("flow_runs/filter", deployments=shadow)[0]["id"])
+    assert (run["state_name"], run["state"]["message"]) == ("Nothing", "No version is in the shadow.")
 
 
 def test_trainings_come_one_at_a_time_and_crash_cancel_and_end(deployed: Deployed) -> None:

@@ -12,12 +12,6 @@ from market_master.domain.errors import UnknownReport
 DRIFT_RULE = "familiar_bars"
 
 
-def signals(home: Path, limit: int) -> list[dict[str, Any]]:
-    """The index signals of the runs, newest bar first."""
-    found = [summary["signal"] for summary in _runs(home, "summary.json") if summary.get("signal")]
-    return sorted(found, key=lambda signal: str(signal["as_of"]), reverse=True)[:limit]
-
-
 def drift(home: Path) -> list[dict[str, Any]]:
     """What each gate run said of drift, newest first."""
     rows = [

@@ -1,0 +1,195 @@
+"""A look at the champion: quiet on what it was made with, and each cause found when it is planted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from living import MODEL, World, world
+from servers import in_process, own_copy
+from sqlalchemy import text
+from trained import settings_of
+
+from market_master import config, store
+from market_master.alerts import Addresses
+from market_master.domain.bars import Bars
+from market_master.drift.readings import OK, TOO_LITTLE
+from market_master.journal import journal_of
+from market_master.predictions import PredictionLog
+from market_master.registry.tracking import client
+from market_master.registry.versions import Versions
+from market_master.steps import promote
+from market_master.steps.announce import backfill
+from market_master.steps.guard import GUARD
+from market_master.steps.monitor import CAUSES, monitor
+from market_master.steps.oversee import oversee
+from market_master.steps.predict import load_champion, predict_stored
+from market_master.steps.record import prediction_row
+from market_master.steps.settle import settle
+
+
+@pytest.fixture
+def altered(trained_home: Path, home: Path) -> Path:
+    """A copy of the trained home."""
+    return own_copy(trained_home, home)
+
+
+@pytest.fixture
+def log(altered: Path) -> Iterator[PredictionLog]:
+    """Its prediction log."""
+    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
+    yield found
+    found.close()
+
+
+def _look(home: Path, log: PredictionLog) -> dict[str, str]:
+    """The state of each cause; the loudest where it has several readings."""
+    seen = monitor(MODEL, home, log, now=store.now(), evidently=False)
+    return {
+        cause: max(r.state for r in seen.readings if r.cause == cause) for cause in {r.cause for r in seen.readings}
+    }
+
+
+def _signalled(home: Path, log: PredictionLog, bars: int) -> list[int]:
+    champion = load_champion(home, MODEL)
+    ends: list[int] = champion.store(home).bars((champion.card.symbols[0],), last=bars).bar_end.tolist()
+    backfill(settings_of("test"), home, log, first=ends[0], last=ends[-1], now=store.now())
+    return ends
+
+
+def test_before_anything_was_logged_there_is_too_little_to_say(altered: Path, log: PredictionLog) -> None:
+    """That is told, and is not ok; the look is kept as JSON, with the version's run, and as a page."""
+    states = _look(altered, log)
+    for cause in ("outage", "coverage", "parity", "performance", "direction", "constant"):
+        assert states[cause] == TOO_LITTLE, cause
+    assert (states["bars"], states["universe"]) == (OK, OK)
+    assert set(CAUSES) | {"level"} >= set(states)
+    (kept,) = (altered / "data" / "monitoring" / MODEL).glob("*.json")
+    document = json.loads(kept.read_bytes())
+    assert document["version"] == "1"
+    pages = {file.name for file in (altered / "data" / "reports").glob("*.html")}
+    assert {f"{kept.stem}-monitoring.html", "index.html"} <= pages
+    run = client(altered).get_run(Versions(altered, MODEL).load("1").run_id)
+    assert run.data.metrics["alarm_parity"] == 0.0
+    with in_process(altered) as server:
+        assert server.get("/drift").json()["latest"] == document
+        assert f"{kept.stem}-monitoring.html" in server.get("/reports/index.html").text
+
+
+def test_signals_that_are_whole_are_ok(altered: Path, log: PredictionLog) -> None:
+    """Every bar signalled, answers the same when they are made again, coverage whole."""
+    _signalled(altered, log, 8)
+    states = _look(altered, log)
+    assert [states[cause] for cause in ("outage", "coverage", "parity")] == [OK, OK, OK]
+
+
+def test_bars_without_a_signal_page(altered: Path, log: PredictionLog) -> None:
+    """The two newest bars have none: an outage; and weight without an action."""
+    ends = _signalled(altered, log, 8)
+    with log._transaction() as connection:
+        connection.execute(text("DELETE FROM signals WHERE bar_end >= :end"), {"end": ends[-2]})
+    states = _look(altered, log)
+    assert (states["outage"], states["coverage"]) == ("moved", "moved")
+
+
+def test_answers_that_are_not_the_versions_own_page(altered: Path, log: PredictionLog) -> None:
+    """One probability of the newest bar is off by a thousandth."""
+    ends = _signalled(altered, log, 3)
+    with log._transaction() as connection:
+        statement = "UPDATE predictions SET buy = buy + 0.001 WHERE bar_end = :end AND symbol = 'S003'"
+        assert connection.execute(text(statement), {"end": ends[-1]}).rowcount == 1
+    seen = monitor(MODEL, altered, log, now=store.now(), evidently=False)
+    assert "parity" in seen.alarms
+    assert [alert.severity for alert in seen.alerts if alert.cause == "parity"] == ["page"]
+
+
+def test_a_model_that_says_the_same_of_everything_pages(altered: Path, log: PredictionLog) -> None:
+    """Were it a model without direction, it would be right to."""
+    ends = _signalled(altered, log, 3)
+    flat = {"strong_sell": 0.1, "sell": 0.2, "hold": 0.4, "buy": 0.2, "strong_buy": 0.1}
+    sets = ", ".join(f"{name} = {value}" for name, value in flat.items())
+    with log._transaction() as connection:
+        connection.execute(text(f"UPDATE predictions SET {sets} WHERE bar_end >= :end"), {"end": ends[0]})
+    knows = load_champion(altered, MODEL).calibration.shrinkage > 0
+    assert _look(altered, log)["constant"] == ("moved" if knows else TOO_LITTLE)
+
+
+class Held:
+    """The bars of a market in memory, as a store would give them."""
+
+    source = "held"
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+
+    def symbols(self) -> tuple[str, ...]:
+        """All of them."""
+        return self._bars.symbols
+
+    def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
+        """Those that had closed."""
+        del symbols
+        found = self._bars if until is None else self._bars.until(until)
+        return found if last is None else found.last(last)
+
+
+def _answered(here: World, day: int) -> None:
+    """The champion's predictions of a day's bars, logged."""
+    champion = load_champion(here.home, MODEL)
+    held = Held(champion.store(here.home).bars(until=here.close(day)))
+    rows: list[dict[str, object]] = []
+
+    def seen(predictions: list, inputs: np.ndarray) -> None:
+        told = {"source": "scheduled", "made_at": 0.0, "latency_ms": 0.0}
+        rows.extend(prediction_row(p, row, **told) for p, row in zip(predictions, inputs, strict=True))
+
+    for end in here.day(day).tolist():
+        predict_stored(champion, held, list(champion.card.symbols), now=end, asof=end, seen=seen)
+    here.log.write(rows)
+
+
+@pytest.mark.long
+def test_a_flip_of_the_edge_is_found_within_sixty_sessions_and_rolled_back(home: Path) -> None:
+    """At edge 0.15 the market turns round the day after training: performance and direction page, and the guard goes back.
+
+    Before the flip nothing of the kind is said.
+    """
+    with world(
+        home, NAME="flip", PROVIDER__SESSIONS="480", PROVIDER__SYMBOLS="30", PROVIDER__MODE="regime_flip",
+        PROVIDER__EDGE="0.15", PROVIDER__SEED="8", CANDIDATES="[logistic]", FOLDS__SPLITS="5",
+    ) as here:  # fmt: skip
+        first = 240
+        assert here.train(here.close(first - 1)).outcome == "promoted"
+        version = Versions(home, MODEL).production() or ""
+        journal_of(home).write("promoted", by="gate", reason="the same again", to_version=version)
+        again = _copy_of(home, version)
+        promote.promote_by_hand(again, "anna", "to have one to go back from", MODEL, home)
+        here.fetch(here.close(first + 60))
+        found: dict[str, int] = {}
+        for day in range(first, first + 60):
+            _answered(here, day)
+            if (day - first) % 5 != 4:
+                continue
+            settle(here.log, MODEL, home, now=here.close(day) + 1)
+            told = oversee(MODEL, home, here.log, Addresses(), now=here.close(day) + 1, evidently=False)
+            for cause in ("performance", "direction"):
+                if cause in told.seen.alarms:
+                    found.setdefault(cause, day - first + 1)
+            if told.done:
+                break
+        assert set(found) == {"performance", "direction"}, found
+        assert max(found.values()) <= 60
+        entry = journal_of(home).entries()[-1]
+        assert (entry.event, entry.by, entry.to_version) == ("rolled_back", GUARD, version)
+
+
+def _copy_of(home: Path, version: str) -> str:
+    from servers import another_version
+
+    copied = another_version(home, home / "copy")
+    assert copied != version
+    journal_of(home).write("promoted", by="gate", reason="as good", to_version=copied)
+    return copied
