@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from living import MODEL, World, world
 from servers import in_process, own_copy
@@ -22,13 +23,14 @@ from market_master.predictions import PredictionLog
 from market_master.registry.tracking import client
 from market_master.registry.versions import Versions
 from market_master.steps import promote
-from market_master.steps.announce import backfill
+from market_master.steps.announce import _made, backfill
 from market_master.steps.guard import GUARD
 from market_master.steps.monitor import CAUSES, monitor
 from market_master.steps.oversee import oversee
 from market_master.steps.predict import load_champion, predict_stored
 from market_master.steps.record import prediction_row
 from market_master.steps.settle import settle
+from market_master.store.recent import FILE
 
 
 @pytest.fixture
@@ -104,6 +106,28 @@ def test_answers_that_are_not_the_versions_own_page(altered: Path, log: Predicti
     seen = monitor(MODEL, altered, log, now=store.now(), evidently=False)
     assert "parity" in seen.alarms
     assert [alert.severity for alert in seen.alerts if alert.cause == "parity"] == ["page"]
+
+
+def test_a_bar_that_came_late_is_no_broken_parity(altered: Path, log: PredictionLog) -> None:
+    """With other bars than it was made from an answer can't be made again; that is told, and nobody goes back for it."""
+    champion = load_champion(altered, MODEL)
+    kept = champion.store(altered)
+    late = kept.folder / "S004.parquet"
+    whole = pd.read_parquet(late)
+    whole.iloc[:-1].to_parquet(late, index=False)
+    (kept.folder / FILE).unlink(missing_ok=True)
+    newest = kept.bars(("S001",), last=1).bar_end[0]
+    _index_signal(altered, log, int(newest))
+    whole.to_parquet(late, index=False)
+    (kept.folder / FILE).unlink(missing_ok=True)
+    states = _look(altered, log)
+    assert states["parity"] == TOO_LITTLE
+
+
+def _index_signal(home: Path, log: PredictionLog, bar_end: int) -> None:
+    """The signal of a bar as the store holds it now, logged; nothing is fetched."""
+    champion = load_champion(home, MODEL)
+    assert _made(champion, home, log, bar_end, bar_end, "scheduled", 0).status == "signalled"
 
 
 def test_a_model_that_says_the_same_of_everything_pages(altered: Path, log: PredictionLog) -> None:

@@ -23,6 +23,7 @@ from market_master.registry.bundle import SHADOW, ModelVersion
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.steps import drift, performance
+from market_master.steps.aggregate import hashes_of
 from market_master.steps.history import monitoring_folder
 from market_master.steps.notify import book_of
 from market_master.steps.pages import pages
@@ -180,14 +181,19 @@ def _signals(log: PredictionLog, champion: Champion, ends: np.ndarray, sessions:
 
 
 def _parity(champion: Champion, home: Path, log: PredictionLog, settled: Settled) -> Reading:
-    """The newest logged bar's answers, made again from the stored bars by the same version."""
+    """The newest logged bar's answers, made again from the same stored bars by the same version."""
     what = "largest difference of a probability"
     rows = log.of_version(champion.ref.name, champion.ref.version, int(settled.all_end.max(initial=0)))
     if not rows or not len(settled.all_end):
         return too_little("parity", what, 1, "No prediction was logged yet.")
     bar_end = int(rows[0]["bar_end"])
+    signal = log.signal_at(champion.ref.name, champion.settings.universe.index, bar_end)
+    store = champion.store(home)
+    if signal and json.loads(signal["hashes"])["bars"] != hashes_of(champion, store, bar_end)["bars"]:
+        late = f"Bars up to {iso(bar_end)} came after the signal was made; its answers can't be made again."
+        return too_little("parity", what, 1, late)
     symbols = [str(row["symbol"]) for row in rows]
-    again = predict_stored(champion, champion.store(home), symbols, now=bar_end, asof=bar_end)
+    again = predict_stored(champion, store, symbols, now=bar_end, asof=bar_end)
     off = max(
         abs(made.probabilities[name] - row[name])
         for made, row in zip(again, rows, strict=True)
