@@ -51,6 +51,22 @@ def row(symbol: str = "S001", bar_end: int = 3600, **changes: Any) -> dict[str, 
 
 
 @URLS
+def test_what_a_client_posted_gives_way_to_the_store(url: str) -> None:
+    """Whoever comes first: the answer from stored bars is the one that counts, unless the other has its outcome already."""
+    log = PredictionLog(url)
+    for first, second in (("posted", "stored"), ("scheduled", "posted")):
+        log.write([row(first, source=first, hold=0.3)])
+        log.write([row(first, source=second, hold=0.9)])
+    log.write([row("settled", source="posted", hold=0.3)])
+    key = {**row("settled"), "outcome": "buy", "outcome_return": 0.1, "outcome_z": 1.0, "settled_at": 9.0}
+    log.settle([key])
+    log.write([row("settled", source="stored", hold=0.9)])
+    kept = {r["symbol"]: (r["source"], r["hold"]) for r in log.recent(10)}
+    assert kept == {"posted": ("stored", 0.9), "scheduled": ("scheduled", 0.3), "settled": ("posted", 0.3)}
+    log.close()
+
+
+@URLS
 def test_a_prediction_goes_in_once_and_so_does_its_outcome(url: str) -> None:
     """The first of a key stays, what is settled is settled, and only what has closed can be."""
     log = PredictionLog(url)

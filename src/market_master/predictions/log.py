@@ -19,6 +19,8 @@ from market_master.domain.errors import ConfigError, LogAway, RowRefused
 from market_master.predictions.tables import predictions, signals
 
 Row = Mapping[str, Any]
+POSTED = "posted"
+"""source of predictions from bars that a client sent"""
 KEYS = ("model", "version", "symbol", "bar_end")
 OUTCOME = ("outcome", "outcome_return", "outcome_z", "settled_at")
 REFUSALS = (exc.DataError, exc.IntegrityError, exc.CompileError, exc.InvalidRequestError, ValueError, OverflowError)
@@ -42,7 +44,10 @@ class PredictionLog:
             ) from error
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Add predictions; a key that is there already stays as it is."""
+        """Add predictions; a key that is there already stays as it is.
+
+        But for a posted one that has no outcome yet: it gives way to the store's, or a client could speak for a symbol.
+        """
         self._add(predictions, rows)
 
     def write_signals(self, rows: Sequence[Row]) -> None:
@@ -82,7 +87,7 @@ class PredictionLog:
         table = predictions.c
         return self._read(
             select(predictions)
-            .where(table.model == model, table.version == version, table.bar_end >= since, table.source != "posted")
+            .where(table.model == model, table.version == version, table.bar_end >= since, table.source != POSTED)
             .order_by(table.bar_end, table.symbol)
         )
 
@@ -133,8 +138,17 @@ class PredictionLog:
         if not rows:
             return
         with self._transaction() as connection:
-            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            connection.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+            insert = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
+            if table is predictions:
+                held, new = table.c, insert.excluded
+                insert = insert.on_conflict_do_update(
+                    index_elements=list(KEYS),
+                    set_={name: new[name] for name in rows[0] if name not in KEYS},
+                    where=(held.source == POSTED) & (new.source != POSTED) & held.settled_at.is_(None),
+                )
+            else:
+                insert = insert.on_conflict_do_nothing()
+            connection.execute(insert, [dict(row) for row in rows])
 
     def _read(self, query: Any) -> list[dict[str, Any]]:
         with self._transaction() as connection:
