@@ -224,15 +224,16 @@ def test_a_champion_that_can_not_be_served_is_left(trained_home: Path, home: Pat
 
 
 def test_the_guard_does_not_go_back_and_forth(trained_home: Path, home: Path) -> None:
-    """The version it left is no way back; without an earlier champion nothing moves; a warning is no ground."""
+    """The version it left is no way back; without an earlier one nothing moves; a warning, or an alarm about another, is no ground."""
     own_copy(trained_home, home)
-    assert guard(MODEL, home, ["parity"]) is None
+    assert guard(MODEL, home, ["parity"], of="1") is None
     _second_in_production(home)
-    assert guard(MODEL, home, ["features", "calibration"]) is None
-    entry = guard(MODEL, home, ["features", "parity"])
+    assert guard(MODEL, home, ["features", "calibration"], of="2") is None
+    assert guard(MODEL, home, ["parity"], of="1") is None
+    entry = guard(MODEL, home, ["features", "parity"], of="2")
     assert entry is not None
     assert entry.to_version == "1"
-    assert guard(MODEL, home, ["parity"]) is None
+    assert guard(MODEL, home, ["parity"], of="1") is None
     assert Versions(home, MODEL).production() == "1"
 
 

@@ -22,15 +22,18 @@ GROUNDS = {
 """alarms that are a reason to go back"""
 
 
-def guard(model: str, home: Path, alarms: Sequence[str] = ()) -> JournalEntry | None:
+def guard(model: str, home: Path, alarms: Sequence[str] = (), *, of: str | None = None) -> JournalEntry | None:
     """Roll back on a failure to serve, or on an alarm that is a ground for it; None where there was none, or no way back.
 
-    There is no way back to a version that the guard itself had left.
+    `of` is the version that the alarms are about: they say nothing of another one that has taken over since. There is no
+    way back to a version that the guard itself had left.
     """
-    reason = _failure(model, home) or next((GROUNDS[alarm] for alarm in alarms if alarm in GROUNDS), None)
+    versions = Versions(home, model)
+    grounds = [GROUNDS[alarm] for alarm in alarms if alarm in GROUNDS and of == versions.production()]
+    reason = _failure(model, home) or next(iter(grounds), None)
     moves = [entry for entry in journal_of(home).entries() if entry.event in MOVES]
     returned = bool(moves) and moves[-1].event == ROLLED_BACK and moves[-1].by == GUARD
-    if reason is None or returned or Versions(home, model).behind(PREVIOUS) is None:
+    if reason is None or returned or versions.behind(PREVIOUS) is None:
         return None
     try:
         return roll_back(None, GUARD, f"The champion was left: {reason}.", model, home)
