@@ -224,7 +224,7 @@ def test_a_champion_that_can_not_be_served_is_left(trained_home: Path, home: Pat
 
 
 def test_the_guard_does_not_go_back_and_forth(trained_home: Path, home: Path) -> None:
-    """The version it left is no way back; without an earlier one nothing moves; a warning, or an alarm about another, is no ground."""
+    """The version it left is no way back; without an earlier one nothing moves; nor for a warning, or an alarm about another."""
     own_copy(trained_home, home)
     assert guard(MODEL, home, ["parity"], of="1") is None
     _second_in_production(home)
