@@ -300,6 +300,7 @@ def test_the_hold_out_lies_after_all_that_was_learned(trained_home: Path) -> Non
     assert verdict["value"] > verdict["limit"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("candidates", ["[logistic, mlp]"])
 def test_real_hourly_bars_end_with_a_reasoned_outcome(home: Path, shared_data: Path, candidates: str) -> None:
     """A slice of real bars (8 symbols, with market features and real weights) runs to an outcome with its reasons."""
