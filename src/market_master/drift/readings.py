@@ -63,7 +63,7 @@ def judged(
     """The newest evaluations, oldest first, against a limit."""
     inside = np.flatnonzero(now[::-1] <= limit)
     run = int(inside[0]) if len(inside) else len(now)
-    value = float(now[-1])
+    value, lasting = float(now[-1]), f", beyond it {run} evaluations in a row" if run else ""
     return Reading(
         cause,
         statistic,
@@ -72,7 +72,7 @@ def judged(
         limit,
         run,
         MOVED if run >= needed else OK,
-        f"{statistic} {value:.4g}, limit {limit:.4g} ({whence}), beyond it {run} evaluations in a row.",
+        f"{statistic} {value:.4g}, limit {limit:.4g} ({whence}){lasting}.",
     )
 
 

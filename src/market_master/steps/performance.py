@@ -11,7 +11,7 @@ from market_master import metrics
 from market_master.domain.actions import CLASSES, expected_score, symmetric
 from market_master.domain.bars import Array, Bars
 from market_master.domain.days import by_day, newey_west_se
-from market_master.domain.sessions import Ints
+from market_master.domain.sessions import Ints, session_date
 from market_master.drift.control import DECISION, cusum, shortfall
 from market_master.drift.readings import Reading, judged, too_little
 from market_master.drift.reference import Reference
@@ -154,7 +154,7 @@ def realised(settled: Settled, prior: Array, bars: Bars, members: tuple[str, ...
         "symbol": settled.symbol,
         "slot": settled.slot,
         "regime": np.array([regime.get(day, "neutral") for day in settled.session.tolist()]),
-        "session": settled.session,
+        "session": np.array([session_date(day).isoformat() for day in settled.session.tolist()]),
     }
     return [
         _row(part, str(name), settled.only(values == name), prior)
