@@ -133,8 +133,10 @@ class Writer:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError:  # not before the file is closed, which writes once more what is left in its buffer
-            if file.exists():
+            if before:
                 os.truncate(file, before)
+            else:
+                file.unlink(missing_ok=True)
             return False
         return True
 
