@@ -12,6 +12,7 @@ import pytest
 from kill_points import CHAINS, POINTS
 from killing import OPERATIONS, ROWS, Point, killed, log_of
 from servers import MODEL, another_version, own_copy
+from sqlalchemy import text
 from trained import ROOT, settings_of
 
 from market_master import store
@@ -194,11 +195,13 @@ FINISHED = {
 
 
 def _predict(home: Path) -> None:
-    """Predictions of two bars whose next one has closed."""
+    """Predictions of two bars whose next one has closed, not settled yet."""
     champion = load_champion(home, MODEL)
     ends = champion.store(home).bars((champion.card.symbols[0],), last=6).bar_end.tolist()
     log = log_of(home)
     backfill(settings_of("test"), home, log, first=ends[0], last=ends[1], now=store.now())
+    with log._transaction() as connection:
+        connection.execute(text("UPDATE predictions SET outcome = NULL, settled_at = NULL"))
     log.close()
 
 

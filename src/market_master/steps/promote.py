@@ -116,7 +116,7 @@ def mend(model: str, home: Path) -> JournalEntry | None:
         if not moves or moves[-1].event != "intended":
             return None
         cut_off = moves[-1]
-        event = str(cut_off.details["event"])
+        event = str(cut_off.details["move"])
         standing = entry.to_version if entry else versions.behind(ALIASES[event])
         arrived = standing == cut_off.to_version
         if entry and not arrived:
@@ -148,7 +148,7 @@ def _carry_out(
         standing = versions.production()
         words: dict[str, Any] = {**facts, "by": by, "reason": reason, "from_version": standing, "to_version": version}
         if event in ALIASES:
-            journal.write("intended", **{**words, "details": {**facts["details"], "event": event}})
+            journal.write("intended", **{**words, "details": {**facts["details"], "move": event}})
         if event != ROLLED_BACK:
             versions.decide(version, str(facts["details"].get("outcome", event)))
         if event in ALIASES:
