@@ -43,8 +43,9 @@ def test_every_route_answers_as_it_says(served: TestClient, mode: GenerationMode
 def statuses(operation: Any, mode: GenerationMode) -> Counter[int]:
     """How a route answered the cases made for it, each of which was checked."""
     seen: Counter[int] = Counter()
-    excluded = [check for check in CHECKS.get_all() if check.__name__ == "positive_data_acceptance"]
-
+    away = operation.path.startswith("/train")  # no Prefect server stands beside this test: 503, as documented
+    left = ("positive_data_acceptance", "not_a_server_error") if away else ("positive_data_acceptance",)
+    excluded = [check for check in CHECKS.get_all() if check.__name__ in left]
     most = WITH_BODY if operation.path.startswith("/predict") and operation.method == "post" else CASES
 
     @settings(
@@ -58,4 +59,5 @@ def statuses(operation: Any, mode: GenerationMode) -> Counter[int]:
         answers()
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE, operation.label  # a route without parameters can't be asked wrongly
+    assert not away or max(seen, default=0) <= 503 and 500 not in seen
     return seen
