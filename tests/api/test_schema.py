@@ -59,5 +59,5 @@ def statuses(operation: Any, mode: GenerationMode) -> Counter[int]:
         answers()
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE, operation.label  # a route without parameters can't be asked wrongly
-    assert not away or max(seen, default=0) <= 503 and 500 not in seen
+    assert not away or (max(seen, default=0) <= 503 and 500 not in seen)
     return seen
