@@ -1,12 +1,19 @@
-"""Writing a file whole."""
+"""Files: written whole, and records of arrays as files."""
 
 from __future__ import annotations
 
+import io
 import os
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
 
 from market_master.domain.errors import NotWritten
+
+Record = TypeVar("Record")
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -26,3 +33,16 @@ def write_whole(file: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def to_npz(record: Any) -> bytes:
+    """A frozen record of arrays as the content of a compressed .npz file, a column for each field."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{field.name: getattr(record, field.name) for field in fields(record)})
+    return buffer.getvalue()
+
+
+def from_npz(kind: type[Record], file: Path) -> Record:
+    """The record in a file. Raises OSError, KeyError or ValueError when it is not there, or is another one's."""
+    with np.load(file, allow_pickle=False) as kept:
+        return kind(**{field.name: kept[field.name] for field in fields(kind)})  # type: ignore[arg-type]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from market_master import files
 from market_master.domain.bars import Array
 from market_master.domain.errors import ModelError
 from market_master.domain.sessions import Ints
@@ -37,20 +37,17 @@ class Reference:
 
     def to_bytes(self) -> bytes:
         """As a file's content."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{field.name: getattr(self, field.name) for field in fields(self)})
-        return buffer.getvalue()
+        return files.to_npz(self)
 
     @classmethod
     def read(cls, folder: Path) -> Reference:
         """What lies beside a version. Raises ModelError when it has none."""
         try:
-            with np.load(folder / FILE, allow_pickle=False) as kept:
-                return cls(**{field.name: kept[field.name] for field in fields(cls)})
+            return files.from_npz(cls, folder / FILE)
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(
-                f"The version has no readable {FILE} to compare with ({error!r}); it never passed the gate, or was made "
-                "before references were kept: train anew."
+                f"The version has no readable {FILE} to compare with ({error!r}); it was made before references "
+                "were kept: train anew."
             ) from error
 
 

@@ -100,8 +100,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             version = todo.register(run, market, table, labelled, comparison, certificate, settings, home)
             decision = todo.gate(market, table, labelled, comparison, certificate, version, settings, home)
             reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
-            if decision.outcome in promote.PROMOTABLE:
-                todo.reference(market, table, labelled, comparison, version, model, home)
+            todo.reference(market, table, labelled, comparison, version, model, home)
             moved = todo.promote(decision, settings, home)
             signal, silence = _signal(todo, home, model, now)
             reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
