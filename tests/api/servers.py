@@ -45,16 +45,7 @@ def in_process(home: Path, **environ: str) -> Iterator[TestClient]:
 def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: str) -> Iterator[int]:
     """`python -m api` on a free port, from its first answer to its end."""
     port = free_port()
-    outside = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    told = {
-        **outside,
-        "MM_HOME": str(home),
-        "PORT": str(port),
-        "MM_RATE_LIMIT": "off",
-        "PREFECT_API_URL": NO_PREFECT,
-        **environ,
-    }
-    told["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+    told = outside(home, **{"PORT": str(port), "MM_RATE_LIMIT": "off", "PREFECT_API_URL": NO_PREFECT, **environ})
     process = subprocess.Popen(
         [os.environ.get("MM_SERVER_PYTHON", sys.executable), *command],
         cwd=ROOT,
@@ -68,6 +59,12 @@ def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: s
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def outside(home: Path, **environ: str) -> dict[str, str]:
+    """The environment of a process beside this one; MLflow leaves the store it was told last in ours, which is another's."""
+    ours = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return {**ours, "MM_HOME": str(home), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **environ}
 
 
 def wait_for(holds: Any, process: subprocess.Popen[bytes] | None = None, seconds: float = 90) -> None:

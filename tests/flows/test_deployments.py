@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
-from servers import ROOT, free_port, in_process, own_copy, wait_for
+from servers import ROOT, free_port, in_process, outside, own_copy, wait_for
 
 from market_master import store
 from market_master.domain.sessions import DAY, Timetable
@@ -92,16 +92,14 @@ def deployed(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """Deployed from nothing on a free port; nothing is left running afterwards."""
     home = own_copy(trained_home, tmp_path_factory.mktemp("deployed"))
     port = free_port()
-    environ = {
-        **os.environ,
-        "MM_HOME": str(home),
-        "MM_CONFIG": "test",
-        "MM_CANDIDATES": "[logistic]",
-        "PREFECT_HOME": str(home / "data" / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
-        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
-    }
+    environ = outside(
+        home,
+        MM_CONFIG="test",
+        MM_CANDIDATES="[logistic]",
+        PREFECT_HOME=str(home / "data" / "prefect"),
+        PREFECT_API_URL=f"http://127.0.0.1:{port}/api",
+        PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS="5",
+    )
     with deploying(environ) as process:
         assert process.stdout is not None
         assert any(line.startswith("Worker") for line in process.stdout), "make deploy ended"
