@@ -166,9 +166,31 @@ class Shadow(Section):
 
 
 class Costs(Section):
-    """One-way trading cost."""
+    """One-way trading cost, basis points of the traded value."""
 
     bps: float = Field(2.0, ge=0)
+    """of a constituent: fee, half the spread and slippage together"""
+    slippage_bps: float = Field(0.5, ge=0)
+    """how much of it is the fill being worse than the open"""
+    index_bps: float | None = Field(None, ge=0)
+    """of the index's own instrument; empty = the same"""
+
+
+class Backtest(Section):
+    """Limits and exits of a backtest; shares are of capital, or of the price that was paid."""
+
+    symbol_cap: float = Field(1.0, gt=0, le=1)
+    """most that one instrument may have"""
+    gross_cap: float = Field(1.0, gt=0)
+    """most that all may have together, long and short"""
+    stop_loss: float | None = Field(None, gt=0, lt=1)
+    take_profit: float | None = Field(None, gt=0)
+    """inside one bar the stop is taken to come first"""
+    flat_by_close: bool = False
+    """leave everything at the close of a session's last bar"""
+    daily_loss_stop: float | None = Field(None, gt=0, lt=1)
+    """loss of a session after which nothing is held until the next"""
+    exit: Literal["next_decision", "bar_close"] = "next_decision"
 
 
 class Runner(Section):
@@ -211,6 +233,7 @@ class Settings(Section):
     shadow: Shadow = Shadow()
     policy: Policy = Policy()
     costs: Costs = Costs()
+    backtest: Backtest = Backtest()
     runner: Runner = Runner()
     registry: Registry = Registry()
 

@@ -69,6 +69,12 @@ class TooFewBars(DataError):
     title = "TooFewBars"
 
 
+class InSample(DataError):
+    """Bars that a version learned from: a backtest on them says nothing."""
+
+    title = "InSample"
+
+
 class IntervalMismatch(DataError):
     """Bars of another interval than the champion was trained on."""
 
