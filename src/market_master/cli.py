@@ -130,6 +130,33 @@ def predict(
 
 
 @app.command()
+def batch(
+    bars: Annotated[Path, typer.Option("--bars", help="A file or folder of bars, as `mm data check` reads them.")],
+    out: Annotated[Path, typer.Option("--out", help="A new or empty folder for the tables and the summary.")],
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="CSV of symbol,weight[,as_of]; without it all weigh the same.")
+    ] = None,
+    no_log: Annotated[bool, typer.Option("--no-log", help="Write the files only; no run in MLflow.")] = False,
+    config_file: Config = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The champion's answers to every bar of some files, the index's WSS and signals, and what came of them.
+
+    Example: mm batch --bars bars/ --weights weights.csv --out answers/
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps import batch as step
+
+        champion, home = _champion(config_file)
+        with show.progress():
+            return step.batch(champion, bars, weights, out, now=store.now(), log_to=None if no_log else home)
+
+    _answer(answer, show.batch, as_document, debug)
+
+
+@app.command()
 def drift(
     quick: Annotated[
         bool, typer.Option("--quick", help="Without Evidently's pages, which take most of the time.")

@@ -35,6 +35,8 @@ class Universe(Section):
     """the index's own bars, if any: never a constituent, never in breadth"""
     weights: Path | None = None
     """CSV: symbol,weight[,as_of]; empty = equal"""
+    renamed: dict[str, str] = {}
+    """a symbol of the table -> the one whose bars stand for it: an old name, or another class of shares"""
 
 
 class SimulatedProvider(Section):
@@ -150,8 +152,15 @@ class Policy(Section):
 
     rule: Literal["expected_score", "argmax"] = "expected_score"
     min_confidence: float | None = Field(None, ge=0, le=1)
+    """below this highest probability the action is hold; empty = no such filter"""
+    confidence_rank: float | None = Field(None, ge=0, le=1)
+    """the same by rank: .6 acts on the 40 % of answers with the largest |expected score|, as out of sample; empty = none"""
     buy: float = Field(0.5, gt=0, le=2)
     sell: float = Field(-0.5, lt=0, ge=-2)
+    hysteresis: float = Field(0.0, ge=0, le=1)
+    """share of its threshold by which WSS has to come back before a position is left; 0 = the plain rule"""
+    min_hold: int = Field(1, ge=1, le=30)
+    """bars a position is kept at least"""
     min_coverage: float = Field(0.80, ge=0, le=1)
     max_staleness_bars: int = Field(1, ge=0)
 

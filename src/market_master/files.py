@@ -1,10 +1,12 @@
-"""Files: written whole, and records of arrays as files."""
+"""Files and folders written whole, and records of arrays as files."""
 
 from __future__ import annotations
 
 import io
 import os
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +35,25 @@ def write_whole(file: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes its name when the block is done; cut off before, nothing bears that name.
+
+    Raises NotWritten, also when something else has the name by then.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        part.rename(folder)
+    except OSError as error:
+        raise NotWritten(
+            f"{folder} can't be written: {error.strerror or error}; nothing was left there. Mend that, run again."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def to_npz(record: Any) -> bytes:

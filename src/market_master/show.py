@@ -107,6 +107,40 @@ def predictions(answer: list[dict[str, Any]]) -> None:
     OUT.print(table)
 
 
+def batch(answer: dict[str, Any]) -> None:
+    """What a batch read, said and came to."""
+    bars, index, model = answer["bars"], answer["index"], answer["model"]
+    OUT.print(
+        f"Version {model['version']} of {model['name']} answered {bars['answered']:,} of {bars['bars']:,} bars of "
+        f"{bars['symbols']} symbols, {bars['first']} to {bars['last']}; {answer['in_sample']['answers']:,} of them are in "
+        f"sample (up to {answer['in_sample']['until']}) and not evaluated."
+    )
+    table = Table("index", "bars", "BUY", "HOLD", "SELL", "no signal", "coverage", "index share", "weights")
+    table.add_row(
+        index["index"], str(index["bars"]), *(str(index["signals"].get(word, 0)) for word in ("BUY", "HOLD", "SELL")),
+        str(index["without_signal"]), *("" if index[k] is None else f"{index[k]:.0%}" for k in ("coverage", "index_share")),
+        index["weights"],
+    )  # fmt: skip
+    OUT.print(table)
+    if answer["evaluation"]:
+        _leaderboard([answer["evaluation"]["scorecard"]], "", "Out of sample, where the outcome is known")
+        few, ic = answer["evaluation"]["low_sample"], answer["evaluation"]["index"]
+        OUT.print(
+            f"{answer['evaluation']['rows']:,} answers of {answer['evaluation']['sessions']} sessions"
+            + (", which is few." if few else ".")
+            + (f" WSS IC {ic['wss_ic']:+.3f} (t {ic['wss_ic_t']:+.1f})." if ic["bars"] else "")
+        )
+    else:
+        OUT.print(f"Not evaluated: {answer['evaluation_reason']}")
+    if answer["filter_coverage"] is not None:
+        OUT.print(f"The confidence filter let {answer['filter_coverage']:.1%} act of what wanted to.")
+    for row in answer["missing"]:
+        OUT.print(f"Missing: {row['symbol']} at {row['bars']} bars: {row['reason']}")
+    for word in (*answer["notes"], *answer["warnings"]):
+        OUT.print(f"Note: {word}")
+    OUT.print(f"Written to {answer['out']}" + (f" (MLflow run {answer['run_id']})" if answer["run_id"] else ""))
+
+
 def versions(answer: list[dict[str, Any]]) -> None:
     """One line a version."""
     table = Table("version", "outcome", "aliases", "run")
@@ -259,9 +293,13 @@ def _data(row: dict[str, Any]) -> None:
         OUT.print(f"Note: {note}")
 
 
-def _leaderboard(rows: list[dict[str, Any]], winner: str) -> None:
+def _leaderboard(
+    rows: list[dict[str, Any]],
+    winner: str,
+    title: str = "Leaderboard (walk-forward, out of sample; baselines in grey)",
+) -> None:
     columns = ("candidate", "RPSS", "VOL", "DIR", "90 % interval", "t", "IC", "macro-F1 (null)", "ECE", "fit s")
-    table = Table(*columns, title="Leaderboard (walk-forward, out of sample; baselines in grey)", box=SIMPLE_HEAD)
+    table = Table(*columns, title=title, box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(
             row["candidate"], f"{row['rpss']:+.2%}", f"{row['vol']:+.2%}", f"{row['dir']:+.2%}",

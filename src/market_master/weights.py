@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -35,13 +36,20 @@ class Weights:
 
 
 def at(
-    table: Path | None, instant: int, known: Collection[str], *, asked: Collection[str], benchmark: str | None
+    table: Path | None,
+    instant: int,
+    known: Collection[str],
+    *,
+    asked: Collection[str],
+    benchmark: str | None,
+    renamed: Mapping[str, str] | None = None,
 ) -> Weights:
     """The weights in force at an instant: the newest `as_of` not after it; equal ones when there is no table.
 
     `known` are the symbols that have bars, `asked` those the config names (empty = all). The benchmark is never a
-    constituent. Raises MissingWeight when a named symbol has left a table it was in before, when no table is old
-    enough, or when none of the known symbols has a weight.
+    constituent. A symbol of the table that is `renamed` weighs as the one whose bars stand for it: weights that meet
+    (two classes of shares) add up. Raises MissingWeight when a named symbol has left a table it was in before, when no
+    table is old enough, or when none of the known symbols has a weight.
     """
     eligible = sorted(set(known) & set(asked or known) - {benchmark})
     if table is None:
@@ -53,8 +61,11 @@ def at(
             as_of=iso(instant),
         )
     newest = max(row.as_of for row in rows)
-    current = {row.symbol: row.weight for row in rows if row.as_of == newest}
-    left = sorted(set(asked) & ({row.symbol for row in rows} - set(current)))
+    name, current = dict(renamed or {}), defaultdict[str, float](float)
+    for row in rows:
+        if row.as_of == newest:
+            current[name.get(row.symbol, row.symbol)] += row.weight
+    left = sorted(set(asked) & ({name.get(row.symbol, row.symbol) for row in rows} - set(current)))
     if left:
         raise MissingWeight(
             f"{', '.join(left)} had a weight before {newest} and has none in {table.name} since; take it out of "

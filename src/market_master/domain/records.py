@@ -175,6 +175,8 @@ class IndexSignal:
     model: ModelRef
     paper: bool
     warnings: tuple[str, ...] = ()
+    filter_coverage: float | None = None
+    """weight that the confidence filter let act, of what wanted to; None without a filter, or where nothing wanted to"""
 
 
 @dataclass(frozen=True)

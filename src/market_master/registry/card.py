@@ -10,7 +10,7 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.errors import FingerprintMismatch, ModelError
 from market_master.domain.sessions import Timetable
 
-TUPLES = ("symbols", "members", "features", "classes", "importance")
+TUPLES = ("symbols", "members", "features", "classes", "importance", "score_sizes")
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Card:
     """largest difference between the graph's and its Python twin's probabilities"""
     libraries: dict[str, str]
     code_commit: str | None
+    score_sizes: tuple[float, ...] = ()
+    """percentiles 0 to 100 of |expected score| on out-of-fold rows; cards older than `policy.confidence_rank` have none"""
 
     @property
     def times(self) -> Timetable:
@@ -82,7 +84,7 @@ class Card:
         """A card from its JSON. Raises ModelError for anything that is not a whole card."""
         try:
             values = json.loads(text)
-            tuples = {name: tuple(values[name]) for name in TUPLES}
+            tuples = {name: tuple(values[name]) for name in TUPLES if name in values}
             card = cls(**{**values, **tuples})
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"The model card can't be read: {error!r}; train and promote a new version.") from error

@@ -136,6 +136,11 @@ class Run:
         client(self.home).log_artifact(self.id, str(path), folder or None)
 
     @asked()
+    def files(self, folder: Path, name: str) -> None:
+        """All files of a folder as artefacts of the run, in a folder of that name."""
+        client(self.home).log_artifacts(self.id, str(folder), name)
+
+    @asked()
     def page(self, ui: str) -> str:
         """Its page in MLflow's UI, which answers at `ui`."""
         return f"{ui}/#/experiments/{client(self.home).get_run(self.id).info.experiment_id}/runs/{self.id}"

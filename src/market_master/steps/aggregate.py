@@ -8,12 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from market_master import policy, weights, wss
+from market_master import policy, wss
 from market_master.domain.actions import Action
-from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.bars import OHLCV, Array, Bars
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
-from market_master.domain.sessions import iso
 from market_master.steps.predict import (
     BarSource,
     Champion,
@@ -23,6 +22,8 @@ from market_master.steps.predict import (
     require_fresh,
     require_warmup,
 )
+from market_master.steps.series import absent, answers, index_series, kept
+from market_master.steps.weigh import weigh
 from market_master.weights import Weights
 
 LOW_SHARE = 0.80
@@ -46,12 +47,12 @@ def index_signal(
     eligible, window = _window(champion, store, asof)
     newest = max(int(window.bar_end[window.rows(symbol)].max(initial=0)) for symbol in eligible)
     require_fresh(champion, newest, now, champion.settings.universe.index)
-    table = _weights(champion, store, newest)
+    table = _weights(champion, window, newest)
     fresh, reasons = [], {}
     for symbol in table.by_symbol:
         ends = window.bar_end[window.rows(symbol)]
         if len(ends) == 0 or ends[-1] != newest:
-            reasons[symbol] = f"no bar that ends {iso(newest)}"
+            reasons[symbol] = absent(newest)
             continue
         try:
             require_warmup(champion, len(ends))
@@ -59,10 +60,10 @@ def index_signal(
         except TooFewBars as error:
             reasons[symbol] = str(error)
     if known and all(symbol in known for symbol in fresh):
-        answers = [known[symbol] for symbol in fresh]
+        made = [known[symbol] for symbol in fresh]
     else:
-        answers = predict_bars(champion, window, fresh, now=now, seen=seen) if fresh else []
-    return combine(champion, answers, table, reasons)
+        made = predict_bars(champion, window, fresh, now=now, seen=seen) if fresh else []
+    return combine(champion, made, table, reasons, _earlier(champion, window, eligible))
 
 
 def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, str]:
@@ -71,7 +72,7 @@ def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, s
     digest = hashlib.sha256(repr(window.symbols).encode())
     for name in ("code", "bar_end", *OHLCV):
         digest.update(np.ascontiguousarray(getattr(window, name)).tobytes())
-    table = _weights(champion, store, bar_end)
+    table = _weights(champion, window, bar_end)
     return {
         "bars": digest.hexdigest(),
         "weights": hashlib.sha256(json.dumps(table.by_symbol, sort_keys=True).encode()).hexdigest(),
@@ -80,8 +81,13 @@ def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, s
     }
 
 
-def combine(champion: Champion, answers: list[Prediction], table: Weights, reasons: dict[str, str]) -> IndexSignal:
-    """WSS and signal of fresh predictions. Raises LowCoverage."""
+def combine(
+    champion: Champion, answers: list[Prediction], table: Weights, reasons: dict[str, str], earlier: Array
+) -> IndexSignal:
+    """WSS and signal of fresh predictions; `earlier` is the WSS of the bars before, where the policy looks back.
+
+    Raises LowCoverage.
+    """
     settings = champion.settings
     scores = {answer.symbol: Action[answer.action].score for answer in answers}
     total = wss.aggregate(
@@ -98,7 +104,7 @@ def combine(champion: Champion, answers: list[Prediction], table: Weights, reaso
     return IndexSignal(
         index=settings.universe.index,
         signal_for=settings.universe.signal_for,
-        signal=policy.signal(total.wss, buy=settings.policy.buy, sell=settings.policy.sell),
+        signal=str(policy.signals(np.append(earlier, total.wss), **kept(settings.policy))[-1]),
         wss=total.wss,
         wss_expected=total.wss_expected,
         coverage=total.coverage,
@@ -124,7 +130,33 @@ def combine(champion: Champion, answers: list[Prediction], table: Weights, reaso
         model=champion.ref,
         paper=champion.ref.provisional,
         warnings=tuple(warnings),
+        filter_coverage=_filter_coverage(champion, answers, table),
     )
+
+
+def _filter_coverage(champion: Champion, answers: list[Prediction], table: Weights) -> float | None:
+    acts = np.array([Action[answer.action] != Action.hold for answer in answers])
+    wants = acts | np.array([not answer.policy.acted for answer in answers])
+    weight = np.array([table.by_symbol[answer.symbol] for answer in answers])
+    share = policy.filter_coverage(wants, acts, weight)
+    return share if champion.sure.on and np.isfinite(share) else None
+
+
+def _back(champion: Champion) -> int:
+    """Bars before the newest that its signal depends on."""
+    rule = champion.settings.policy
+    return policy.memory(hysteresis=rule.hysteresis, min_hold=rule.min_hold) - 1
+
+
+def _earlier(champion: Champion, window: Bars, eligible: list[str]) -> Array:
+    """WSS of the bars before the newest, as far as the policy looks back."""
+    back = _back(champion)
+    if not back:
+        return np.array([])
+    ends = np.unique(window.bar_end[np.isin(window.code, [window.symbols.index(symbol) for symbol in eligible])])
+    said = answers(champion, window, since=int(ends[-back - 1 :][0]))
+    settings = champion.settings
+    return index_series(said, settings.universe, settings.policy, needed=champion.needed).wss[-back - 1 : -1]
 
 
 def _window(champion: Champion, store: BarSource, asof: int | None) -> tuple[list[str], Bars]:
@@ -133,9 +165,9 @@ def _window(champion: Champion, store: BarSource, asof: int | None) -> tuple[lis
     eligible = sorted(set(universe.symbols or held) & held - {universe.benchmark})
     if not eligible:
         raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
-    return eligible, read_window(champion, store, eligible, asof)
+    return eligible, read_window(champion, store, eligible, asof, back=_back(champion))
 
 
-def _weights(champion: Champion, store: BarSource, instant: int) -> Weights:
-    universe, held = champion.settings.universe, set(store.symbols())
-    return weights.at(universe.weights, instant, held, asked=universe.symbols, benchmark=universe.benchmark)
+def _weights(champion: Champion, window: Bars, instant: int) -> Weights:
+    """Among the symbols that had a bar by then: one that was listed later is not missed."""
+    return weigh(champion.settings.universe, instant, [symbol for symbol, rows in window if rows.stop > rows.start])

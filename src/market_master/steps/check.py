@@ -10,12 +10,12 @@ from typing import Any
 from market_master.domain.bars import Bars
 from market_master.domain.sessions import Timetable
 from market_master.plugins import family
-from market_master.providers import Query
+from market_master.providers import Fetched, Query
 
 
 def check_files(path: Path, calendar: str, interval: str, now: int) -> dict[str, Any]:
     """The quality report by symbol of a file or folder. Raises NotOhlcv, IntervalMismatch, MixedGrid, NoBars."""
-    fetched = family("providers")["files"].make(path=path.absolute()).fetch(Query((), calendar, interval, now))
+    fetched = read_files(path, Query((), calendar, interval, now))
     return {
         "path": str(path),
         "timetable": asdict(fetched.timetable),
@@ -27,6 +27,14 @@ def check_files(path: Path, calendar: str, interval: str, now: int) -> dict[str,
 
 def bars_of_file(path: Path, symbol: str, times: Timetable, now: int) -> Bars:
     """One symbol's bars of a file, on the champion's calendar and interval. Raises NoBars when it holds others."""
-    query = Query((symbol,), times.calendar, times.interval, now)
-    fetched = family("providers")["files"].make(path=path.absolute()).fetch(query)
+    fetched = read_files(path, Query((symbol,), times.calendar, times.interval, now))
     return Bars.of(fetched.timetable, {symbol: fetched.series[symbol]})
+
+
+def read_files(path: Path, query: Query, **options: Any) -> Fetched:
+    """What a file or folder holds, cleaned by the bar contract; `options` are the files provider's own settings.
+
+    Raises NotOhlcv, IntervalMismatch, MixedGrid, NoBars.
+    """
+    fetched: Fetched = family("providers")["files"].make(path=path.absolute(), **options).fetch(query)
+    return fetched

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from market_master import weights
 from market_master.config import Settings
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import FetchCoverage, NoBars
 from market_master.domain.sessions import iso
 from market_master.plugins import family
 from market_master.providers import Fetched, Provider, Query, SymbolReport
+from market_master.steps.weigh import weigh
 from market_master.store import Store, Written
 from market_master.weights import Weights
 
@@ -66,7 +66,7 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
     bars = store.bars(tuple(sorted(series)))
     return Market(
         bars=bars,
-        weights=_weights(settings, bars.newest, set(bars.symbols)),
+        weights=weigh(settings.universe, bars.newest, set(bars.symbols)),
         members=tuple(symbol for symbol in bars.symbols if symbol != settings.universe.benchmark),
         source=provider.source,
         provider=settings.provider.kind,
@@ -94,17 +94,12 @@ def _asked(settings: Settings) -> tuple[str, ...]:
     return (*symbols, benchmark) if symbols and benchmark and benchmark not in symbols else symbols
 
 
-def _weights(settings: Settings, instant: int, known: set[str]) -> Weights:
-    universe = settings.universe
-    return weights.at(universe.weights, instant, known, asked=universe.symbols, benchmark=universe.benchmark)
-
-
 def _require_coverage(settings: Settings, fetched: Fetched, arrived: set[str]) -> None:
     if not arrived:
         raise NoBars(f"The provider '{settings.provider.kind}' answered without a single valid bar.")
     newest = max(int(fetched.series[symbol]["bar_end"][-1]) for symbol in arrived)
     known = {row.symbol for row in fetched.report} | set(settings.universe.symbols)
-    wanted = _weights(settings, newest, known).by_symbol
+    wanted = weigh(settings.universe, newest, known).by_symbol
     share = sum(weight for symbol, weight in wanted.items() if symbol in arrived)
     if share < MIN_FETCHED:
         lost = sorted(set(wanted) - arrived)

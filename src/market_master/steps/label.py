@@ -49,7 +49,7 @@ def label(bars: Bars, settings: Settings) -> Labelled:
     labels = labeler.transform(bars)
     class_shares(labels.action[zones.dev & labels.known])
     weight = uniqueness(bars, labels) if window.horizon > 1 else None
-    return Labelled(zones, labeler, labels, weight, _overlap(bars, labels))
+    return Labelled(zones, labeler, labels, weight, overlap(bars, labels))
 
 
 def shares_by(labels: Labels, rows: NDArray[np.bool_], part: NDArray[Any]) -> dict[str, list[float]]:
@@ -90,7 +90,7 @@ def class_shares(action: NDArray[np.int8]) -> NDArray[np.float64]:
     return shares
 
 
-def _overlap(bars: Bars, labels: Labels) -> int:
+def overlap(bars: Bars, labels: Labels) -> int:
     """Sessions between the first bar of a label's window and the one that decided it, at most."""
     known = np.flatnonzero(labels.known)
     known = known[known + 1 < len(bars)]

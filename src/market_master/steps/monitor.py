@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from market_master import weights
 from market_master.alerts import Alert
 from market_master.alerts.book import COOL_DOWN, Finding
 from market_master.domain.bars import Bars
@@ -29,6 +28,7 @@ from market_master.steps.notify import book_of
 from market_master.steps.pages import pages
 from market_master.steps.performance import Realised, Settled, settled_of
 from market_master.steps.predict import Champion, champion_of, predict_stored
+from market_master.steps.weigh import weigh
 
 RECENT = max(drift.WINDOWS)
 """sessions"""
@@ -146,10 +146,8 @@ def _answers(champion: Champion, reference: Reference, settled: Settled) -> list
 
 def _service(champion: Champion, home: Path, log: PredictionLog, bars: Bars, settled: Settled) -> list[Reading]:
     """Is every bar there, has it its signal, and are the signals what they would be if made again?"""
-    universe, days = champion.settings.universe, np.unique(bars.session)[-drift.WINDOWS[0] :]
-    table = weights.at(
-        universe.weights, bars.newest, set(bars.symbols), asked=universe.symbols, benchmark=universe.benchmark
-    )
+    days = np.unique(bars.session)[-drift.WINDOWS[0] :]
+    table = weigh(champion.settings.universe, bars.newest, set(bars.symbols))
     expected = bars.timetable.between(int(bars.bar_end.min()), bars.newest)
     ends = expected.end[np.isin(expected.session, days) & (expected.end <= bars.newest)]
     members = np.isin(np.asarray(bars.symbols)[bars.code], list(table.by_symbol))

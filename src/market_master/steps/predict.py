@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from market_master import features, policy
 from market_master.calibration import Calibration
 from market_master.config import Settings, build
 from market_master.domain.actions import CLASSES, Action, expected_score
-from market_master.domain.bars import Bars
-from market_master.domain.errors import ContextMissing, IntervalMismatch, NoBars, StaleData, TooFewBars
+from market_master.domain.bars import Array, Bars
+from market_master.domain.errors import ContextMissing, IntervalMismatch, ModelError, NoBars, StaleData, TooFewBars
 from market_master.domain.inputs import UNSEEN, model_inputs
 from market_master.domain.records import ActedPolicy, ModelRef, Prediction, Provenance, Span
 from market_master.domain.sessions import hand_over, iso
@@ -44,6 +45,29 @@ class Champion:
     def needs_market(self) -> bool:
         """Some of its features look at all symbols at the same bar."""
         return features.needs_market(self.card.features)
+
+    @property
+    def needed(self) -> int:
+        """Bars it needs of a symbol in order to answer about the newest."""
+        return self.card.warmup + 1
+
+    @cached_property
+    def sure(self) -> policy.Filter:
+        """Which of its answers are acted upon. Raises ModelError for a rank where its card knows none."""
+        rule, sizes = self.settings.policy, self.card.score_sizes
+        if rule.confidence_rank is None:
+            return policy.Filter(rule.min_confidence)
+        if not sizes:
+            raise ModelError(
+                f"policy.confidence_rank is {rule.confidence_rank}, and the card of version {self.model.version} holds no "
+                "percentiles of its out-of-sample answers; leave it empty, or train and promote a new version."
+            )
+        return policy.Filter(rule.min_confidence, policy.size_of_rank(rule.confidence_rank, sizes))
+
+    def answer(self, inputs: NDArray[np.float32]) -> tuple[Array, policy.Decided]:
+        """Calibrated probabilities [n, 5] of model inputs, and the actions that the policy makes of them."""
+        probabilities = self.calibration.apply(self.model.graph.probabilities(inputs))
+        return probabilities, policy.decide(probabilities, self.settings.policy.rule, self.calibration.cuts, self.sure)
 
     @cached_property
     def ref(self) -> ModelRef:
@@ -96,7 +120,9 @@ def champion_of(version: ModelVersion, settings: Settings | None = None) -> Cham
             f"The champion answers {trained['interval']} bars of {trained['calendar']}, the config '{chosen.name}' speaks of "
             f"{chosen.interval} bars of {chosen.calendar}; use the config it was trained with, '{trained['name']}'."
         )
-    return Champion(version, chosen, Calibration.from_state(version.card.calibration))
+    champion = Champion(version, chosen, Calibration.from_state(version.card.calibration))
+    _ = champion.sure
+    return champion
 
 
 def verify(version: ModelVersion) -> None:
@@ -174,22 +200,19 @@ def predict_bars(
             f"{symbols[at]} has no value for {len(lacking)} features, the first '{lacking[0]}'; send more bars."
         )
     inputs = model_inputs(values, bars.symbols, bars.code[newest], card.symbols)
-    probabilities = champion.calibration.apply(champion.model.graph.probabilities(inputs))
-    rule = champion.settings.policy
-    wanted = policy.act(probabilities, rule.rule, champion.calibration.cuts)
-    acted = policy.filter_confidence(wanted, probabilities, rule.min_confidence)
+    probabilities, decided = champion.answer(inputs)
     scores = expected_score(probabilities)
     answered = [
         Prediction(
             symbol=symbol,
-            action=Action(int(acted[n])).name,
+            action=Action(int(decided.acted[n])).name,
             expected_score=float(scores[n]),
             confidence=float(probabilities[n].max()),
             probabilities=dict(zip(CLASSES, probabilities[n].tolist(), strict=True)),
             as_of=iso(bars.bar_end[row]),
             predicts_for=Span(iso(bars.next_start[row]), iso(bars.next_end[row])),
             model=champion.ref,
-            policy=ActedPolicy(rule.rule, bool(acted[n] == wanted[n])),
+            policy=ActedPolicy(champion.settings.policy.rule, bool(decided.acted[n] == decided.wanted[n])),
             provenance=Provenance(provider or card.settings["provider"]["kind"], int(now - bars.bar_end[row])),
             warnings=_warnings(champion, inputs[n, -1] == UNSEEN),
         )
@@ -200,16 +223,21 @@ def predict_bars(
     return answered
 
 
-def read_window(champion: Champion, store: BarSource, symbols: Sequence[str], asof: int | None) -> Bars:
-    """The stored bars that answers about some symbols need: their own warm-up, and the market's if it is looked at."""
+def read_window(
+    champion: Champion, store: BarSource, symbols: Sequence[str], asof: int | None, *, back: int = 0
+) -> Bars:
+    """The stored bars that answers about some symbols need: their own warm-up, and the market's if it is looked at.
+
+    Answers about the newest bars, and `back` before them.
+    """
     known = set(store.symbols())
     wanted = set(symbols) | (set(champion.card.members) & known if champion.needs_market else set())
-    return store.bars(tuple(sorted(wanted)), last=champion.card.warmup + 1, until=asof)
+    return store.bars(tuple(sorted(wanted)), last=champion.needed + back, until=asof)
 
 
 def require_warmup(champion: Champion, given: int, symbol: str | None = None) -> None:
     """Refuse too few bars, with both numbers."""
-    needed = champion.card.warmup + 1
+    needed = champion.needed
     if given < needed:
         raise TooFewBars(
             f"{symbol + ': ' if symbol else ''}{given} bars were given, {needed} are needed for the features' warm-up.",

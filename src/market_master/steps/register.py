@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from market_master import charts, features, metrics
+from market_master import charts, features, metrics, policy
 from market_master.config import Settings
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
@@ -88,6 +88,7 @@ def register(
         parity=parity(comparison.estimator, graph, sample),
         libraries=libraries(),
         code_commit=commit(),
+        score_sizes=policy.sizes(comparison.out_of_fold[comparison.winner].probabilities),
     )
     years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)
     version = Versions(home, settings.registry.model).register(
