@@ -20,7 +20,7 @@ from market_master.domain.errors import InSample
 from market_master.domain.sessions import Ints, instant, iso
 from market_master.labels import Window
 from market_master.labels.scaled_quantile import ScaledQuantile
-from market_master.steps.instrument import Instrument, instrument, weights_at
+from market_master.steps.instrument import Instrument, instrument
 from market_master.steps.predict import Champion
 from market_master.steps.series import AnswerSeries, IndexSeries, answers, index_series, kept
 
@@ -120,7 +120,7 @@ def backtest(champion: Champion, evidence: Evidence) -> Backtest:
     return Backtest(
         evidence=evidence,
         instrument=traded,
-        index=trade_index(evidence.index, traded, settings),
+        index=trade_index(evidence.index.bar_end, evidence.index.wss, traded, settings),
         constituents=_trade_constituents(evidence, settings),
         ahead=np.expm1(ahead),
         forecast=forecast(evidence.index.wss, ahead / usual, traded.bars.session[at]),
@@ -128,27 +128,21 @@ def backtest(champion: Champion, evidence: Evidence) -> Backtest:
 
 
 def trade_index(
-    series: IndexSeries,
-    traded: Instrument,
-    settings: Settings,
-    *,
-    until: int | None = None,
-    threshold: float | None = None,
+    bar_end: Ints, wss: Array, traded: Instrument, settings: Settings, *, threshold: float | None = None
 ) -> Traded:
-    """The index bought on BUY, sold short on SELL, left on HOLD and where there is no signal; up to an instant, if given.
+    """The index bought on BUY, sold short on SELL, left on HOLD and where there is no signal, from the first WSS to the last.
 
     Another `threshold`, the same for both sides, may be tried.
     """
     rule = settings.policy
     if threshold is not None:
         rule = rule.model_copy(update={"buy": threshold, "sell": -threshold})
-    said = policy.signals(series.wss, **kept(rule))
-    ends = traded.bars.bar_end
-    panel = Panel.of(traded.bars, (ends >= series.bar_end[0]) & (ends <= (ends[-1] if until is None else until)))
+    said, ends = policy.signals(wss, **kept(rule)), traded.bars.bar_end
+    panel = Panel.of(traded.bars, (ends >= bar_end[0]) & (ends <= bar_end[-1]))
     wanted = np.array([POSITIONS[word] if word else 0.0 for word in said])
-    target = np.nan_to_num(panel.laid(np.zeros(len(series), np.int64), series.bar_end, wanted))
+    target = np.nan_to_num(panel.laid(np.zeros(len(bar_end), np.int64), bar_end, wanted))
     rules = rules_of(settings, settings.costs.index_bps)
-    return Traded(panel, target, simulate(target, panel, rules), rules)
+    return Traded(panel, target, simulate(target, panel, rules, known=panel.bar_end), rules)
 
 
 def rules_of(settings: Settings, bps: float | None = None) -> Rules:
@@ -159,18 +153,24 @@ def rules_of(settings: Settings, bps: float | None = None) -> Rules:
 
 
 def _trade_constituents(evidence: Evidence, settings: Settings) -> Traded:
-    said = evidence.said
-    bars = said.bars.only([s for s in said.bars.symbols if s != settings.universe.benchmark])
-    panel = Panel.of(bars, bars.bar_end >= evidence.index.bar_end[0])
-    place = np.array([panel.symbols.index(s) if s in panel.symbols else -1 for s in said.bars.symbols])
-    code, ends = place[said.bars.code[said.rows]], said.bars.bar_end[said.rows]
-    inside = code >= 0
-    score = panel.laid(code[inside], ends[inside], SCORES[said.acted[inside]].astype(float))
-    weight = np.where(np.isfinite(score), weights_at(bars, settings.universe, panel.bar_end), 0.0)
+    """Half its score times its weight over the covered weight: each one's part in the WSS, halved."""
+    said, series = evidence.said, evidence.index
+    bars, benchmark = said.bars, settings.universe.benchmark
+    bars_in = bars.only([symbol for symbol in bars.symbols if symbol != benchmark])
+    panel = Panel.of(bars_in, bars_in.bar_end >= series.bar_end[0])
+    place = {symbol: number for number, symbol in enumerate(panel.symbols)}
+    column = np.array([place.get(symbol, -1) for symbol in bars.symbols])[bars.code[said.rows]]
+    inside = column >= 0
+    score = panel.laid(column[inside], bars.bar_end[said.rows][inside], SCORES[said.acted[inside]].astype(float))
+    weight = np.zeros(score.shape)
+    for row, table in zip(np.searchsorted(panel.bar_end, series.bar_end).tolist(), series.weights, strict=True):
+        for symbol, share in table.items():
+            weight[row, place[symbol]] = share
+    weight[np.isnan(score)] = 0.0
     total = weight.sum(axis=1, keepdims=True)
     target = np.nan_to_num(score) / 2 * np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
     rules = rules_of(settings)
-    return Traded(panel, target, simulate(target, panel, rules), rules)
+    return Traded(panel, target, simulate(target, panel, rules, known=panel.bar_end), rules)
 
 
 def _index(champion: Champion, said: AnswerSeries) -> IndexSeries:

@@ -45,7 +45,7 @@ def basket(bars: Bars, universe: Universe) -> Bars:
     close are known. A constituent counts from its second bar on.
     """
     instants, at = np.unique(bars.bar_end, return_inverse=True)
-    weight = weights_at(bars, universe, instants)[at, bars.code]
+    weight = _weights(bars, universe, instants)[at, bars.code]
     first = bars.age == 0
     before = np.where(first, np.nan, np.roll(bars.close, 1))
     weight = np.where(first, 0.0, weight)
@@ -68,7 +68,7 @@ def basket(bars: Bars, universe: Universe) -> Bars:
     return Bars.of(bars.timetable, {BASKET: columns})
 
 
-def weights_at(bars: Bars, universe: Universe, instants: Ints) -> Array:
+def _weights(bars: Bars, universe: Universe, instants: Ints) -> Array:
     """[instants, symbols]: weights in force, looked up once a day; 0 for what is no constituent."""
     found = np.zeros((len(instants), len(bars.symbols)))
     place = {symbol: number for number, symbol in enumerate(bars.symbols)}

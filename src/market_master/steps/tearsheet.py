@@ -1,23 +1,33 @@
-"""Tear sheet: a backtest in numbers, words and one page, every number with its interval, the verdict first."""
+"""Tear sheet: a backtest in numbers and words, every number with its interval, the verdict first."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path as File
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from market_master import charts, labels, metrics, reports
+from market_master import labels
 from market_master.backtest.forecast import Mean, mean_by
-from market_master.backtest.money import Band, Costed, Cut, Dealings, Tuned, buy_and_hold, by_bar, by_symbol, cost_table
-from market_master.backtest.money import dealings, random_band, tune
+from market_master.backtest.money import (
+    Band,
+    Costed,
+    Cut,
+    Dealings,
+    buy_and_hold,
+    by_bar,
+    by_symbol,
+    cost_table,
+    dealings,
+    random_band,
+    tune,
+)
 from market_master.backtest.statistics import Measures, daily_returns, dsr, least_years, measure, psr, year_of
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Array
 from market_master.domain.sessions import Ints, iso, session_date
 from market_master.regime import regimes
-from market_master.reports import plots
 from market_master.steps.backtest import Backtest, Traded, trade_index
 from market_master.steps.predict import Champion
 
@@ -72,14 +82,10 @@ class Sheet:
     worst: tuple[dict[str, Any], ...]
     tuning: dict[str, Any] | None
     low_sample: bool
-    files: dict[str, str]
 
 
-def tearsheet(champion: Champion, tested: Backtest, folder: File, *, looks: int = 0) -> Sheet:
-    """Measure a backtest and write its page and tables into a folder: backtest.html, equity.csv, trades.csv, wss.csv.
-
-    `looks` are earlier ones at this source's hold-out, which count as trials.
-    """
+def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Sheet:
+    """Measure a backtest. `looks` are earlier ones at this source's hold-out, which count as trials."""
     book, year = tested.index, year_of(champion.card.timetable["calendar"])
     days, net = daily_returns(book.path.net, book.panel.session)
     market = buy_and_hold(book.panel, book.rules)
@@ -94,7 +100,7 @@ def tearsheet(champion: Champion, tested: Backtest, folder: File, *, looks: int 
         psr(net), dsr(net, trials), trials, least_years(trials), random_band(book.target, book.panel, book.rules)
     )
     mine = measure(net, year=year, benchmark=held)
-    sheet = Sheet(
+    return Sheet(
         sentence=_sentence(champion, tested, mine, luck),
         model=champion.model.name,
         version=champion.model.version,
@@ -110,15 +116,13 @@ def tearsheet(champion: Champion, tested: Backtest, folder: File, *, looks: int 
         costs=cost_table(book.target, book.panel, book.rules),
         luck=luck,
         forecast=asdict(tested.forecast),
-        actions=_actions(champion, tested),
+        actions=_actions(tested),
         cuts=_cuts(champion, tested),
         months=_months(days, net),
         worst=_worst(days, net, held),
         tuning=tuned,
         low_sample=mine.low_sample,
-        files={},
     )
-    return sheet
 
 
 def _sentence(champion: Champion, tested: Backtest, mine: Measures, luck: Luck) -> str:
@@ -141,8 +145,8 @@ def _sentence(champion: Champion, tested: Backtest, mine: Measures, luck: Luck) 
         return f"There is evidence of skill after costs: {earned}, {chance}."
     if told.ic is not None and told.ic_t is not None and told.ic_t > 2:
         return (
-            f"The WSS knows something of the index's next bar (IC {told.ic:+.3f}, t {told.ic_t:.1f}), but there is no evidence that "
-            f"trading it earns more than its costs: {earned}, {chance}."
+            f"The WSS knows something of the index's next bar (IC {told.ic:+.3f}, t {told.ic_t:.1f}), but there is no evidence "
+            f"that trading it earns more than its costs: {earned}, {chance}."
         )
     return f"No evidence of skill: {earned}, {chance}."
 
@@ -154,9 +158,10 @@ def _rules(book: Traded, others: Traded) -> str:
     }  # fmt: skip
     said = [f"{name} {value:.2%}" for name, value in limits.items() if value is not None]
     said += ["flat by each close"] if rules.flat_by_close else []
+    costs = f"{1e4 * rules.rate:g} bp one way ({1e4 * others.rules.rate:g} bp for constituents)"
     return (
-        f"Decided at a bar's close, filled at the next open, at {1e4 * rules.rate:g} bp one way ({1e4 * others.rules.rate:g} bp for "
-        f"constituents){', ' + ', '.join(said) if said else ''}; financing, borrow and dividends are left out."
+        f"Decided at a bar's close, filled at the next open, at {', '.join([costs, *said])}; financing, borrow and dividends "
+        "are left out."
     )
 
 
@@ -177,7 +182,7 @@ def _span(tested: Backtest, sessions: int) -> dict[str, Any]:
     }
 
 
-def _actions(champion: Champion, tested: Backtest) -> tuple[Mean, ...]:
+def _actions(tested: Backtest) -> tuple[Mean, ...]:
     """The next bar of the symbol, by the action that was said of it."""
     said = tested.evidence.said
     came = np.expm1(labels.Window().returns(said.bars)[said.rows])
@@ -209,20 +214,24 @@ def _tuned(champion: Champion, tested: Backtest) -> dict[str, Any] | None:
     learned = said.bars.bar_end[said.rows][tested.evidence.fold > 0]
     if not len(learned) or not np.any(np.nan_to_num(series.wss)):
         return None
-    end = int(learned.max())
-    dev, after = series.only(series.bar_end <= end), series.only(series.bar_end > end)
-    ground = trade_index(dev, tested.instrument, champion.settings, until=end)
-
-    def targets(threshold: float) -> Array:
-        return trade_index(dev, tested.instrument, champion.settings, until=end, threshold=threshold).target
-
-    tuned: Tuned = tune(targets, GRID, ground.panel, ground.rules)
+    dev = series.bar_end <= learned.max()
+    ground = _traded_at(champion, tested, dev, None)
+    tuned = tune(
+        lambda threshold: _traded_at(champion, tested, dev, threshold).target, GRID, ground.panel, ground.rules
+    )
     later = {}
     for name, threshold in (("tuned", tuned.threshold), ("configured", None)):
-        if len(after):
-            traded = trade_index(after, tested.instrument, champion.settings, threshold=threshold)
+        if not dev.all():
+            traded = _traded_at(champion, tested, ~dev, threshold)
             later[name] = float(daily_returns(traded.path.net, traded.panel.session)[1].mean())
     return {**asdict(tuned), "thresholds": list(GRID), "later": later, "configured": champion.settings.policy.buy}
+
+
+def _traded_at(champion: Champion, tested: Backtest, bars: NDArray[np.bool_], threshold: float | None) -> Traded:
+    series = tested.evidence.index
+    return trade_index(
+        series.bar_end[bars], series.wss[bars], tested.instrument, champion.settings, threshold=threshold
+    )
 
 
 def _months(days: Ints, net: Array) -> dict[str, list[float | None]]:
