@@ -138,21 +138,29 @@ def flat(panel: Panel) -> Path:
     return simulate(np.zeros(panel.open.shape), panel, Rules())
 
 
-def random_band(target: Array, panel: Panel, rules: Rules, *, paths: int = RANDOM_PATHS, seed: int = SEED) -> Band:
-    """The same standing decisions, whole days of them dealt to other days: same shapes of days, about the same turnover.
+def random_paths(target: Array, panel: Panel, rules: Rules, *, paths: int = RANDOM_PATHS, seed: int = SEED) -> Array:
+    """Daily net returns [paths, sessions] of the same standing decisions, whole days of them dealt to other days.
 
-    A bar whose slot the other day does not have (a half-day's) keeps its own.
+    The days keep their shapes, and the turnover is about the same. A bar whose slot the other day does not have (a
+    half-day's) keeps its own.
     """
     standing = np.nan_to_num(forward(target))
     random = np.random.default_rng(seed)
     everywhere = np.zeros(len(panel), dtype=np.int64)
-    nets = np.array([
-        _net(simulate(standing[days_permuted(everywhere, panel.slot, panel.session, random)], panel, rules), panel)
+    return np.stack([
+        daily_returns(
+            simulate(standing[days_permuted(everywhere, panel.slot, panel.session, random)], panel, rules).net,
+            panel.session,
+        )[1]
         for _ in range(paths)
     ])  # fmt: skip
+
+
+def band(daily: Array, paths: Array) -> Band:
+    """Where a path's daily returns lie among those of random ones [paths, sessions], by the mean."""
+    nets = paths.mean(axis=1)
     low, median, high = (float(value) for value in np.quantile(nets, [0.05, 0.5, 0.95]))
-    own = _net(simulate(target, panel, rules), panel)
-    return Band(low, median, high, float((nets < own).mean()), paths)
+    return Band(low, median, high, float((nets < daily.mean()).mean()), len(nets))
 
 
 def by_bar(path: Path, panel: Panel, names: NDArray) -> tuple[Cut, ...]:

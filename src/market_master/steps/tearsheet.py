@@ -15,12 +15,13 @@ from market_master.backtest.money import (
     Costed,
     Cut,
     Dealings,
+    band,
     buy_and_hold,
     by_bar,
     by_symbol,
     cost_table,
     dealings,
-    random_band,
+    random_paths,
     tune,
 )
 from market_master.backtest.statistics import Measures, daily_returns, dsr, least_years, measure, psr, year_of
@@ -84,7 +85,20 @@ class Sheet:
     low_sample: bool
 
 
-def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Sheet:
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A sheet, and the paths behind it, by session."""
+
+    sheet: Sheet
+    days: Ints
+    net: Array
+    held: Array
+    """of the instrument, bought and held"""
+    random: Array
+    """[paths, sessions] of the same positions on other days"""
+
+
+def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Measured:
     """Measure a backtest. `looks` are earlier ones at this source's hold-out, which count as trials."""
     book, year = tested.index, year_of(champion.card.timetable["calendar"])
     days, net = daily_returns(book.path.net, book.panel.session)
@@ -96,11 +110,10 @@ def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Sheet:
     )
     tuned = _tuned(champion, tested)
     trials = champion.card.trials + looks + (tuned["trials"] if tuned else 0)
-    luck = Luck(
-        psr(net), dsr(net, trials), trials, least_years(trials), random_band(book.target, book.panel, book.rules)
-    )
+    paths = random_paths(book.target, book.panel, book.rules)
+    luck = Luck(psr(net), dsr(net, trials), trials, least_years(trials), band(net, paths))
     mine = measure(net, year=year, benchmark=held)
-    return Sheet(
+    sheet = Sheet(
         sentence=_sentence(champion, tested, mine, luck),
         model=champion.model.name,
         version=champion.model.version,
@@ -123,6 +136,7 @@ def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Sheet:
         tuning=tuned,
         low_sample=mine.low_sample,
     )
+    return Measured(sheet, days, net, held, paths)
 
 
 def _sentence(champion: Champion, tested: Backtest, mine: Measures, luck: Luck) -> str:
