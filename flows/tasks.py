@@ -39,6 +39,7 @@ def as_tasks() -> Steps:
         promote=_task("promote", plain.promote, 600),
         predict_index=_task("predict_index", plain.predict_index, 600, _signal),
         report=_task("report", plain.report, HOUR, _page),
+        backtest=_task("backtest", plain.backtest, HOUR, _tearsheet),
     )
 
 
@@ -113,6 +114,10 @@ def _signal(signal: IndexSignal) -> None:
 
 def _review(file: Any) -> None:
     link_report(file, "gate", "The gate's page: what was judged, and why")
+
+
+def _tearsheet(file: Any) -> None:
+    link_report(file, "backtest", "The tear sheet: what the answers out of sample would have earned")
 
 
 def _page(file: Any) -> None:

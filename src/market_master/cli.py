@@ -157,6 +157,31 @@ def batch(
 
 
 @app.command()
+def backtest(
+    out: Annotated[Path, typer.Option("--out", help="Where the tear sheet and its tables go: a new or empty folder.")],
+    bars: Annotated[
+        Path | None, typer.Option("--bars", help="Your own bars, a file or folder, instead of the store's.")
+    ] = None,
+    version: Annotated[str | None, typer.Option("--version", help="Another than the champion.")] = None,
+    config_file: Config = None,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What the answers to bars that were not learned from would have earned, with costs, intervals and a tear sheet.
+
+    Example: mm backtest --out sheet
+    """
+
+    def answer() -> dict[str, Any]:
+        from market_master.steps.evaluate import evaluate
+
+        with show.progress():
+            return evaluate(_model(config_file), version, config.home(), out, bars=bars, now=store.now())
+
+    _answer(answer, show.backtest, as_document, debug)
+
+
+@app.command()
 def drift(
     quick: Annotated[
         bool, typer.Option("--quick", help="Without Evidently's pages, which take most of the time.")

@@ -261,6 +261,54 @@ def drift(answer: dict[str, Any]) -> None:
         OUT.print(f"{kind:14} {file}")
 
 
+def backtest(answer: dict[str, Any]) -> None:
+    """The verdict, then the numbers of each book with their intervals, costs and luck."""
+    OUT.print(f"[bold]{answer['sentence']}[/]")
+    span = answer["span"]
+    OUT.print(
+        f"Version {answer['version']} on {answer['index']}, {span['first']} to {span['last']}: {span['sessions']} sessions, "
+        f"{span['signals']} signals. Traded is {answer['instrument']}. {answer['rules']}"
+    )
+    books = {
+        "signal on the index": "index_book",
+        "constituents": "constituents_book",
+        "bought and held": "buy_and_hold",
+    }
+    table = Table("net, by session", *books, box=SIMPLE_HEAD)
+    for name in ("sharpe", "cagr", "volatility", "max_drawdown", "mean"):
+        table.add_row(name.replace("_", " "), *(_with_interval(answer[book], name) for book in books.values()))
+    OUT.print(table)
+    costs = Table("costs", "one way", "mean a session", "in all", box=SIMPLE_HEAD)
+    for row in answer["costs"]:
+        costs.add_row(
+            f"{row['multiple']:g}x", f"{1e4 * row['rate']:.2f} bp", f"{row['net']:+.4%}", f"{row['total']:+.2%}"
+        )
+    OUT.print(costs)
+    even, told, luck = answer["dealings"]["break_even"], answer["forecast"], answer["luck"]
+    if even is not None:
+        OUT.print(f"Break-even cost {1e4 * even:.2f} bp one way; {answer['dealings']['trades']} round trips.")
+    if told["ic"] is not None:
+        OUT.print(
+            f"WSS and the index's next return: IC {told['ic']:+.4f}, t {told['ic_t']:.2f} (Newey-West) over {told['bars']} bars."
+        )
+    if luck["psr"] is not None:
+        OUT.print(
+            f"Sharpe above 0: {luck['psr']:.0%} sure; above the best of {luck['trials']} trials without skill: {luck['dsr']:.0%}."
+        )
+    for kind, file in answer["files"].items():
+        OUT.print(f"{kind:14} {file}")
+
+
+def _with_interval(book: dict[str, Any], name: str) -> str:
+    value, band = book["values"][name], book["intervals"].get(name)
+    form = "{:+.2f}" if name == "sharpe" else "{:+.2%}"
+    return (
+        ""
+        if value is None
+        else form.format(value) + (f" [{form.format(band[0])}, {form.format(band[1])}]" if band else "")
+    )
+
+
 def replay(answer: dict[str, Any]) -> None:
     """Identical, or where not."""
     told = "[green]identical[/]" if answer["identical"] else "[red]not identical[/]"

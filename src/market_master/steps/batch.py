@@ -81,7 +81,7 @@ def batch(
     out = out.absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already and is not an empty folder; name another one with --out.")
-    fetched = _read(champion, path, now)
+    fetched = read_bars(champion, path, now)
     came = run(champion, Bars.of(fetched.timetable, fetched.series), weights)
     summary = _summary(champion, came, fetched, path, weights)
     with whole_folder(out) as part:
@@ -129,8 +129,8 @@ def run(champion: Champion, bars: Bars, weights: Path | None) -> Came:
     return Came(said, series, restored(champion.card.label).transform(bars), instant(champion.card.label_known))
 
 
-def _read(champion: Champion, path: Path, now: int) -> Fetched:
-    """The files, on the champion's calendar and interval; read as its own were, if it learned from files."""
+def read_bars(champion: Champion, path: Path, now: int) -> Fetched:
+    """Files of bars, on the champion's calendar and interval; read as its own were, if it learned from files."""
     tell("read")
     provider, times = champion.settings.provider, champion.card.times
     options = provider.model_dump(include={"stamp", "timezone"}) if provider.kind == "files" else {}

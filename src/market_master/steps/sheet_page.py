@@ -32,12 +32,12 @@ PARTS = {
 
 
 def write(
-    champion: Champion, tested: Backtest, told: Measured, folder: Path, *, name: str = "backtest"
+    champion: Champion, tested: Backtest, told: Measured, folder: Path, *, page: Path | None = None
 ) -> dict[str, str]:
-    """<name>.html, and beside it equity, trades and WSS as CSV; returns their paths by kind."""
-    files = {"tearsheet": _page(champion, tested, told, folder / f"{name}.html")}
+    """tearsheet.html (or `page`), and equity, trades and WSS as CSV in a folder; returns their paths by kind."""
+    files = {"tearsheet": _page(champion, tested, told, page or folder / "tearsheet.html")}
     for kind, frame in _tables(tested, told).items():
-        files[kind] = folder / f"{name}-{kind}.csv"
+        files[kind] = folder / f"{kind}.csv"
         frame.to_csv(files[kind], index=False)
     return {kind: str(file) for kind, file in files.items()}
 

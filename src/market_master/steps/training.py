@@ -18,6 +18,7 @@ from market_master.registry.tracking import Run
 from market_master.steps import (
     aggregate,
     audit,
+    evaluate,
     features,
     fetch,
     gate,
@@ -53,6 +54,7 @@ class Steps:
     promote: Step = promote.promote
     predict_index: Step = aggregate.index_signal
     report: Step = report.report
+    backtest: Step = evaluate.report_backtest
 
 
 STEPS = tuple(Steps.__dataclass_fields__)
@@ -104,6 +106,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
             moved = todo.promote(decision, settings, home)
             signal, silence = _signal(todo, home, model, now)
             reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
+            reports["backtest"] = str(todo.backtest(run, market.bars, version, model, home))
         outcome = Outcome(
             run_id=run.id,
             outcome=decision.outcome if decision else "compared",
