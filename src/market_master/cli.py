@@ -163,22 +163,33 @@ def backtest(
         Path | None, typer.Option("--bars", help="Your own bars, a file or folder, instead of the store's.")
     ] = None,
     version: Annotated[str | None, typer.Option("--version", help="Another than the champion.")] = None,
+    paper: Annotated[
+        bool,
+        typer.Option("--paper", help="Trade the logged signals as they were said, beside the backtest of their bars."),
+    ] = False,
     config_file: Config = None,
     as_document: Json = False,
     debug: Debug = False,
 ) -> None:
     """What the answers to bars that were not learned from would have earned, with costs, intervals and a tear sheet.
 
-    Example: mm backtest --out sheet
+    Example: mm backtest --out sheet, or mm backtest --paper --out paper
     """
 
     def answer() -> dict[str, Any]:
         from market_master.steps.evaluate import evaluate
+        from market_master.steps.paper import paper as on_paper
 
+        if paper and (bars or version):
+            raise ConfigError("--paper trades what was logged; leave --bars and --version out.")
+        if paper:
+            from market_master.predictions import PredictionLog
+
+            return on_paper(_model(config_file), config.home(), PredictionLog(config.predictions_url()), out)
         with show.progress():
             return evaluate(_model(config_file), version, config.home(), out, bars=bars, now=store.now())
 
-    _answer(answer, show.backtest, as_document, debug)
+    _answer(answer, show.paper if paper else show.backtest, as_document, debug)
 
 
 @app.command()

@@ -299,6 +299,20 @@ def backtest(answer: dict[str, Any]) -> None:
         OUT.print(f"{kind:14} {file}")
 
 
+def paper(answer: dict[str, Any]) -> None:
+    """What the logged signals earned, and where they are not the backtest's."""
+    OUT.print(f"[bold]{answer['sentence']}[/]")
+    OUT.print(
+        f"{answer['index']}, {answer['first']} to {answer['last']}: {answer['bars']} bars of {answer['instrument']}; {answer['traded']} "
+        f"signals acted upon, {answer['backfilled']} backfilled and left, {answer['late']} late, {answer['silent']} bars without one."
+    )
+    for row in answer["differing"]:
+        OUT.print(
+            f"{row['bar_end']}: {row['logged']} was logged (WSS {row['logged_wss']:+.4f}), the backtest says {row['backtested']}."
+        )
+    OUT.print(f"paper          {answer['files']['paper']}")
+
+
 def _with_interval(book: dict[str, Any], name: str) -> str:
     value, band = book["values"][name], book["intervals"].get(name)
     form = "{:+.2f}" if name == "sharpe" else "{:+.2%}"

@@ -24,6 +24,9 @@ from market_master.steps.predict import Champion, champion_of, load_champion
 from market_master.steps.record import Recorder
 from market_master.steps.settle import settle
 
+BACKFILLED = "backfilled"
+"""the source of signals that were made after their time"""
+
 
 @dataclass(frozen=True)
 class Announced:
@@ -90,7 +93,7 @@ def _filled(champion: Champion, home: Path, log: PredictionLog, bar: int) -> Ann
         return Announced(
             "skipped", iso(bar), f"Version {version} has learned from bars up to {known}; it would be hindsight."
         )
-    return _made(champion, home, log, bar, bar, "backfilled", 0)
+    return _made(champion, home, log, bar, bar, BACKFILLED, 0)
 
 
 def _newest_closed(champion: Champion, home: Path, now: int) -> int:

@@ -87,7 +87,7 @@ def kept_answers(champion: Champion, known: OutOfSample, bars: Bars) -> Evidence
         np.concatenate([acted, later.acted])[order],
     )
     fold = np.concatenate([known.fold[place], np.full(len(later.rows), LATER, np.int8)])[order]
-    return Evidence(said, fold, _index(champion, said), 0)
+    return Evidence(said, fold, index_of(champion, said), 0)
 
 
 def new_answers(champion: Champion, bars: Bars) -> Evidence:
@@ -105,7 +105,7 @@ def new_answers(champion: Champion, bars: Bars) -> Evidence:
             label_known=iso(known),
         )
     said = answers(champion, bars, since=known + 1)
-    return Evidence(said, np.full(len(said.rows), LATER, np.int8), _index(champion, said), refused)
+    return Evidence(said, np.full(len(said.rows), LATER, np.int8), index_of(champion, said), refused)
 
 
 def backtest(champion: Champion, evidence: Evidence) -> Backtest:
@@ -173,7 +173,8 @@ def _trade_constituents(evidence: Evidence, settings: Settings) -> Traded:
     return Traded(panel, target, simulate(target, panel, rules, known=panel.bar_end), rules)
 
 
-def _index(champion: Champion, said: AnswerSeries) -> IndexSeries:
+def index_of(champion: Champion, said: AnswerSeries) -> IndexSeries:
+    """The index of some answers, as the champion's settings make it."""
     settings, card = champion.settings, champion.card
     return index_series(said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.needed)
 
