@@ -303,12 +303,15 @@ def paper(answer: dict[str, Any]) -> None:
     """What the logged signals earned, and where they are not the backtest's."""
     OUT.print(f"[bold]{answer['sentence']}[/]")
     OUT.print(
-        f"{answer['index']}, {answer['first']} to {answer['last']}: {answer['bars']} bars of {answer['instrument']}; {answer['traded']} "
-        f"signals acted upon, {answer['backfilled']} backfilled and left, {answer['late']} late, {answer['silent']} bars without one."
+        f"{answer['index']}, {answer['first']} to {answer['last']}: {answer['bars']} bars of {answer['instrument']}."
+    )
+    OUT.print(
+        f"{answer['traded']} signals acted upon, {answer['backfilled']} backfilled and left, {answer['late']} late, "
+        f"{answer['silent']} bars without one."
     )
     for row in answer["differing"]:
         OUT.print(
-            f"{row['bar_end']}: {row['logged']} was logged (WSS {row['logged_wss']:+.4f}), the backtest says {row['backtested']}."
+            f"{row['bar_end']}: logged {row['logged']} ({row['logged_wss']:+.4f}), backtested {row['backtested']}."
         )
     OUT.print(f"paper          {answer['files']['paper']}")
 
