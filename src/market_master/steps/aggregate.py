@@ -44,7 +44,7 @@ def index_signal(
     eligible, window = _window(champion, store, asof)
     newest = max(int(window.bar_end[window.rows(symbol)].max(initial=0)) for symbol in eligible)
     require_fresh(champion, newest, now, champion.settings.universe.index)
-    table = _weights(champion, store, newest)
+    table = weights_at(champion, store, newest)
     fresh, reasons = [], {}
     for symbol in table.by_symbol:
         ends = window.bar_end[window.rows(symbol)]
@@ -66,7 +66,7 @@ def index_signal(
 def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, str]:
     """What a signal at a bar is made of: bars, weights, the features' code, the graph."""
     _, window = _window(champion, store, bar_end)
-    table = _weights(champion, store, bar_end)
+    table = weights_at(champion, store, bar_end)
     return {
         "bars": digest(window, head=repr(window.symbols)),
         "weights": hashlib.sha256(json.dumps(table.by_symbol, sort_keys=True).encode()).hexdigest(),
@@ -122,6 +122,12 @@ def combine(champion: Champion, answers: list[Prediction], table: Weights, reaso
     )
 
 
+def weights_at(champion: Champion, store: BarSource, instant: int) -> Weights:
+    """The index's weights in force at an instant, over the symbols in the store. Raises MissingWeight."""
+    universe, held = champion.settings.universe, set(store.symbols())
+    return weights.at(universe.weights, instant, held, asked=universe.symbols, benchmark=universe.benchmark)
+
+
 def _window(champion: Champion, store: BarSource, asof: int | None) -> tuple[list[str], Bars]:
     """The symbols that may be constituents, and the bars their answers need."""
     universe, held = champion.settings.universe, set(store.symbols())
@@ -129,8 +135,3 @@ def _window(champion: Champion, store: BarSource, asof: int | None) -> tuple[lis
     if not eligible:
         raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
     return eligible, read_window(champion, store, eligible, asof)
-
-
-def _weights(champion: Champion, store: BarSource, instant: int) -> Weights:
-    universe, held = champion.settings.universe, set(store.symbols())
-    return weights.at(universe.weights, instant, held, asked=universe.symbols, benchmark=universe.benchmark)

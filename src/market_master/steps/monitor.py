@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from market_master import weights
 from market_master.alerts import Alert
 from market_master.alerts.book import COOL_DOWN, Finding
 from market_master.domain.bars import Bars
-from market_master.domain.sessions import iso
+from market_master.domain.sessions import Ints, iso, session_date
 from market_master.drift.readings import TOO_LITTLE, Reading, judged, too_little
 from market_master.drift.reference import SESSIONS, Reference
 from market_master.files import write_whole
@@ -23,15 +22,13 @@ from market_master.registry.bundle import SHADOW, ModelVersion
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.steps import drift, performance
-from market_master.steps.aggregate import hashes_of
+from market_master.steps.aggregate import hashes_of, weights_at
 from market_master.steps.history import monitoring_folder
 from market_master.steps.notify import book_of
 from market_master.steps.pages import pages
 from market_master.steps.performance import Realised, Settled, settled_of
 from market_master.steps.predict import Champion, champion_of, predict_stored
 
-RECENT = max(drift.WINDOWS)
-"""sessions"""
 MOST_LOST = 0.02
 """of the bars or of the weight that should have been there"""
 MOST_NEW = 0.05
@@ -146,10 +143,8 @@ def _answers(champion: Champion, reference: Reference, settled: Settled) -> list
 
 def _service(champion: Champion, home: Path, log: PredictionLog, bars: Bars, settled: Settled) -> list[Reading]:
     """Is every bar there, has it its signal, and are the signals what they would be if made again?"""
-    universe, days = champion.settings.universe, np.unique(bars.session)[-drift.WINDOWS[0] :]
-    table = weights.at(
-        universe.weights, bars.newest, set(bars.symbols), asked=universe.symbols, benchmark=universe.benchmark
-    )
+    days = np.unique(bars.session)[-drift.WINDOWS[0] :]
+    table = weights_at(champion, champion.store(home), bars.newest)
     expected = bars.timetable.between(int(bars.bar_end.min()), bars.newest)
     ends = expected.end[np.isin(expected.session, days) & (expected.end <= bars.newest)]
     members = np.isin(np.asarray(bars.symbols)[bars.code], list(table.by_symbol))
@@ -215,13 +210,14 @@ def _compared(reference: Reference, current: drift.Newest) -> dict[str, Any]:
     learned = reference.session[reference.learned]
     days = np.unique(current.session)
     return {
-        "reference": [_day(learned.min()), _day(learned.max())],
-        "current": {str(length): [_day(days[-length:][0]), _day(days[-1])] for length in drift.WINDOWS},
+        "reference": _dates(learned),
+        "current": {str(length): _dates(days[-length:]) for length in drift.WINDOWS},
     }
 
 
-def _day(session: int) -> str:
-    return iso(int(session) * 86400)[:10]
+def _dates(sessions: Ints) -> list[str]:
+    """The first and the last."""
+    return [session_date(day).isoformat() for day in (sessions.min(), sessions.max())]
 
 
 def _alerts(readings: Sequence[Reading], version: ModelVersion, bars: Bars, home: Path) -> list[Alert]:
@@ -250,7 +246,8 @@ def _keep(seen: Monitored, version: ModelVersion, bars: Bars, home: Path) -> Non
     """A file a day, and numbers with the version's run: their step is the session."""
     session = int(bars.session.max())
     write_whole(
-        monitoring_folder(home, seen.model) / f"{_day(session)}.json", json.dumps(asdict(seen), indent=1).encode()
+        monitoring_folder(home, seen.model) / f"{session_date(session)}.json",
+        json.dumps(asdict(seen), indent=1).encode(),
     )
     whole = next((part for part in seen.realised if part.part == "all"), None)
     numbers = {"rpss": whole.rpss, "dir": whole.dir, "ic": whole.ic, "hit_rate": whole.hit_rate} if whole else {}
