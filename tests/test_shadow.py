@@ -14,6 +14,7 @@ from trained import settings_of
 
 from market_master import config, store
 from market_master.domain.errors import FingerprintMismatch, NotPromotable
+from market_master.domain.records import JournalEntry
 from market_master.journal import Journal, journal_of
 from market_master.predictions import PredictionLog
 from market_master.registry.bundle import PREVIOUS, SHADOW
@@ -90,6 +91,10 @@ def _served(home: Path, log: PredictionLog, worse_by: float = 0.0) -> None:
     settle(log, MODEL, home, now=store.now())
 
 
+def _advance(home: Path, log: PredictionLog) -> JournalEntry | None:
+    return shadow.advance(shadow.standing(MODEL, home, log), MODEL, home)
+
+
 def test_both_answer_every_bar_and_only_the_champion_acts(altered: Path, log: PredictionLog) -> None:
     """One signal, the champion's; predictions of both versions for every constituent."""
     told = announce(settings_of("test"), altered, log, now=store.now())
@@ -115,11 +120,11 @@ def test_after_its_sessions_it_is_approved_and_promoted(altered: Path, log: Pred
     before = shadow.standing(MODEL, altered, log)
     assert before is not None
     assert (before.sessions, before.served) == (0, False)
-    assert shadow.advance(MODEL, altered, log) is None
+    assert _advance(altered, log) is None
     with pytest.raises(NotPromotable, match="0 of 2 sessions"):
         shadow.approve("2", "anna", "I can't wait", MODEL, altered, log)
     _served(altered, log)
-    entry = shadow.advance(MODEL, altered, log)
+    entry = _advance(altered, log)
     assert entry is not None
     assert (entry.event, entry.from_version, entry.to_version, entry.by) == ("promoted", "1", "2", "shadow")
     assert (versions.production(), versions.behind(PREVIOUS), versions.behind(SHADOW)) == ("2", "1", None)
@@ -132,7 +137,7 @@ def test_manual_approval_waits_for_somebody(altered: Path, log: PredictionLog) -
     file = altered / "second" / "card.json"
     file.write_text(file.read_text(encoding="utf-8").replace('"auto"', '"manual"'), encoding="utf-8")
     _served(altered, log)
-    assert shadow.advance(MODEL, altered, log) is None
+    assert _advance(altered, log) is None
     entry = shadow.approve("2", "anna", "looks good", MODEL, altered, log)
     approved = next(e for e in journal_of(altered).entries() if e.event == "approved")
     assert (approved.by, entry.by) == ("anna", "anna")
@@ -146,7 +151,7 @@ def test_one_that_is_worse_beyond_doubt_is_taken_out(altered: Path, log: Predict
     found = shadow.standing(MODEL, altered, log)
     assert found is not None
     assert found.evidence_worse > 3 > 1 > found.evidence_better
-    entry = shadow.advance(MODEL, altered, log)
+    entry = _advance(altered, log)
     assert entry is not None
     assert entry.event == "rejected"
     versions = Versions(altered, MODEL)
