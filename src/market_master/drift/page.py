@@ -12,6 +12,7 @@ import pandas as pd
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Array
 from market_master.domain.sessions import Ints
+from market_master.files import write_whole
 
 ROWS = 4000
 """of each table; the page's time and size grow with it"""
@@ -41,10 +42,8 @@ def write_page(current: pd.DataFrame, reference: pd.DataFrame, file: Path, *, na
             Dataset.from_pandas(current, data_definition=definition),
             Dataset.from_pandas(reference, data_definition=definition),
         )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part.html")
-        snapshot.save_html(str(part))
-        part.replace(file)
+        page = snapshot.get_html_str(as_iframe=False)
+    write_whole(file, page.encode())
     return file
 
 
