@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +29,6 @@ from market_master.steps.settle import settle
 def altered(trained_home: Path, home: Path) -> Path:
     """A home in which version 2, a copy of the champion whose config asks for 2 sessions, is in the shadow of version 1."""
     return _with_a_shadow(trained_home, home)
-
-
-@pytest.fixture
-def log(altered: Path) -> Iterator[PredictionLog]:
-    """Its prediction log."""
-    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
-    yield found
-    found.close()
 
 
 def shadowed(trained_home: Path, home: Path, log: PredictionLog) -> None:
