@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from crashes import crash
 from servers import MODEL, another_version, own_copy
 from trained import settings_of
 
 from market_master import config, store
 from market_master.domain.errors import FingerprintMismatch, NotPromotable
 from market_master.domain.records import JournalEntry
-from market_master.journal import Journal, journal_of
+from market_master.journal import journal_of
 from market_master.predictions import PredictionLog
 from market_master.registry.bundle import PREVIOUS, SHADOW
 from market_master.registry.versions import Versions
@@ -166,30 +167,12 @@ def test_evidence_may_be_looked_at_every_day() -> None:
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_a_shadowing_cut_off_anywhere_is_finished_or_undone(
-    trained_home: Path, home: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
+def test_a_shadowing_cut_off_anywhere_is_finished_or_undone(trained_home: Path, home: Path, step: int) -> None:
     """Intention, alias, journal: afterwards alias and journal agree."""
     own_copy(trained_home, home)
     second = another_version(home, home / "second")
-    moves = iter(range(100))
-
-    def crashing(original: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if next(moves) == step:
-                raise KeyboardInterrupt
-            return original(*args, **kwargs)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "write", crashing(Journal.write))
-        patch.setattr(Versions, "point", crashing(Versions.point))
-        if step < 3:
-            with pytest.raises(KeyboardInterrupt):
-                _into_the_shadow(home, second)
-        else:
-            _into_the_shadow(home, second)
+    with crash(step, of=3):
+        _into_the_shadow(home, second)
     promote.mend(MODEL, home)
     shadowed = [e for e in journal_of(home).entries() if e.event == "shadowed"]
     assert Versions(home, MODEL).behind(SHADOW) == (second if step > 1 else None)
