@@ -32,7 +32,7 @@ class Options:
     """of one key, or of one address without a key; `off` for none"""
     redis: str | None = None
     """address of a Redis that several workers share for cached answers and rate limits"""
-    prefect: str = "http://127.0.0.1:4200/api"
+    prefect: str = ""
     """where trainings are started"""
     predictions: str = ""
     """database of the prediction log"""
@@ -63,7 +63,7 @@ def options(environ: Mapping[str, str]) -> Options:
         origins=_words(environ.get("MM_CORS_ORIGINS")),
         rate=environ.get("MM_RATE_LIMIT") or Options.rate,
         redis=environ.get("MM_REDIS_URL") or None,
-        prefect=environ.get("PREFECT_API_URL") or Options.prefect,
+        prefect=config.prefect_url(environ),
         predictions=config.predictions_url(environ),
         poll_seconds=_number(environ, "MM_POLL_SECONDS", Options.poll_seconds),
         body_seconds=_number(environ, "MM_BODY_SECONDS", Options.body_seconds),

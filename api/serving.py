@@ -12,7 +12,7 @@ from fastapi import Request
 from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, LOG_LOST, STALENESS, SWAPS
 from api.options import Options
 from market_master import store
-from market_master.domain.errors import MarketMasterError, NoChampion, RegistryAway
+from market_master.domain.errors import MarketMasterError, NoChampion, NotWritten, RegistryAway
 from market_master.predictions import PredictionLog, Writer
 from market_master.registry import bundle
 from market_master.registry.bundle import Place
@@ -101,7 +101,7 @@ class Serving:
 
     def _verified(self, place: Place) -> Served:
         served = self._taken(place)
-        with suppress(OSError):
+        with suppress(OSError, NotWritten):
             bundle.keep_copy(place, self._copies)
         return served
 

@@ -28,7 +28,6 @@ from market_master.domain.errors import ConfigError, MarketMasterError
 from market_master.domain.sessions import Timetable
 from market_master.recurrence import rule
 
-ADDRESS = "http://127.0.0.1:4200/api"
 FILE = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
 POOL = "local"
 STARTED_BY = {RETRAIN: "training/weekly", SERVED: "approval/shadow"}
@@ -52,7 +51,7 @@ def deploy(environ: Mapping[str, str]) -> None:
 
     Where another `make deploy` of this home works already, the deployments are renewed and nothing is started.
     """
-    address = environ.get("PREFECT_API_URL") or ADDRESS
+    address = config.prefect_url(environ)
     file = config.file_of(environ.get("MM_CONFIG") or "demo").absolute()
     chosen = file.stem if file == config.file_of(file.stem) else str(file)
     told = {**environ, "PREFECT_API_URL": address, "MM_HOME": str(config.home(environ)), "MM_CONFIG": chosen}
@@ -174,7 +173,7 @@ def main(words: list[str]) -> None:
         signal.signal(told, signal.default_int_handler)
     try:
         if "--server-only" in words:
-            with server(os.environ.get("PREFECT_API_URL") or ADDRESS, os.environ):
+            with server(config.prefect_url(), os.environ):
                 signal.pause()
         else:
             deploy(os.environ)

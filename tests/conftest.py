@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from market_master import config
+from market_master.predictions import PredictionLog
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -21,6 +25,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MM_HOME", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def altered(trained_home: Path, home: Path) -> Path:
+    """A copy of the trained home, in which nothing was signalled."""
+    from servers import own_copy  # brings the server, which few tests need
+
+    return own_copy(trained_home, home)
+
+
+@pytest.fixture
+def log(altered: Path) -> Iterator[PredictionLog]:
+    """The altered home's prediction log."""
+    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

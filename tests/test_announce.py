@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from filelock import FileLock
-from servers import MODEL, own_copy
+from servers import MODEL
 from trained import settings_of
 
-from market_master import config, store
+from market_master import store
 from market_master.domain.sessions import instant, iso
 from market_master.predictions import PredictionLog
 from market_master.steps.aggregate import index_signal
 from market_master.steps.announce import announce, backfill
 from market_master.steps.predict import load_champion
-
-
-@pytest.fixture
-def altered(trained_home: Path, home: Path) -> Path:
-    """A copy of the trained home."""
-    return own_copy(trained_home, home)
-
-
-@pytest.fixture
-def log(altered: Path) -> Iterator[PredictionLog]:
-    """Its prediction log."""
-    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
-    yield found
-    found.close()
 
 
 def _newest(home: Path) -> list[int]:

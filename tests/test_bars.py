@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from market import changed, random_bars
 
-from market_master.domain.bars import OHLCV, PRICES, Bars, broken, violations
+from market_master.domain.bars import OHLCV, PRICES, Bars, broken, digest, violations
 from market_master.domain.errors import MixedGrid, NoBars
 from market_master.domain.sessions import Timetable, iso
 
@@ -150,3 +152,16 @@ def test_only_and_replaced_leave_the_rest_alone():
     assert new.symbols == ("S1", "S2", "S3", "S9")
     assert same(new.only(["S1", "S3"]), some)
     assert (new.series("S2")["volume"] == 0).all()
+
+
+def test_a_digest_tells_any_change_of_what_it_is_of() -> None:
+    """A value, a row, the columns and the head count; other columns and rows do not."""
+    bars = random_bars(5)
+    symbol, rows = next(iter(bars))
+    whole, part = digest(bars), digest(bars, rows, names=("bar_end", "close"))
+    close = bars.close.copy()
+    close[rows.stop] = np.nextafter(close[rows.stop], np.inf)
+    other = replace(bars, close=close)
+    assert digest(other) != whole
+    assert digest(other, rows, names=("bar_end", "close")) == part
+    assert len({whole, part, digest(bars, head=symbol), digest(bars, names=("bar_end",)), digest(bars.last(9))}) == 5

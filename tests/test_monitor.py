@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from living import MODEL, World, world
-from servers import in_process, own_copy
+from servers import in_process
 from sqlalchemy import text
 from trained import settings_of
 
-from market_master import config, store
+from market_master import store
 from market_master.alerts import Addresses
 from market_master.domain.bars import Bars
 from market_master.drift.readings import OK, TOO_LITTLE
@@ -31,20 +30,6 @@ from market_master.steps.predict import load_champion, predict_stored
 from market_master.steps.record import prediction_row
 from market_master.steps.settle import settle
 from market_master.store.recent import FILE
-
-
-@pytest.fixture
-def altered(trained_home: Path, home: Path) -> Path:
-    """A copy of the trained home."""
-    return own_copy(trained_home, home)
-
-
-@pytest.fixture
-def log(altered: Path) -> Iterator[PredictionLog]:
-    """Its prediction log."""
-    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
-    yield found
-    found.close()
 
 
 def _look(home: Path, log: PredictionLog) -> dict[str, str]:

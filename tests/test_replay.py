@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from servers import MODEL, in_process, own_copy
+from servers import MODEL, in_process
 from sqlalchemy import text
 from trained import settings_of
 
-from market_master import config, store
+from market_master import store
 from market_master.domain.errors import NoSignal
 from market_master.domain.sessions import instant
 from market_master.predictions import PredictionLog
@@ -21,20 +20,6 @@ from market_master.steps.announce import announce
 from market_master.steps.predict import load_champion
 from market_master.steps.replay import replay
 from market_master.store.recent import FILE
-
-
-@pytest.fixture
-def altered(trained_home: Path, home: Path) -> Path:
-    """A copy of the trained home in which nothing was signalled."""
-    return own_copy(trained_home, home)
-
-
-@pytest.fixture
-def log(altered: Path) -> Iterator[PredictionLog]:
-    """Its prediction log."""
-    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
-    yield found
-    found.close()
 
 
 def test_a_scheduled_signal_is_made_again_to_the_bit(altered: Path, log: PredictionLog) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crashes import crash
 from servers import MODEL, another_version, own_copy
 
 from market_master.domain.errors import FingerprintMismatch, NotPromotable, UnknownVersion
-from market_master.journal import Journal, journal_of
+from market_master.journal import journal_of
 from market_master.registry.bundle import PREVIOUS
 from market_master.registry.versions import Versions
 from market_master.steps import promote
@@ -83,26 +84,10 @@ def test_without_an_earlier_champion_there_is_no_way_back(trained_home: Path, ho
 
 
 @pytest.mark.parametrize("step", range(5))
-def test_a_move_cut_off_anywhere_is_finished_or_undone(two: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_a_move_cut_off_anywhere_is_finished_or_undone(two: Path, step: int) -> None:
     """Journal, production, previous, journal: after a crash at any of them `mend` leaves no half state, and the next run works."""
-    moves = iter(range(100))
-
-    def crashing(original: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if next(moves) == step:
-                raise KeyboardInterrupt
-            return original(*args, **kwargs)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "write", crashing(Journal.write))
-        patch.setattr(Versions, "point", crashing(Versions.point))
-        if step < 4:
-            with pytest.raises(KeyboardInterrupt):
-                _back(two)
-        else:
-            _back(two)
+    with crash(step, of=4):
+        _back(two)
     promote.mend(MODEL, two)
     production, previous = _standing(two)
     moved = step > 1

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from crashes import crash
 from servers import MODEL, another_version, own_copy
 from trained import settings_of
 
 from market_master import config, store
 from market_master.domain.errors import FingerprintMismatch, NotPromotable
-from market_master.journal import Journal, journal_of
+from market_master.domain.records import JournalEntry
+from market_master.journal import journal_of
 from market_master.predictions import PredictionLog
 from market_master.registry.bundle import PREVIOUS, SHADOW
 from market_master.registry.versions import Versions
@@ -29,14 +30,6 @@ from market_master.steps.settle import settle
 def altered(trained_home: Path, home: Path) -> Path:
     """A home in which version 2, a copy of the champion whose config asks for 2 sessions, is in the shadow of version 1."""
     return _with_a_shadow(trained_home, home)
-
-
-@pytest.fixture
-def log(altered: Path) -> Iterator[PredictionLog]:
-    """Its prediction log."""
-    found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
-    yield found
-    found.close()
 
 
 def shadowed(trained_home: Path, home: Path, log: PredictionLog) -> None:
@@ -90,6 +83,10 @@ def _served(home: Path, log: PredictionLog, worse_by: float = 0.0) -> None:
     settle(log, MODEL, home, now=store.now())
 
 
+def _advance(home: Path, log: PredictionLog) -> JournalEntry | None:
+    return shadow.advance(shadow.standing(MODEL, home, log), MODEL, home)
+
+
 def test_both_answer_every_bar_and_only_the_champion_acts(altered: Path, log: PredictionLog) -> None:
     """One signal, the champion's; predictions of both versions for every constituent."""
     told = announce(settings_of("test"), altered, log, now=store.now())
@@ -115,11 +112,11 @@ def test_after_its_sessions_it_is_approved_and_promoted(altered: Path, log: Pred
     before = shadow.standing(MODEL, altered, log)
     assert before is not None
     assert (before.sessions, before.served) == (0, False)
-    assert shadow.advance(MODEL, altered, log) is None
+    assert _advance(altered, log) is None
     with pytest.raises(NotPromotable, match="0 of 2 sessions"):
         shadow.approve("2", "anna", "I can't wait", MODEL, altered, log)
     _served(altered, log)
-    entry = shadow.advance(MODEL, altered, log)
+    entry = _advance(altered, log)
     assert entry is not None
     assert (entry.event, entry.from_version, entry.to_version, entry.by) == ("promoted", "1", "2", "shadow")
     assert (versions.production(), versions.behind(PREVIOUS), versions.behind(SHADOW)) == ("2", "1", None)
@@ -132,7 +129,7 @@ def test_manual_approval_waits_for_somebody(altered: Path, log: PredictionLog) -
     file = altered / "second" / "card.json"
     file.write_text(file.read_text(encoding="utf-8").replace('"auto"', '"manual"'), encoding="utf-8")
     _served(altered, log)
-    assert shadow.advance(MODEL, altered, log) is None
+    assert _advance(altered, log) is None
     entry = shadow.approve("2", "anna", "looks good", MODEL, altered, log)
     approved = next(e for e in journal_of(altered).entries() if e.event == "approved")
     assert (approved.by, entry.by) == ("anna", "anna")
@@ -146,7 +143,7 @@ def test_one_that_is_worse_beyond_doubt_is_taken_out(altered: Path, log: Predict
     found = shadow.standing(MODEL, altered, log)
     assert found is not None
     assert found.evidence_worse > 3 > 1 > found.evidence_better
-    entry = shadow.advance(MODEL, altered, log)
+    entry = _advance(altered, log)
     assert entry is not None
     assert entry.event == "rejected"
     versions = Versions(altered, MODEL)
@@ -170,30 +167,12 @@ def test_evidence_may_be_looked_at_every_day() -> None:
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_a_shadowing_cut_off_anywhere_is_finished_or_undone(
-    trained_home: Path, home: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
+def test_a_shadowing_cut_off_anywhere_is_finished_or_undone(trained_home: Path, home: Path, step: int) -> None:
     """Intention, alias, journal: afterwards alias and journal agree."""
     own_copy(trained_home, home)
     second = another_version(home, home / "second")
-    moves = iter(range(100))
-
-    def crashing(original: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if next(moves) == step:
-                raise KeyboardInterrupt
-            return original(*args, **kwargs)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "write", crashing(Journal.write))
-        patch.setattr(Versions, "point", crashing(Versions.point))
-        if step < 3:
-            with pytest.raises(KeyboardInterrupt):
-                _into_the_shadow(home, second)
-        else:
-            _into_the_shadow(home, second)
+    with crash(step, of=3):
+        _into_the_shadow(home, second)
     promote.mend(MODEL, home)
     shadowed = [e for e in journal_of(home).entries() if e.event == "shadowed"]
     assert Versions(home, MODEL).behind(SHADOW) == (second if step > 1 else None)

@@ -207,11 +207,9 @@ def drift(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.predictions import PredictionLog
         from market_master.steps.monitor import monitor
 
-        log = PredictionLog(config.predictions_url())
-        return as_json(monitor(_model(config_file), config.home(), log, now=store.now(), evidently=not quick))
+        return as_json(monitor(_model(config_file), config.home(), _log(), now=store.now(), evidently=not quick))
 
     _answer(answer, show.drift, as_document, debug)
 
@@ -228,7 +226,7 @@ def audit(config_file: Config = None, as_document: Json = False, debug: Debug = 
         from market_master.steps.audit import prove
 
         with show.progress():
-            proved = prove(_settings(config_file, Path("configs/demo.yaml")), config.home(), store.now())
+            proved = prove(_settings(config_file), config.home(), store.now())
         broken.extend(proved["broken"])
         return proved
 
@@ -284,11 +282,9 @@ def replay(asof: AsOf = None, config_file: Config = None, as_document: Json = Fa
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.predictions import PredictionLog
         from market_master.steps.replay import replay as step
 
-        log = PredictionLog(config.predictions_url())
-        return as_json(step(_model(config_file), None, config.home(), log, asof=_instant(asof) or store.now()))
+        return as_json(step(_model(config_file), None, config.home(), _log(), asof=_instant(asof) or store.now()))
 
     _answer(answer, show.replay, as_document, debug)
 
@@ -303,11 +299,9 @@ def promote(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.predictions import PredictionLog
         from market_master.steps.shadow import approve
 
-        log = PredictionLog(config.predictions_url())
-        return as_json(approve(version, by, reason, _model(config_file), config.home(), log))
+        return as_json(approve(version, by, reason, _model(config_file), config.home(), _log()))
 
     _answer(answer, show.document, as_document, debug)
 
@@ -348,15 +342,11 @@ def backfill(
     """
 
     def answer() -> list[dict[str, Any]]:
-        from market_master.predictions import PredictionLog
         from market_master.steps import announce
 
-        span = (_instant(first), _instant(last))
-        assert span[0] is not None
-        assert span[1] is not None
-        settings, log = _settings(config_file, Path("configs/demo.yaml")), PredictionLog(config.predictions_url())
+        begin, end, settings = _moment(first), _moment(last), _settings(config_file)
         return as_json(
-            announce.backfill(settings, config.home(), log, first=span[0], last=span[1], now=store.now()),
+            announce.backfill(settings, config.home(), _log(), first=begin, last=end, now=store.now()),
         )
 
     _answer(answer, show.announced, as_document, debug)
@@ -393,7 +383,7 @@ def check(path: Path, config_file: Config = None, as_document: Json = False, deb
     def answer() -> dict[str, Any]:
         from market_master.steps.check import check_files
 
-        settings = _settings(config_file, Path("configs/us_1h.yaml"))
+        settings = _settings(config_file, "us_1h")
         return check_files(path, settings.calendar, settings.interval, store.now())
 
     _answer(answer, show.quality, as_document, debug)
@@ -465,8 +455,8 @@ def _stop(sentence: str, code: int, debug: bool) -> None:
     raise typer.Exit(code)
 
 
-def _settings(file: Path | None, default: Path) -> Settings:
-    return config.load(file or config.PROJECT_ROOT / default, os.environ)
+def _settings(file: Path | None, name: str = "demo") -> Settings:
+    return config.load(file or config.file_of(name), os.environ)
 
 
 def _model(file: Path | None) -> str:
@@ -482,6 +472,12 @@ def _versions(file: Path | None) -> Any:
     return Versions(config.home(), _model(file))
 
 
+def _log() -> Any:
+    from market_master.predictions import PredictionLog
+
+    return PredictionLog(config.predictions_url())
+
+
 def _champion(file: Path | None) -> tuple[Any, Path]:
     from market_master.steps.predict import load_champion
 
@@ -490,8 +486,10 @@ def _champion(file: Path | None) -> tuple[Any, Path]:
 
 
 def _instant(text: str | None) -> int | None:
-    if text is None:
-        return None
+    return None if text is None else _moment(text)
+
+
+def _moment(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

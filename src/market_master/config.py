@@ -264,6 +264,11 @@ def predictions_url(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("MM_PREDICTIONS_URL") or f"sqlite:///{home(environ) / 'data' / 'predictions.db'}"
 
 
+def prefect_url(environ: Mapping[str, str] = os.environ) -> str:
+    """PREFECT_API_URL, the server that trainings are started on; one on this machine unless set."""
+    return environ.get("PREFECT_API_URL") or "http://127.0.0.1:4200/api"
+
+
 def names(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """What may be chosen by name: the files of configs/, and MM_CONFIG where it is another."""
     shipped = tuple(sorted(file.stem for file in (PROJECT_ROOT / "configs").glob("*.yaml")))

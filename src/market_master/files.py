@@ -1,4 +1,4 @@
-"""Files and folders written whole, and records of arrays as files."""
+"""Files and folders written whole, files added to whole, and records of arrays as files."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def write_whole(file: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         part.replace(file)
     except OSError as error:
-        raise NotWritten(
-            f"{len(content):,} bytes can't be written to {file}: {error.strerror or error}; it is as it was. Mend that, run again."
-        ) from error
+        raise _not_written(f"{len(content):,} bytes can't be written to {file}", error) from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -56,6 +54,31 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def append_whole(file: Path, content: bytes, *, keep: int | None = None) -> None:
+    """Add to a file all of the content or, where that fails, nothing; of what is there only the first `keep` bytes stay.
+
+    All of them unless told. Raises NotWritten, and leaves no empty file where there was none.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        before = keep if keep is not None else file.stat().st_size if file.exists() else 0
+        try:
+            with file.open("ab") as stream:
+                if keep is not None:
+                    stream.truncate(keep)
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:  # not before the file is closed, which writes once more what is left in its buffer
+            if before:
+                os.truncate(file, before)
+            else:
+                file.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _not_written(f"{len(content):,} bytes can't be added to {file}", error) from error
+
+
 def to_npz(record: Any) -> bytes:
     """A frozen record of arrays as the content of a compressed .npz file, a column for each field."""
     buffer = io.BytesIO()
@@ -67,3 +90,7 @@ def from_npz(kind: type[Record], file: Path) -> Record:
     """The record in a file. Raises OSError, KeyError or ValueError when it is not there, or is another one's."""
     with np.load(file, allow_pickle=False) as kept:
         return kind(**{field.name: kept[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def _not_written(what: str, error: OSError) -> NotWritten:
+    return NotWritten(f"{what}: {error.strerror or error}; it is as it was. Mend that, run again.")

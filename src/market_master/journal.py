@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +18,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from market_master.domain.errors import JournalBroken, NotWritten
+from market_master.domain.errors import JournalBroken
 from market_master.domain.records import JournalEntry, Verdict, as_json
+from market_master.files import append_whole
 
 EVENTS = (
     "registered", "looked", "intended", "promoted", "provisional", "rejected",
@@ -91,19 +91,7 @@ class Journal:
     def _append(self, line: str) -> None:
         """A whole line or nothing: what a crash or a full disk left of one that nobody was told of is cut off."""
         whole = len(self._whole()) if self.file.exists() else 0
-        try:
-            with self.file.open("ab") as stream:
-                stream.truncate(whole)
-                stream.write(line.encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:  # not before the file is closed, which writes once more what is left in its buffer
-            if self.file.exists():
-                os.truncate(self.file, whole)
-            raise NotWritten(
-                f"An entry of {len(line):,} bytes can't be added to {self.file}: {error.strerror}; it is as it was. "
-                "Mend that and run again."
-            ) from error
+        append_whole(self.file, line.encode(), keep=whole)
 
     def _whole(self) -> bytes:
         """The lines that were written to their end."""

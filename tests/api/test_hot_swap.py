@@ -8,19 +8,13 @@ import threading
 
 import httpx
 import pytest
-from servers import MODEL, another_version, in_process, newest_bars, on_a_port, own_copy, wait_for
+from servers import MODEL, another_version, in_process, newest_bars, on_a_port, wait_for
 
 from market_master.journal import journal_of
 from market_master.registry.versions import Versions
 from market_master.steps.promote import promote_by_hand
 
 ADMIN = {"X-API-Key": "ruler"}
-
-
-@pytest.fixture
-def altered(trained_home, home):
-    """A copy of the trained home."""
-    return own_copy(trained_home, home)
 
 
 def test_the_alias_is_followed(altered, tmp_path):

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from servers import MODEL, in_process, newest_bars, own_copy, wait_for
+from servers import MODEL, in_process, newest_bars, wait_for
 
 from market_master import store
 from market_master.predictions import PredictionLog
 from market_master.steps.settle import settle
-
-
-@pytest.fixture
-def altered(trained_home: Path, home: Path) -> Path:
-    """A copy of the trained home."""
-    return own_copy(trained_home, home)
 
 
 def test_what_is_served_is_logged_once(altered: Path) -> None:

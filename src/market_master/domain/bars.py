@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -141,6 +142,16 @@ class Bars:
     def replaced(self, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
         """The same bars with some symbols' series put in place of, or beside, the old ones."""
         return Bars.of(self.timetable, {s: self.series(s) for s in self.symbols} | dict(series))
+
+
+def digest(
+    bars: Bars, rows: slice = slice(None), *, names: Sequence[str] = ("code", "bar_end", *OHLCV), head: str = ""
+) -> str:
+    """SHA-256 of some columns of some rows, to the bit, begun with a text."""
+    hashed = hashlib.sha256(head.encode())
+    for name in names:
+        hashed.update(getattr(bars, name)[rows].tobytes())
+    return hashed.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+
+from market_master.domain.actions import CLASSES
+from market_master.domain.bars import Array
+from market_master.domain.sessions import Ints
+from market_master.files import write_whole
+
+ROWS = 4000
+"""of each table; the page's time and size grow with it"""
 
 
 def write_page(current: pd.DataFrame, reference: pd.DataFrame, file: Path, *, name: str) -> Path:
@@ -32,8 +42,17 @@ def write_page(current: pd.DataFrame, reference: pd.DataFrame, file: Path, *, na
             Dataset.from_pandas(current, data_definition=definition),
             Dataset.from_pandas(reference, data_definition=definition),
         )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part.html")
-        snapshot.save_html(str(part))
-        part.replace(file)
+        page = snapshot.get_html_str(as_iframe=False)
+    write_whole(file, page.encode())
     return file
+
+
+def drawn(count: int) -> Ints:
+    """At most ROWS of so many rows, evenly."""
+    return np.linspace(0, count - 1, min(ROWS, count)).astype(int)
+
+
+def frame(names: Sequence[str], values: Array, label: np.ndarray, action: np.ndarray) -> pd.DataFrame:
+    """A table as `write_page` wants it: features by name, label and action (places in CLASSES) as words."""
+    words = np.array(CLASSES, dtype=object)
+    return pd.DataFrame(values.astype(float), columns=list(names)).assign(label=words[label], action=words[action])

@@ -46,7 +46,7 @@ def compared(
     whence: str = "the largest",
 ) -> Reading:
     """The newest evaluations, oldest first, against the largest value of the past blocks (or another limit of theirs)."""
-    if len(past) < LEAST_BLOCKS or len(now) < IN_A_ROW:
+    if not enough(past, now):
         return too_little(
             cause,
             statistic,
@@ -55,6 +55,11 @@ def compared(
         )
     bound = float(past.max()) if limit is None else limit
     return judged(cause, statistic, sessions, now, bound, f"{whence} of {len(past)} past blocks")
+
+
+def enough(past: Array, now: Array) -> bool:
+    """Past blocks and evaluations to say something by."""
+    return len(past) >= LEAST_BLOCKS and len(now) >= IN_A_ROW
 
 
 def judged(

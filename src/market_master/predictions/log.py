@@ -66,21 +66,18 @@ class PredictionLog:
     def signal_at(self, model: str, index: str, bar_end: int) -> dict[str, Any] | None:
         """The first signal of an index at a bar, whichever version made it; None when there is none."""
         table = signals.c
-        found = self._read(
+        return self._first(
             select(signals)
             .where(table.model == model, table.index_name == index, table.bar_end == bar_end)
             .order_by(table.made_at)
-            .limit(1)
         )
-        return found[0] if found else None
 
     def signal_by(self, model: str, index: str | None, instant: int) -> dict[str, Any] | None:
         """The first signal of the newest bar that had closed by an instant, of any index if none is named."""
         table = signals.c
         known = select(signals).where(table.model == model, table.bar_end <= instant)
         known = known if index is None else known.where(table.index_name == index)
-        found = self._read(known.order_by(table.bar_end.desc(), table.made_at).limit(1))
-        return found[0] if found else None
+        return self._first(known.order_by(table.bar_end.desc(), table.made_at))
 
     def of_version(self, model: str, version: str, since: int) -> list[dict[str, Any]]:
         """A version's predictions from stored bars (posted ones are the sender's) from an instant on, oldest first."""
@@ -153,6 +150,9 @@ class PredictionLog:
     def _read(self, query: Any) -> list[dict[str, Any]]:
         with self._transaction() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _first(self, query: Any) -> dict[str, Any] | None:
+        return next(iter(self._read(query.limit(1))), None)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

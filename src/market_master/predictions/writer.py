@@ -13,7 +13,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from market_master.domain.errors import LogAway, RowRefused
+from market_master.domain.errors import LogAway, NotWritten, RowRefused
+from market_master.files import append_whole
 from market_master.predictions.log import PredictionLog
 
 MOST_WAITING = 10_000
@@ -123,20 +124,8 @@ class Writer:
         if not lines:
             return True
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            before = file.stat().st_size if file.exists() else 0
-        except OSError:
-            return False
-        try:
-            with file.open("ab") as stream:
-                stream.write(("\n" + "".join(f"{one}\n" for one in lines)).encode())
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError:  # not before the file is closed, which writes once more what is left in its buffer
-            if before:
-                os.truncate(file, before)
-            else:
-                file.unlink(missing_ok=True)
+            append_whole(file, ("\n" + "".join(f"{one}\n" for one in lines)).encode())
+        except NotWritten:
             return False
         return True
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.domain.errors import ModelError
+from market_master.files import write_whole
 from market_master.registry.card import Card
 from market_master.registry.graph import Graph
 
@@ -106,9 +107,7 @@ def keep_copy(place: Place, folder: Path) -> None:
     for part in FILES:
         shutil.copyfile(Path(place.folder) / part, own / part)
     note = {**asdict(place), "folder": str(own), "sha256": _hashes(own)}
-    part_file = folder / f".{NOTE_FILE}.part"
-    part_file.write_text(json.dumps(note, indent=2), encoding="utf-8")
-    part_file.replace(folder / NOTE_FILE)
+    write_whole(folder / NOTE_FILE, json.dumps(note, indent=2).encode())
     for other in folder.iterdir():
         if other.is_dir() and other != own:
             shutil.rmtree(other, ignore_errors=True)

@@ -57,9 +57,7 @@ def asked() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise RegistryAway(
-            f"The registry can't answer: {error}. Nothing was decided; run again when it can."
-        ) from error
+        raise away(error) from error
 
 
 @contextmanager

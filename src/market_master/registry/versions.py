@@ -90,11 +90,10 @@ class Versions:
     def behind(self, alias: str) -> str | None:
         """The version behind an alias, None when it stands nowhere."""
         try:
-            return str(client(self.home).get_model_version_by_alias(self.name, alias).version)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise away(error) from error
+            found = self._ask(lambda api: api.get_model_version_by_alias(self.name, alias), missing=alias)
+        except UnknownVersion:
+            return None
+        return str(found.version)
 
     def standing(self) -> tuple[str, str] | None:
         """The version behind `production` and the outcome of its decision, None when the alias stands nowhere."""

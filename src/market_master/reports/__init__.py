@@ -9,18 +9,16 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from market_master.files import write_whole
+
 
 def write_page(template: str, file: Path, **content: Any) -> Path:
-    """Fill a template of this package (text is escaped, charts are marked safe in it) and put it in place whole."""
+    """Fill a template of this package (text is escaped, charts are marked safe in it), put in place whole. Raises NotWritten."""
     pages = Environment(
         loader=PackageLoader("market_master.reports", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     pages.filters |= {"percent": _percent, "signed": _signed}
-    text = pages.get_template(template).render(**content)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    write_whole(file, pages.get_template(template).render(**content).encode())
     return file
 
 

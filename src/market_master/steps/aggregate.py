@@ -10,7 +10,7 @@ import numpy as np
 
 from market_master import policy, wss
 from market_master.domain.actions import Action
-from market_master.domain.bars import OHLCV, Array, Bars
+from market_master.domain.bars import Array, Bars, digest
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
 from market_master.steps.predict import (
@@ -69,12 +69,9 @@ def index_signal(
 def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, str]:
     """What a signal at a bar is made of: bars, weights, the features' code, the graph."""
     _, window = _window(champion, store, bar_end)
-    digest = hashlib.sha256(repr(window.symbols).encode())
-    for name in ("code", "bar_end", *OHLCV):
-        digest.update(np.ascontiguousarray(getattr(window, name)).tobytes())
     table = _weights(champion, window, bar_end)
     return {
-        "bars": digest.hexdigest(),
+        "bars": digest(window, head=repr(window.symbols)),
         "weights": hashlib.sha256(json.dumps(table.by_symbol, sort_keys=True).encode()).hexdigest(),
         "features": champion.card.fingerprint,
         "graph": champion.model.graph.sha256,

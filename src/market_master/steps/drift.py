@@ -15,7 +15,16 @@ from market_master.domain.bars import Array, Bars
 from market_master.domain.sessions import Ints
 from market_master.drift.blocks import FAR, STATISTICS, Counts, unusual, windows
 from market_master.drift.domain import domain_auc
-from market_master.drift.readings import IN_A_ROW, LEAST_BLOCKS, Reading, compared, judged, too_little
+from market_master.drift.readings import (
+    IN_A_ROW,
+    LEAST_BLOCKS,
+    TOO_LITTLE,
+    Reading,
+    compared,
+    enough,
+    judged,
+    too_little,
+)
 from market_master.drift.reference import Reference, sample
 from market_master.plugins import family
 from market_master.steps.performance import Settled
@@ -112,13 +121,9 @@ def feature_drift(usual: Usual, current: Newest) -> list[Reading]:
     told, fresh = [], usual.counts.counted(current.values, current.session)
     for sessions, past in usual.past.items():
         now = usual.counts.now(fresh, sessions, IN_A_ROW)
-        if len(past) < LEAST_BLOCKS or len(now) < IN_A_ROW:
-            told.append(_unknown("features", "features", sessions, past, now))
+        told.append(_family("features", sessions, past[:, usual.watched], now[:, usual.watched]))
+        if told[-1].state == TOO_LITTLE:
             continue
-        worst = unusual(past[:, usual.watched], now[:, usual.watched])
-        told.append(
-            compared("features", "features", sessions, past=worst[0], now=worst[1], limit=worst[2], whence=FAR_OUT)
-        )
         for column, name in enumerate(usual.names):
             cause = "feature" if usual.watched[column] else "level"
             told += [
@@ -197,14 +202,16 @@ def _mean_drift(cause: str, before: tuple[Array, Ints], after: tuple[Array, Ints
     sums = [_sums(*rows) for rows in (before, after)]
     for sessions in WINDOWS:
         blocks, now = windows(sums[0], sessions), windows(sums[1], sessions)[-IN_A_ROW:]
-        if len(blocks) < LEAST_BLOCKS or len(now) < IN_A_ROW:
-            told.append(_unknown(cause, cause, sessions, blocks, now))
-            continue
         total = sums[0].sum(axis=0)
         gaps = [np.abs(_mean(part) - _mean(rest))[..., None] for part, rest in ((blocks, total - blocks), (now, total))]
-        worst = unusual(*gaps)
-        told.append(compared(cause, cause, sessions, past=worst[0], now=worst[1], limit=worst[2], whence=FAR_OUT))
+        told.append(_family(cause, sessions, *gaps))
     return told
+
+
+def _family(cause: str, sessions: int, past: Array, now: Array) -> Reading:
+    """The most unusual of many columns, as one reading."""
+    worst = unusual(past, now) if enough(past, now) else (past, now, None)
+    return compared(cause, cause, sessions, past=worst[0], now=worst[1], limit=worst[2], whence=FAR_OUT)
 
 
 def _sums(values: Array, session: Ints) -> Array:
@@ -215,8 +222,6 @@ def _sums(values: Array, session: Ints) -> Array:
 
 
 def _mean(sums: Array) -> Array:
-    return np.asarray(sums[..., :-1] / sums[..., -1:])
-
-
-def _unknown(cause: str, statistic: str, sessions: int, past: NDArray, now: NDArray) -> Reading:
-    return compared(cause, statistic, sessions, past=np.zeros(len(past)), now=np.zeros(len(now)))
+    """NaN where there is no row."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums[..., :-1] / sums[..., -1:])

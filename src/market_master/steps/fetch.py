@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from market_master.config import Settings
-from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.bars import Bars, digest
 from market_master.domain.errors import FetchCoverage, NoBars
 from market_master.domain.sessions import iso
 from market_master.plugins import family
@@ -75,17 +72,9 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
         written=written,
         notes=fetched.notes,
         manifest=dict(fetched.manifest),
-        data_hash=hash_bars(bars),
+        data_hash=digest(bars, head=repr((bars.timetable, bars.symbols))),
         kept_share=_kept_share(fetched.report),
     )
-
-
-def hash_bars(bars: Bars) -> str:
-    """One hash of every symbol's bars."""
-    digest = hashlib.sha256(repr((bars.timetable, bars.symbols)).encode())
-    for name in ("code", "bar_end", *OHLCV):
-        digest.update(np.ascontiguousarray(getattr(bars, name)).tobytes())
-    return digest.hexdigest()
 
 
 def _asked(settings: Settings) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from market_master import gates
 from market_master.config import Settings
-from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.bars import OHLCV, Bars, digest
 from market_master.domain.errors import MarketMasterError, ModelError
 from market_master.domain.records import JournalEntry, Scorecard, Verdict
 from market_master.domain.sessions import Ints, iso
@@ -202,16 +202,13 @@ def _fingerprints(bars: Bars) -> dict[str, dict[str, Any]]:
     """Rows, first, last and hash of each symbol's bars."""
     told = {}
     for symbol, rows in bars:
-        digest = hashlib.sha256()
-        for name in ("bar_end", *OHLCV):
-            digest.update(np.ascontiguousarray(getattr(bars, name)[rows]).tobytes())
         ends = bars.bar_end[rows]
         if len(ends):
             told[symbol] = {
                 "rows": len(ends),
                 "first": iso(ends[0]),
                 "last": iso(ends[-1]),
-                "sha256": digest.hexdigest(),
+                "sha256": digest(bars, rows, names=("bar_end", *OHLCV)),
             }
     return told
 

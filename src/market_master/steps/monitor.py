@@ -13,7 +13,7 @@ import numpy as np
 from market_master.alerts import Alert
 from market_master.alerts.book import COOL_DOWN, Finding
 from market_master.domain.bars import Bars
-from market_master.domain.sessions import iso
+from market_master.domain.sessions import Ints, iso, session_date
 from market_master.drift.readings import TOO_LITTLE, Reading, judged, too_little
 from market_master.drift.reference import SESSIONS, Reference
 from market_master.files import write_whole
@@ -30,8 +30,6 @@ from market_master.steps.performance import Realised, Settled, settled_of
 from market_master.steps.predict import Champion, champion_of, predict_stored
 from market_master.steps.weigh import weigh
 
-RECENT = max(drift.WINDOWS)
-"""sessions"""
 MOST_LOST = 0.02
 """of the bars or of the weight that should have been there"""
 MOST_NEW = 0.05
@@ -213,13 +211,14 @@ def _compared(reference: Reference, current: drift.Newest) -> dict[str, Any]:
     learned = reference.session[reference.learned]
     days = np.unique(current.session)
     return {
-        "reference": [_day(learned.min()), _day(learned.max())],
-        "current": {str(length): [_day(days[-length:][0]), _day(days[-1])] for length in drift.WINDOWS},
+        "reference": _dates(learned),
+        "current": {str(length): _dates(days[-length:]) for length in drift.WINDOWS},
     }
 
 
-def _day(session: int) -> str:
-    return iso(int(session) * 86400)[:10]
+def _dates(sessions: Ints) -> list[str]:
+    """The first and the last."""
+    return [session_date(day).isoformat() for day in (sessions.min(), sessions.max())]
 
 
 def _alerts(readings: Sequence[Reading], version: ModelVersion, bars: Bars, home: Path) -> list[Alert]:
@@ -248,7 +247,8 @@ def _keep(seen: Monitored, version: ModelVersion, bars: Bars, home: Path) -> Non
     """A file a day, and numbers with the version's run: their step is the session."""
     session = int(bars.session.max())
     write_whole(
-        monitoring_folder(home, seen.model) / f"{_day(session)}.json", json.dumps(asdict(seen), indent=1).encode()
+        monitoring_folder(home, seen.model) / f"{session_date(session)}.json",
+        json.dumps(asdict(seen), indent=1).encode(),
     )
     whole = next((part for part in seen.realised if part.part == "all"), None)
     numbers = {"rpss": whole.rpss, "dir": whole.dir, "ic": whole.ic, "hit_rate": whole.hit_rate} if whole else {}

@@ -50,7 +50,7 @@ def oversee(model: str, home: Path, log: PredictionLog, to: Addresses, *, now: i
     settled = settle(log, model, home, now=now)["settled"]
     seen = monitor(model, home, log, now=now, evidently=evidently)
     beside = standing(model, home, log)
-    moves = (advance(model, home, log), guard(model, home, seen.alarms, of=seen.version))
+    moves = (advance(beside, model, home), guard(model, home, seen.alarms, of=seen.version))
     told = notify(home, to)
     return Overseen(
         seen=seen,

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from market_master import labels, policy, reports
-from market_master.domain.actions import CLASSES
 from market_master.domain.inputs import model_inputs
 from market_master.drift import page
 from market_master.drift.readings import TOO_LITTLE, Reading
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from market_master.steps.monitor import Cause, Monitored
 
 MOST_FEATURES = 40
-ROWS = 4000
-"""of each of Evidently's tables; the page's time and size grow with it"""
 
 
 def pages(
@@ -99,8 +96,6 @@ def _reference(champion: Champion, reference: Reference) -> pd.DataFrame:
 
 
 def _frame(champion: Champion, values: np.ndarray, action: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
-    rows = np.linspace(0, len(values) - 1, min(ROWS, len(values))).astype(int)
-    names = np.array(CLASSES, dtype=object)
+    rows = page.drawn(len(values))
     decided = policy.act(probabilities[rows], champion.settings.policy.rule, champion.calibration.cuts)
-    data = pd.DataFrame(values[rows].astype(float), columns=list(champion.card.features))
-    return data.assign(label=names[action[rows]], action=names[decided])
+    return page.frame(champion.card.features, values[rows], action[rows], decided)

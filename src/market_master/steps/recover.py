@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from market_master.domain.errors import RegistryAway
-from market_master.journal import journal_of
+from market_master.journal import DECISIONS, journal_of
 from market_master.registry import address
 from market_master.registry.tracking import FAILED, KILLED, Run, open_runs
 from market_master.registry.versions import Versions
@@ -40,11 +40,11 @@ def going_on(run: Run) -> Iterator[None]:
 def recover(model: str, home: Path) -> None:
     """Finish a move that was cut off, close runs that were killed, and mark versions that never came to a decision."""
     promote.mend(model, home)
-    versions, journal = Versions(home, model), journal_of(home)
-    for row in versions.all():
-        undecided = row["outcome"] != CUT_OFF and journal.last_decision(row["version"]) is None
-        if undecided and _is_over(home, row["run_id"]):
-            versions.decide(row["version"], CUT_OFF)
+    versions = Versions(home, model)
+    rows = [row for row in versions.all() if row["outcome"] != CUT_OFF and _is_over(home, row["run_id"])]
+    decided = {entry.to_version for entry in journal_of(home).entries() if entry.event in DECISIONS}
+    for version in [row["version"] for row in rows if row["version"] not in decided]:
+        versions.decide(version, CUT_OFF)
     for own, parent in open_runs(home):
         if _is_over(home, parent):
             Run(home, own).finish(KILLED)

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from market_master.calibration import Calibration
-from market_master.domain.actions import CLASSES
-from market_master.drift.page import write_page
+from market_master.drift.page import drawn, frame, write_page
 from market_master.policy import act
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
@@ -17,9 +16,6 @@ from market_master.reports import write_index
 from market_master.steps.features import FeatureTable
 from market_master.steps.label import Labelled
 from market_master.steps.train_compare import Comparison
-
-ROWS = 4000
-"""of each table; the page's time and size grow with it"""
 
 
 def report(
@@ -30,18 +26,15 @@ def report(
     learned = Calibration.from_state(challenger.card.calibration)
     usable = labelled.labels.known & table.complete
 
-    def frame(rows: np.ndarray) -> pd.DataFrame:
-        rows = rows[np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int)]
+    def shown(rows: np.ndarray) -> pd.DataFrame:
+        rows = rows[drawn(len(rows))]
         probabilities = learned.apply(challenger.graph.probabilities(comparison.inputs[rows]))
-        data = pd.DataFrame(table.values[rows], columns=list(table.names))
-        names = np.array(CLASSES, dtype=object)
-        data["label"] = names[labelled.labels.action[rows]]
-        data["action"] = names[act(probabilities, challenger.card.settings["policy"]["rule"], learned.cuts)]
-        return data
+        decided = act(probabilities, challenger.card.settings["policy"]["rule"], learned.cuts)
+        return frame(table.names, table.values[rows], labelled.labels.action[rows], decided)
 
     file = write_page(
-        frame(np.flatnonzero(labelled.zones.holdout & usable)),
-        frame(comparison.train_rows),
+        shown(np.flatnonzero(labelled.zones.holdout & usable)),
+        shown(comparison.train_rows),
         home / "data" / "reports" / f"{run.id}-drift.html",
         name=f"{model} version {version}: hold-out against training window",
     )

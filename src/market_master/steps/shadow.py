@@ -80,13 +80,12 @@ def standing(model: str, home: Path, log: PredictionLog) -> Standing | None:
     )
 
 
-def advance(model: str, home: Path, log: PredictionLog) -> JournalEntry | None:
+def advance(found: Standing | None, model: str, home: Path) -> JournalEntry | None:
     """Take out a version that is worse beyond doubt; promote one that has served its sessions where the config says so."""
-    found = standing(model, home, log)
     if found and found.evidence_worse >= STRONG:
         return withdraw(found.version, "shadow", f"Worse than the champion: {found.words}", model, home)
     if found and found.served and found.approval == "auto":
-        return approve(found.version, "shadow", "The config approves by itself.", model, home, log)
+        return _approved(found, "shadow", "The config approves by itself.", model, home)
     return None
 
 
@@ -97,16 +96,7 @@ def approve(version: str, by: str, reason: str, model: str, home: Path, log: Pre
     """
     found = standing(model, home, log)
     if found and found.version == version:
-        if not found.served:
-            raise NotPromotable(f"Version {version} of {model} has not served yet: {found.words}")
-        journal_of(home).write(
-            "approved",
-            by=by,
-            reason=f"{reason} {found.words}",
-            from_version=found.champion,
-            to_version=version,
-            details=asdict(found),
-        )
+        return _approved(found, by, reason, model, home)
     return promote_by_hand(version, by, reason, model, home)
 
 
@@ -125,6 +115,21 @@ def evidence(gains: Array) -> tuple[float, float]:
         return float(2.0 * above * np.exp((won + lost) * np.log(2.0) + betaln(a, b) - betaln(0.5, 0.5)))
 
     return bet(good, bad), bet(bad, good)
+
+
+def _approved(found: Standing, by: str, reason: str, model: str, home: Path) -> JournalEntry:
+    """Out of the shadow into production."""
+    if not found.served:
+        raise NotPromotable(f"Version {found.version} of {model} has not served yet: {found.words}")
+    journal_of(home).write(
+        "approved",
+        by=by,
+        reason=f"{reason} {found.words}",
+        from_version=found.champion,
+        to_version=found.version,
+        details=asdict(found),
+    )
+    return promote_by_hand(found.version, by, reason, model, home)
 
 
 def _gains(shadows: list[dict[str, Any]], champions: list[dict[str, Any]], card: Card) -> tuple[Array, float]:
