@@ -88,7 +88,7 @@ def _current(champion: Champion, current: Newest, sessions: int) -> pd.DataFrame
     rows = np.flatnonzero(np.isin(current.session, days) & (action >= 0))
     codes = current.bars.code[current.rows][rows]
     inputs = model_inputs(current.values[rows], current.bars.symbols, codes, champion.card.symbols)
-    probabilities = champion.calibration.apply(champion.model.graph.probabilities(inputs))
+    probabilities = champion.probabilities(inputs)
     return _frame(champion, current.values[rows], action[rows], probabilities)
 
 

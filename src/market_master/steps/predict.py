@@ -52,6 +52,10 @@ class Champion:
             self.model.name, self.model.version, PRODUCTION, self.model.run_id, self.model.outcome == "provisional"
         )
 
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """Calibrated class probabilities [n, 5] of model inputs."""
+        return self.calibration.apply(self.model.graph.probabilities(inputs))
+
     def store(self, home: Path) -> Store:
         """The bars it was trained on, and goes on with."""
         return Store(home / "data", self.card.source, self.card.timetable["interval"])
@@ -174,7 +178,7 @@ def predict_bars(
             f"{symbols[at]} has no value for {len(lacking)} features, the first '{lacking[0]}'; send more bars."
         )
     inputs = model_inputs(values, bars.symbols, bars.code[newest], card.symbols)
-    probabilities = champion.calibration.apply(champion.model.graph.probabilities(inputs))
+    probabilities = champion.probabilities(inputs)
     rule = champion.settings.policy
     wanted = policy.act(probabilities, rule.rule, champion.calibration.cuts)
     acted = policy.filter_confidence(wanted, probabilities, rule.min_confidence)
