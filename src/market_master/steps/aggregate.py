@@ -13,7 +13,7 @@ from market_master.domain.actions import Action
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
-from market_master.domain.sessions import iso
+from market_master.domain.sessions import instant, iso
 from market_master.steps.predict import (
     BarSource,
     Champion,
@@ -23,6 +23,7 @@ from market_master.steps.predict import (
     require_fresh,
     require_warmup,
 )
+from market_master.steps.uncertainty import interval
 from market_master.weights import Weights
 
 LOW_SHARE = 0.80
@@ -92,9 +93,12 @@ def combine(champion: Champion, answers: list[Prediction], table: Weights, reaso
         reasons=reasons,
     )
     spread = champion.card.wss_expected_sd
+    around = interval(champion, table, total.wss_expected, instant(answers[0].as_of))
     warnings = sorted({warning for answer in answers for warning in answer.warnings})
     if table.index_share < LOW_SHARE:
         warnings.append("low_index_share")
+    if around and spread and wss.straddles(around, spread):
+        warnings.append("uncertain_signal")
     return IndexSignal(
         index=settings.universe.index,
         signal_for=settings.universe.signal_for,
@@ -124,6 +128,7 @@ def combine(champion: Champion, answers: list[Prediction], table: Weights, reaso
         model=champion.ref,
         paper=champion.ref.provisional,
         warnings=tuple(warnings),
+        wss_expected_interval=around,
     )
 
 

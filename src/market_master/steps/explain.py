@@ -27,9 +27,9 @@ def explain(champion: Champion, store: BarSource, *, now: int, asof: int | None 
     Raises what `index_signal` raises.
     """
     signal, inputs = _asked(champion, store, now, asof)
-    constituents = tuple(row.symbol for row in (*signal.constituents, *signal.missing))
+    symbols = (*(row.symbol for row in signal.constituents), *(row.symbol for row in signal.missing))
     try:
-        last = store.bars(constituents, last=1, until=instant(signal.as_of) - 1).newest
+        last = store.bars(symbols, last=1, until=instant(signal.as_of) - 1).newest
         before, inputs_before = _asked(champion, store, last, last)
     except MarketMasterError as error:
         return replace(signal, explanation=Explanation(reason=f"{error.title}: {error}"))
@@ -85,7 +85,9 @@ def _by_group(
     }
 
 
-def _asked(champion: Champion, store: BarSource, now: int, asof: int | None) -> tuple[IndexSignal, dict[str, np.ndarray]]:
+def _asked(
+    champion: Champion, store: BarSource, now: int, asof: int | None
+) -> tuple[IndexSignal, dict[str, np.ndarray]]:
     """A signal, and the model inputs behind its constituents' answers."""
     inputs: dict[str, np.ndarray] = {}
 
