@@ -24,8 +24,8 @@ COLOURS = {
 }
 
 
-MOVES, GROUPS = 8, 2
-"""of the symbols that moved WSS most so many are shown, and of the feature groups behind each"""
+MOVES = 8
+"""of the symbols that moved WSS most, so many are shown"""
 
 
 @contextmanager
@@ -261,14 +261,14 @@ def _explanation(row: dict[str, Any]) -> None:
         OUT.print(f"Nothing to compare with: {row['reason']}")
         return
     title = f"WSS {row['wss_before']:+.3f} ({row['signal_before']}) at {row['since']}, moved by {row['wss_move']:+.3f}"
-    table = Table("symbol", "score", "move", "by score", "by weight", "expected", "by features of", title=title)
+    table = Table("symbol", "score", "move", "by score", "by weight", "expected", "most by", title=title)
     for move in row["moves"][:MOVES]:
         was, is_now = ("-" if score is None else f"{score:+d}" for score in (move["score_before"], move["score"]))
-        largest = sorted(move["by_group"].items(), key=lambda item: -abs(item[1]))[:GROUPS]
+        most = max(move["by_group"].items(), key=lambda item: abs(item[1]), default=None)
         table.add_row(
             move["symbol"], f"{was} to {is_now}", *(f"{move[name]:+.3f}" for name in ("move", "by_score", "by_weight")),
             "" if move["expected_move"] is None else f"{move['expected_move']:+.3f}",
-            ", ".join(f"{group} {value:+.3f}" for group, value in largest),
+            f"{most[0]} {most[1]:+.3f}" if most else "",
         )  # fmt: skip
     OUT.print(table)
 

@@ -61,28 +61,31 @@ def explain(champion: Champion, store: BarSource, *, now: int, asof: int | None 
     )
 
 
+def group_values(champion: Champion, before: np.ndarray, now: np.ndarray, said: tuple[Array, Array]) -> Array:
+    """Shapley values [n, groups] of the feature groups for the change of n expected scores, from model inputs at two bars.
+
+    A coalition is worth the expected score of the bar before with the coalition's features as they are now; the symbol's
+    code column stays. None and all of them are worth what was `said` at the two bars, so that the values sum to the change
+    of what was served: a graph of float32 rounds by the number of rows it is asked about.
+    """
+    held = attribution.coalitions(features.groups(champion.card.features), before.shape[1])
+    mixed = np.where(held, now[:, None], before[:, None])
+    worth = expected_score(champion.probabilities(mixed.reshape(-1, before.shape[1]))).reshape(len(before), -1)
+    worth[:, 0], worth[:, -1] = said
+    return attribution.shapley(worth)
+
+
 def _by_group(
     champion: Champion, before: IndexSignal, now: IndexSignal, inputs_before: Inputs, inputs: Inputs
 ) -> dict[str, dict[str, float]]:
-    """Shapley values of the feature groups for each symbol with an answer at both bars.
-
-    A coalition is worth the expected score of the bar before with the coalition's features as they are now; the symbol's
-    code column stays. None and all of them are the two answers that were served, so that the values sum to the change
-    between those: a graph of float32 rounds by the number of rows it is asked about.
-    """
+    """The values by symbol and group, of the symbols with an answer at both bars."""
     both = sorted(inputs_before.keys() & inputs.keys())
     if not both:
         return {}
+    old, new = (np.stack([rows[symbol] for symbol in both]) for rows in (inputs_before, inputs))
+    values = group_values(champion, old, new, (_expected(before, both), _expected(now, both)))
     groups = features.groups(champion.card.features)
-    held = attribution.coalitions(groups, len(champion.card.features) + 1)
-    old, new = (np.stack([rows[symbol] for symbol in both])[:, None] for rows in (inputs_before, inputs))
-    mixed = np.where(held, new, old)
-    worth = expected_score(champion.probabilities(mixed.reshape(-1, mixed.shape[2]))).reshape(len(both), -1)
-    worth[:, 0], worth[:, -1] = _expected(before, both), _expected(now, both)
-    return {
-        symbol: dict(zip(groups, row, strict=True))
-        for symbol, row in zip(both, attribution.shapley(worth).tolist(), strict=True)
-    }
+    return {symbol: dict(zip(groups, row, strict=True)) for symbol, row in zip(both, values.tolist(), strict=True)}
 
 
 def _asked(
