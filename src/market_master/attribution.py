@@ -26,7 +26,7 @@ def moves(before: IndexSignal, now: IndexSignal) -> dict[str, Part]:
     """What each symbol did to WSS between two signals, the largest first; the moves sum to the change of WSS.
 
     A contribution is weight over covered weight, u, times score, s. Its change u's' - us is split symmetrically into
-    (s' - s) (u + u') / 2 and (u' - u) (s + s') / 2 (Marshall and Edgeworth's mean of both orders). A symbol that enters or
+    (s' - s) (u + u') / 2 and (u' - u) (s + s') / 2 (the mean of both orders). A symbol that enters or
     leaves moves WSS by its weight alone.
     """
     was, came = ({row.symbol: row for row in signal.constituents} for signal in (before, now))

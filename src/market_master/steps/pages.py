@@ -11,11 +11,14 @@ import pandas as pd
 
 from market_master import labels, policy, reports
 from market_master.domain.actions import CLASSES
+from market_master.domain.errors import MarketMasterError
 from market_master.domain.inputs import model_inputs
+from market_master.domain.records import as_json
 from market_master.drift import page
 from market_master.drift.readings import TOO_LITTLE, Reading
 from market_master.drift.reference import Reference
 from market_master.steps.drift import WINDOWS, Newest
+from market_master.steps.explain import explain
 from market_master.steps.predict import Champion
 
 if TYPE_CHECKING:
@@ -61,9 +64,18 @@ def pages(
             ),
         },
         features=_furthest(seen.readings),
+        signal=_signal(champion, home, current.bars.newest),
     )
     written["index"] = reports.write_index(folder)
     return {kind: str(file) for kind, file in written.items()}
+
+
+def _signal(champion: Champion, home: Path, bar: int) -> dict[str, Any]:
+    """The signal at the newest bar and what moved it, or why there is none."""
+    try:
+        return as_json(explain(champion, champion.store(home), now=bar, asof=bar))
+    except MarketMasterError as error:
+        return {"refusal": f"{error.title}: {error}"}
 
 
 def _alarms(readings: list[Reading], causes: dict[str, Cause]) -> list[dict[str, Any]]:
