@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.runs import Config, ended, settings_of
 from market_master import store
 from market_master.config import home, predictions_url
+from market_master.domain.records import Explanation
 from market_master.domain.sessions import iso
 from market_master.predictions import PredictionLog
 from market_master.steps import announce as step
@@ -28,6 +29,8 @@ def signal(config: Config = "demo", asof: datetime | None = None) -> Announced:
     due = int((asof or runtime.flow_run.scheduled_start_time).timestamp())
     told = step.announce(settings, home(), log, now=store.now(), asof=due)
     create_markdown_artifact(f"# {told.status}, bar {told.bar_end}\n\n{told.reason}", key="signal")
+    if told.signal and told.signal.explanation:
+        _moves(told.signal.explanation)
     end: Announced = ended(told, told.status, told.reason, market=settings.name, bar=told.bar_end)
     return end
 
@@ -50,3 +53,10 @@ def backfill(first: datetime, last: datetime, config: Config = "demo") -> list[A
     said = f"{made} of {len(told)} bars from {iso(span[0])} to {iso(span[1])} were signalled."
     end: list[Announced] = ended(told, "backfilled", said, market=settings.name, bar=iso(span[0]))
     return end
+
+
+def _moves(why: Explanation) -> None:
+    """What moved WSS since the bar before, symbol by symbol; or the word why that can't be told."""
+    rows = [{**{k: v for k, v in vars(move).items() if k != "by_group"}, **move.by_group} for move in why.moves]
+    told = f"WSS was {why.wss_before:+.3f} ({why.signal_before}) at {why.since}." if why.since else why.reason
+    create_table_artifact(rows or [{"reason": why.reason}], key="moves", description=told)

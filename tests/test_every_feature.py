@@ -314,3 +314,10 @@ def test_symbols_may_lie_behind_each_other(market):
             ready = bars.age[rows] >= step.warmup
             one, other = alone[step.name][ready], together[step.name][rows][ready]
             np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=step.name)
+
+
+def test_every_feature_has_a_group_of_at_most_six():
+    """Each stands in exactly one group, so that all sets of groups can be asked about when a score is explained."""
+    found = features.groups(ALL)
+    assert len(found) <= 6
+    assert np.sort(np.concatenate(list(found.values()))).tolist() == list(range(len(ALL)))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from api.errors import PROBLEMS
 from api.serving import served, serving
@@ -21,9 +22,15 @@ JSON = "application/json"
     responses={304: {"description": "Unchanged since If-None-Match."}, 422: PROBLEMS[422], 503: PROBLEMS[503]},
     response_model=IndexSignal,
 )
-async def signal(request: Request) -> Response:
+async def signal(
+    request: Request,
+    explain: Annotated[
+        bool, Query(description="Tell too what moved WSS since the bar before, and by which features.")
+    ] = False,
+) -> Response:
     """The weighted sentiment of all constituents at the newest stored bar; its ETag changes when the answer does."""
-    _, content, tag = served(request).signal(store.now())
+    asked, now = served(request), store.now()
+    _, content, tag = await run_in_threadpool(asked.explained, now) if explain else asked.signal(now)
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
     return Response(content, media_type=JSON, headers={"ETag": tag})

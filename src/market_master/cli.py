@@ -74,17 +74,27 @@ def run(
 
 
 @app.command()
-def signal(config_file: Config = None, asof: AsOf = None, as_document: Json = False, debug: Debug = False) -> None:
+def signal(
+    config_file: Config = None,
+    asof: AsOf = None,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Tell too what moved WSS since the bar before, and by which features.")
+    ] = False,
+    as_document: Json = False,
+    debug: Debug = False,
+) -> None:
     """The index's signal for the bar after the newest one.
 
-    Example: mm signal --json
+    Example: mm signal --json, or mm signal --explain
     """
 
     def answer() -> dict[str, Any]:
         from market_master.steps.aggregate import index_signal
+        from market_master.steps.explain import explain
 
         champion, home = _champion(config_file)
-        return as_json(index_signal(champion, champion.store(home), now=store.now(), asof=_instant(asof)))
+        make = explain if explained else index_signal
+        return as_json(make(champion, champion.store(home), now=store.now(), asof=_instant(asof)))
 
     _answer(answer, show.signal, as_document, debug)
 

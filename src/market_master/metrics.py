@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from market_master.domain.actions import CLASSES, expected_score, symmetric
 from market_master.domain.bars import Array
-from market_master.domain.days import BLOCK, circular_blocks, day_t
+from market_master.domain.days import day_draws, day_t
 from market_master.domain.records import Scorecard
 from market_master.domain.sessions import Ints
 
@@ -66,7 +66,7 @@ def reliability(probabilities: Array, action: Actions, session: Ints) -> Array:
     """
     days, place = np.unique(session, return_inverse=True)
     sums = _bin_sums(probabilities, action, place, BINS)
-    total, draws = sums.sum(axis=0), np.tensordot(day_draws(len(days)), sums, axes=1)
+    total, draws = sums.sum(axis=0), np.tensordot(day_draws(len(days), draws=DRAWS, seed=SEED), sums, axes=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         came = draws[..., 1] / draws[..., 2]
         low, high = np.nanquantile(came, [0.05, 0.95], axis=0)
@@ -110,7 +110,7 @@ def scorecard(
         "bins": _bin_sums(probabilities, action, place, BINS),
     }
     point = {name: float(value[0]) for name, value in _numbers(sums, np.ones((1, len(days)))).items()}
-    drawn = _numbers(sums, day_draws(len(days)))
+    drawn = _numbers(sums, day_draws(len(days), draws=DRAWS, seed=SEED))
     intervals = {name: (float(np.quantile(v, 0.05)), float(np.quantile(v, 0.95))) for name, v in drawn.items()}
     leans = (es != 0) & (z != 0)
     up = float((z[leans] > 0).mean()) if leans.any() else 0.5
@@ -134,12 +134,6 @@ def scorecard(
         sign_base=max(up, 1 - up),
         intervals=intervals,
     )
-
-
-def day_draws(days: int) -> Array:
-    """How often each day is drawn: [draws, days], in circular blocks of days, seeded."""
-    drawn = np.arange(DRAWS)[:, None] * days + circular_blocks(days, BLOCK, DRAWS, SEED)
-    return np.bincount(drawn.ravel(), minlength=DRAWS * days).reshape(DRAWS, days).astype(float)
 
 
 def _numbers(sums: dict[str, Array], times: Array) -> dict[str, Array]:

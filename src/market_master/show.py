@@ -24,6 +24,10 @@ COLOURS = {
 }
 
 
+MOVES = 8
+"""of the symbols that moved WSS most, so many are shown"""
+
+
 @contextmanager
 def progress() -> Iterator[None]:
     """One line a step on stderr, with its share done and its time, for as long as the block runs."""
@@ -90,6 +94,11 @@ def signal(answer: dict[str, Any]) -> None:
             f"{row['expected_score']:+.3f}", f"{row['confidence']:.2f}", f"{row['contribution']:+.3f}",
         )  # fmt: skip
     OUT.print(table)
+    if answer["wss_expected_interval"]:
+        low, high = answer["wss_expected_interval"]
+        OUT.print(f"Expected WSS {answer['wss_expected']:+.3f}; by past errors {low:+.3f} to {high:+.3f} (90 %).")
+    if answer["explanation"]:
+        _explanation(answer["explanation"])
     for row in answer["missing"]:
         OUT.print(f"Missing: {row['symbol']} ({row['weight']:.3f}): {row['reason']}")
     for warning in answer["warnings"]:
@@ -343,6 +352,24 @@ def replay(answer: dict[str, Any]) -> None:
 def document(answer: Any) -> None:
     """Anything else, as coloured JSON."""
     OUT.print(JSON.from_data(answer))
+
+
+def _explanation(row: dict[str, Any]) -> None:
+    """What moved WSS, the largest moves first; the features' groups move a symbol's expected score."""
+    if row["since"] is None:
+        OUT.print(f"Nothing to compare with: {row['reason']}")
+        return
+    title = f"WSS {row['wss_before']:+.3f} ({row['signal_before']}) at {row['since']}, moved by {row['wss_move']:+.3f}"
+    table = Table("symbol", "score", "move", "by score", "by weight", "expected", "most by", title=title)
+    for move in row["moves"][:MOVES]:
+        was, is_now = ("-" if score is None else f"{score:+d}" for score in (move["score_before"], move["score"]))
+        most = max(move["by_group"].items(), key=lambda item: abs(item[1]), default=None)
+        table.add_row(
+            move["symbol"], f"{was} to {is_now}", *(f"{move[name]:+.3f}" for name in ("move", "by_score", "by_weight")),
+            "" if move["expected_move"] is None else f"{move['expected_move']:+.3f}",
+            f"{most[0]} {most[1]:+.3f}" if most else "",
+        )  # fmt: skip
+    OUT.print(table)
 
 
 def _data(row: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from market_master.domain.bars import Array
 from market_master.domain.errors import TooFewBars
@@ -59,6 +58,8 @@ def gain(daily: Array, seed: int = 7, overlap: int = 0) -> Gain:
     2.8 %. A gain of 0 on every day has p = 1. Raises TooFewBars for fewer than 2 days, or days without a number: no
     evidence must not look like p = 0.
     """
+    from scipy import stats
+
     known = int(np.isfinite(daily).sum())
     if len(daily) < 2 or known < len(daily):
         raise TooFewBars(f"A gain needs at least 2 days, each with a number; {known} of {len(daily)} have one.")
@@ -83,6 +84,12 @@ def circular_blocks(count: int, block: int, draws: int, seed: int) -> Ints:
     block = min(block, count)
     starts = np.random.default_rng(seed).integers(0, count, (draws, -(-count // block)))
     return ((starts[..., None] + np.arange(block)) % count).reshape(draws, -1)[:, :count]
+
+
+def day_draws(days: int, *, draws: int, seed: int) -> Array:
+    """How often each day is drawn: [draws, days], in circular blocks of `BLOCK` days."""
+    drawn = np.arange(draws)[:, None] * days + circular_blocks(days, BLOCK, draws, seed)
+    return np.bincount(drawn.ravel(), minlength=draws * days).reshape(draws, days).astype(float)
 
 
 def days_permuted(code: Ints, slot: Ints, session: Ints, random: np.random.Generator) -> Ints:

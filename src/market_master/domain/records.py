@@ -154,6 +154,40 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
+class Move:
+    """What one symbol did to WSS since the bar before, and which features moved its expected score."""
+
+    symbol: str
+    score_before: int | None
+    """null where it had no fresh action"""
+    score: int | None
+    move: float
+    """change of its contribution; `by_score` + `by_weight`"""
+    by_score: float
+    by_weight: float
+    """what its share of the covered weight did: all of it for a symbol that enters or leaves"""
+    expected_move: float | None
+    """change of its expected score; null where it has none at both bars"""
+    by_group: dict[str, float]
+    """Shapley values of the feature groups, which sum to `expected_move`"""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why WSS is not what it was at the bar before: the moves of all symbols sum to `wss_move`."""
+
+    since: str | None = None
+    """end of the bar before; null where it had no signal to compare with, and `reason` says why"""
+    signal_before: str | None = None
+    wss_before: float | None = None
+    wss_move: float | None = None
+    wss_expected_before: float | None = None
+    moves: tuple[Move, ...] = ()
+    """the largest first"""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class IndexSignal:
     """What to do with the index over its next bar, and out of what it was made."""
 
@@ -177,6 +211,10 @@ class IndexSignal:
     warnings: tuple[str, ...] = ()
     filter_coverage: float | None = None
     """weight that the confidence filter let act, of what wanted to; None without a filter, or where nothing wanted to"""
+    wss_expected_interval: tuple[float, float] | None = None
+    """90 %: where the level that comes lies on average when this one is claimed; null without past answers to learn it from"""
+    explanation: Explanation | None = None
+    """only where it was asked for"""
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,15 @@ from market_master.features.plan import WHOLE, batches, finished, own_values, pa
 from market_master.plugins import family
 
 __all__ = [
-    "combined", "compute", "describe", "feature", "fingerprint", "left_out", "needs_market", "panel_feature",
+    "combined", "compute", "describe", "feature", "fingerprint", "groups", "left_out", "needs_market", "panel_feature",
     "panel_series", "select", "series", "warmup",
 ]  # fmt: skip
 
+GROUPS = {
+    "returns": "returns", "candles": "returns", "trend": "trend", "oscillators": "trend", "volatility": "volatility",
+    "volume": "volume", "market": "market", "market_path": "market", "clock": "clock",
+}  # fmt: skip
+"""what a theme, a file of this package, is told as when a score is explained; six groups at most, for every set of them is asked"""
 CLOCK = ("slot", "next_slot", "session", "elapsed")
 TOGETHER = 8_000
 """rows of short symbols that are computed at once"""
@@ -104,6 +109,12 @@ def of_clock_only(name: str) -> bool:
     steps = plan((name,))
     made = {step.name for step in (*steps.own, *steps.panel)}
     return all(given in (*CLOCK, *made) for step in (*steps.own, *steps.panel) for given in step.inputs)
+
+
+def groups(names: Sequence[str]) -> dict[str, Ints]:
+    """The places of the features among the names, by the group of their theme."""
+    of = [GROUPS[plugin(name).make.__module__.rpartition(".")[2]] for name in names]
+    return {group: np.flatnonzero([each == group for each in of]) for group in dict.fromkeys(of)}
 
 
 def describe(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -57,6 +57,8 @@ class ModelVersion:
     """sessions around its time, see `domain.sessions.hand_over`"""
     example: Mapping[str, Any]
     """`inputs` and the `probabilities` that the graph gave for them when it was registered"""
+    folder: Path
+    """where its files lie, with what else was kept beside it"""
 
     def check_answers(self) -> None:
         """Raise ModelError unless the graph still answers its stored example as it did."""
@@ -97,14 +99,18 @@ def read(place: Place) -> ModelVersion:
         Graph((folder / GRAPH_FILE).read_bytes()),
         calendar,
         example,
+        folder,
     )
 
 
 def keep_copy(place: Place, folder: Path) -> None:
-    """Copy a version's files, and then the note that vouches for them, for times when the registry is away."""
+    """Copy a version's files, and what was kept beside them, and then the note that vouches for them all.
+
+    It is for times when the registry is away.
+    """
     own = folder / place.version
     own.mkdir(parents=True, exist_ok=True)
-    for part in FILES:
+    for part in _hashes(Path(place.folder)):
         shutil.copyfile(Path(place.folder) / part, own / part)
     note = {**asdict(place), "folder": str(own), "sha256": _hashes(own)}
     write_whole(folder / NOTE_FILE, json.dumps(note, indent=2).encode())
@@ -121,7 +127,8 @@ def kept_copy(folder: Path) -> Place | None:
     try:
         note = json.loads(file.read_text(encoding="utf-8"))
         place = Place(*(str(note[field.name]) for field in fields(Place)))
-        altered = [part for part, sha in _hashes(Path(place.folder)).items() if sha != note["sha256"][part]]
+        found = _hashes(Path(place.folder))
+        altered = [part for part, sha in note["sha256"].items() if sha != found.get(part)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"The local copy of the champion in {folder.name} can't be read: {error!r}.") from error
     if altered:
@@ -130,5 +137,6 @@ def kept_copy(folder: Path) -> Place | None:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each of a version's files."""
-    return {part: hashlib.sha256((folder / part).read_bytes()).hexdigest() for part in FILES}
+    """SHA-256 of each file of a version."""
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

@@ -13,6 +13,7 @@ from market_master.domain.actions import Action
 from market_master.domain.bars import Array, Bars, digest
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds
+from market_master.domain.sessions import instant
 from market_master.steps.predict import (
     BarSource,
     Champion,
@@ -23,6 +24,7 @@ from market_master.steps.predict import (
     require_warmup,
 )
 from market_master.steps.series import absent, answers, index_series, kept
+from market_master.steps.uncertainty import interval
 from market_master.steps.weigh import weigh
 from market_master.weights import Weights
 
@@ -95,9 +97,12 @@ def combine(
         reasons=reasons,
     )
     spread = champion.card.wss_expected_sd
+    around = interval(champion, table, total.wss_expected, instant(answers[0].as_of))
     warnings = sorted({warning for answer in answers for warning in answer.warnings})
     if table.index_share < LOW_SHARE:
         warnings.append("low_index_share")
+    if around and spread and wss.straddles(around, spread):
+        warnings.append("uncertain_signal")
     return IndexSignal(
         index=settings.universe.index,
         signal_for=settings.universe.signal_for,
@@ -128,6 +133,7 @@ def combine(
         paper=champion.ref.provisional,
         warnings=tuple(warnings),
         filter_coverage=_filter_coverage(champion, answers, table),
+        wss_expected_interval=around,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from market_master.predictions import PredictionLog, Writer
 from market_master.registry.bundle import SHADOW
 from market_master.registry.versions import Versions
 from market_master.steps.aggregate import hashes_of, index_signal
+from market_master.steps.explain import explain
 from market_master.steps.fetch import fetch
 from market_master.steps.guard import guard
 from market_master.steps.predict import Champion, champion_of, load_champion
@@ -37,6 +38,7 @@ class Announced:
     """of the bar that the run was for"""
     reason: str
     signal: IndexSignal | None = None
+    """with its explanation, if it was made for its time; a backfilled one has none"""
     settled: int = 0
     """earlier predictions whose outcome is known now"""
 
@@ -63,7 +65,10 @@ def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, as
             if live:
                 fetch(settings, home, now)
             settled = settle(log, champion.ref.name, home, now=now)["settled"]
-            return _made(champion, home, log, bar, now, "scheduled", settled)
+            made = _made(champion, home, log, bar, now, "scheduled", settled)
+            if made.signal is None:
+                return made
+            return replace(made, signal=explain(champion, champion.store(home), now=now, asof=bar))
     except Timeout:
         return Announced("skipped", None if asof is None else iso(asof), "Another run is making the signal now.")
 

@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from market_master import labels, policy, reports
+from market_master.domain.errors import MarketMasterError
 from market_master.domain.inputs import model_inputs
+from market_master.domain.records import as_json
 from market_master.drift import page
 from market_master.drift.readings import TOO_LITTLE, Reading
 from market_master.drift.reference import Reference
 from market_master.steps.drift import WINDOWS, Newest
+from market_master.steps.explain import explain
 from market_master.steps.predict import Champion
 
 if TYPE_CHECKING:
@@ -58,9 +61,18 @@ def pages(
             ),
         },
         features=_furthest(seen.readings),
+        signal=_signal(champion, home, current.bars.newest),
     )
     written["index"] = reports.write_index(folder)
     return {kind: str(file) for kind, file in written.items()}
+
+
+def _signal(champion: Champion, home: Path, bar: int) -> dict[str, Any]:
+    """The signal at the newest bar and what moved it, or why there is none."""
+    try:
+        return as_json(explain(champion, champion.store(home), now=bar, asof=bar))
+    except MarketMasterError as error:
+        return {"refusal": f"{error.title}: {error}"}
 
 
 def _alarms(readings: list[Reading], causes: dict[str, Cause]) -> list[dict[str, Any]]:
@@ -85,7 +97,7 @@ def _current(champion: Champion, current: Newest, sessions: int) -> pd.DataFrame
     rows = np.flatnonzero(np.isin(current.session, days) & (action >= 0))
     codes = current.bars.code[current.rows][rows]
     inputs = model_inputs(current.values[rows], current.bars.symbols, codes, champion.card.symbols)
-    probabilities = champion.calibration.apply(champion.model.graph.probabilities(inputs))
+    probabilities = champion.probabilities(inputs)
     return _frame(champion, current.values[rows], action[rows], probabilities)
 
 

@@ -64,9 +64,13 @@ class Champion:
             )
         return policy.Filter(rule.min_confidence, policy.size_of_rank(rule.confidence_rank, sizes))
 
+    def probabilities(self, inputs: NDArray[np.float32]) -> Array:
+        """Calibrated class probabilities [n, 5] of model inputs."""
+        return self.calibration.apply(self.model.graph.probabilities(inputs))
+
     def answer(self, inputs: NDArray[np.float32]) -> tuple[Array, policy.Decided]:
-        """Calibrated probabilities [n, 5] of model inputs, and the actions that the policy makes of them."""
-        probabilities = self.calibration.apply(self.model.graph.probabilities(inputs))
+        """Calibrated probabilities of model inputs, and the actions that the policy makes of them."""
+        probabilities = self.probabilities(inputs)
         return probabilities, policy.decide(probabilities, self.settings.policy.rule, self.calibration.cuts, self.sure)
 
     @cached_property

@@ -21,11 +21,14 @@ from market_master.domain.sessions import instant, iso
 from market_master.registry import bundle
 from market_master.registry.bundle import Place
 from market_master.steps.aggregate import hashes_of, index_signal
+from market_master.steps.explain import explain
 from market_master.steps.predict import Champion, Witness, champion_of, predict_bars, predict_stored, require_fresh
 from market_master.steps.record import Recorder
 from market_master.store import Recent, Store
 
 T = TypeVar("T")
+Tagged = tuple[IndexSignal, bytes, str]
+"""a signal, its JSON, and a tag that changes when it does"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +38,7 @@ class Answered:
     recent: Recent
     weights_written: int | None
     predictions: dict[str, Prediction | MarketMasterError]
-    signal: tuple[IndexSignal, bytes, str] | MarketMasterError
-    """the record, its JSON, and a tag that changes when it does"""
+    signal: Tagged | MarketMasterError
 
 
 class Served:
@@ -46,6 +48,7 @@ class Served:
         self.champion, self.store, self.place, self.recorder = champion, store, place, recorder
         self.key = (place.version, place.outcome)
         self._answered: Answered | None = None
+        self._explained: tuple[Answered, Tagged] | None = None
         self._lock = threading.Lock()
 
     def recent(self) -> Recent:
@@ -71,14 +74,19 @@ class Served:
         require_fresh(self.champion, bar_end, now, symbol)
         return replace(found, provenance=Provenance(found.provenance.provider, now - bar_end))
 
-    def signal(self, now: int) -> tuple[IndexSignal, bytes, str]:
-        """The index's signal at the newest stored bar, its JSON and its tag. Raises LowCoverage, StaleData, NoBars."""
+    def signal(self, now: int) -> Tagged:
+        """The index's signal at the newest stored bar. Raises LowCoverage, StaleData, NoBars."""
+        return self._fresh(self.answers(now), now)
+
+    def explained(self, now: int) -> Tagged:
+        """The same signal with what moved it; made when it is first asked for. Raises what `signal` raises."""
         answered = self.answers(now)
-        if isinstance(answered.signal, MarketMasterError):
-            raise answered.signal
-        newest = instant(answered.signal[0].as_of)
-        require_fresh(self.champion, newest, now, self.champion.settings.universe.index)
-        return answered.signal
+        signal = self._fresh(answered, now)[0]
+        with self._lock:
+            if self._explained is None or self._explained[0] is not answered:
+                explanation = explain(self.champion, answered.recent, now=now).explanation
+                self._explained = (answered, _tagged(replace(signal, explanation=explanation)))
+            return self._explained[1]
 
     def answers(self, now: int) -> Answered:
         """What is known of the present state of the store; made once for each state, in one call for all constituents."""
@@ -122,6 +130,13 @@ class Served:
             for row in range(max(rows.start, rows.stop - lookback), rows.stop)
         ]
 
+    def _fresh(self, answered: Answered, now: int) -> Tagged:
+        if isinstance(answered.signal, MarketMasterError):
+            raise answered.signal
+        newest = instant(answered.signal[0].as_of)
+        require_fresh(self.champion, newest, now, self.champion.settings.universe.index)
+        return answered.signal
+
     def _all(self, recent: Recent, now: int) -> dict[str, Prediction]:
         """Every symbol with enough bars, in one call; none when one of them can't be answered."""
         needed = self.champion.card.warmup + 1
@@ -153,7 +168,7 @@ def take(place: Place, home: Path, settings: Settings | None, now: int, recorder
     return served
 
 
-def _tagged(signal: IndexSignal) -> tuple[IndexSignal, bytes, str]:
+def _tagged(signal: IndexSignal) -> Tagged:
     content = msgspec.json.encode(signal)
     return signal, content, '"' + hashlib.sha256(content).hexdigest()[:24] + '"'
 
