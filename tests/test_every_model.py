@@ -76,6 +76,16 @@ every_candidate = pytest.mark.parametrize("name", _kind("model"))
 every_baseline = pytest.mark.parametrize("name", _kind("baseline"))
 
 
+@every_candidate
+def test_an_answer_does_not_depend_on_the_rows_beside_it(name: str) -> None:
+    """Alone, in a small block or among thousands, a row's probabilities are the same to the last bit."""
+    inputs, graph = _market(9)[0], Graph(_graph(name))
+    whole = graph.probabilities(inputs)
+    for size in (1, 2, 3, 7, 30, 100, 999):
+        for first in (0, 17, 2000):
+            assert np.array_equal(graph.probabilities(inputs[first : first + size]), whole[first : first + size]), size
+
+
 def test_the_family_is_the_contracts() -> None:
     """The candidates are those of the contract, the baselines those of the method, and each says what it is."""
     assert set(_kind("model")) == CONTRACT

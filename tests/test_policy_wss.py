@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from market_master import policy
 from market_master.domain.actions import expected_score
 from market_master.domain.errors import LowCoverage
+from market_master.policy import MEMORY, Filter
 from market_master.wss import Aggregate, aggregate
 
 law = settings(max_examples=100, derandomize=True, database=None, deadline=None)
@@ -35,6 +36,17 @@ def indices(draw: st.DrawFn) -> tuple[dict[str, float], dict[str, int], dict[str
 def total(weights: dict[str, float], scores: dict[str, int], floor: float = 0.8, **reasons: str) -> Aggregate:
     """The aggregate, each expected score being the score."""
     return aggregate(weights, scores, {name: float(s) for name, s in scores.items()}, floor=floor, reasons=reasons)
+
+
+def signal(*wss: float, **rule: float) -> str | None:
+    """The signal of the last of some WSS."""
+    return policy.signals(np.array(wss), **rule)[-1]  # type: ignore[arg-type]
+
+
+def path(*wss: float, hysteresis: float = 0.0, min_hold: int = 1) -> str:
+    """The signals of a series with thresholds at +-0.5, a letter each; '.' where there is none."""
+    said = policy.signals(np.array(wss), buy=0.5, sell=-0.5, hysteresis=hysteresis, min_hold=min_hold)
+    return "".join(word[0] if word else "." for word in said)
 
 
 def with_score(*scores: float) -> np.ndarray:
@@ -126,10 +138,10 @@ def test_nothing_covered_is_never_a_signal(weights, scores):
 
 def test_a_signal_begins_just_at_its_threshold():
     """Exactly +0.5 is BUY and exactly -0.5 SELL; what lies between is HOLD."""
-    said = {wss: policy.signal(wss, buy=0.5, sell=-0.5) for wss in (2.0, 0.5, 0.4999, 0.0, -0.4999, -0.5, -2.0)}
+    said = {wss: signal(wss, buy=0.5, sell=-0.5) for wss in (2.0, 0.5, 0.4999, 0.0, -0.4999, -0.5, -2.0)}
     assert list(said.values()) == ["BUY", "BUY", "HOLD", "HOLD", "HOLD", "SELL", "SELL"]
-    assert policy.signal(0.5, buy=0.6, sell=-0.1) == "HOLD"
-    assert policy.signal(-0.1, buy=0.6, sell=-0.1) == "SELL"
+    assert signal(0.5, buy=0.6, sell=-0.1) == "HOLD"
+    assert signal(-0.1, buy=0.6, sell=-0.1) == "SELL"
 
 
 @pytest.mark.parametrize("count", range(2, 61, 2))
@@ -140,7 +152,7 @@ def test_half_of_an_equal_index_is_exactly_half(count):
         for strong in range(count // 4 + 1):
             acting = [2 * score] * strong + [score] * (count // 2 - 2 * strong)
             scores = dict(zip(weights, acting + [0] * (count - len(acting)), strict=True))
-            assert policy.signal(total(weights, scores).wss, buy=0.5, sell=-0.5) == word
+            assert signal(total(weights, scores).wss, buy=0.5, sell=-0.5) == word
 
 
 def test_the_expected_score_falls_among_the_cuts():
@@ -196,6 +208,84 @@ def test_the_confidence_filter_holds_what_is_unsure():
     """Below the least confidence hold, at it and above the action stays; without a limit all stay."""
     said = np.array([[0.1, 0.1, 0.1, 0.1, 0.6], [0.2, 0.1, 0.1, 0.01, 0.59], [0.61, 0.39, 0, 0, 0], [0, 0, 1, 0, 0]])
     action = np.array([4, 4, 0, 2])
-    assert policy.filter_confidence(action, said, 0.6).tolist() == [4, 2, 0, 2]
-    assert policy.filter_confidence(action, said, None).tolist() == action.tolist()
-    assert policy.filter_confidence(action, said, 0.0).tolist() == action.tolist()
+    assert policy.filter_confidence(action, said, Filter(0.6)).tolist() == [4, 2, 0, 2]
+    assert policy.filter_confidence(action, said, Filter()).tolist() == action.tolist()
+    assert policy.filter_confidence(action, said, Filter(0.0)).tolist() == action.tolist()
+
+
+def test_the_rank_filter_acts_on_the_largest_expected_scores():
+    """A rank of .6 is the size that 60 of 100 out-of-sample answers stay below; the rest act, on either side."""
+    said = with_score(*np.linspace(-0.5, 0.5, 1001))
+    size = policy.size_of_rank(0.6, policy.sizes(said))
+    assert size == pytest.approx(0.3, abs=1e-9)
+    acted = policy.filter_confidence(np.full(1001, 4), said, Filter(size=size))
+    assert np.array_equal(acted == 4, np.abs(expected_score(said)) >= size)
+    assert (acted == 4).mean() == pytest.approx(0.4, abs=2e-3)
+    assert policy.size_of_rank(0.0, policy.sizes(said)) == pytest.approx(0.0, abs=1e-12)
+    assert policy.size_of_rank(1.0, policy.sizes(said)) == pytest.approx(0.5)
+
+
+def test_both_filters_hold_where_either_does():
+    """What passes must be sure by its highest probability and by its expected score."""
+    said = np.array([[0, 0, 0.3, 0, 0.7], [0, 0, 0.7, 0.3, 0], [0.25, 0, 0, 0.3, 0.45]])
+    assert policy.filter_confidence(np.full(3, 4), said, Filter(0.6, 0.5)).tolist() == [4, 2, 2]
+
+
+def test_a_filter_tells_how_much_it_let_act():
+    """The weight that acts over the weight that wanted to; nobody who wanted to is no number."""
+    wants, acts = np.array([True, True, False, True]), np.array([True, False, False, True])
+    assert policy.filter_coverage(wants, acts, np.array([0.1, 0.2, 0.4, 0.3])) == pytest.approx(0.4 / 0.6)
+    assert np.isnan(policy.filter_coverage(np.zeros(4, bool), np.zeros(4, bool), np.ones(4)))
+
+
+def test_a_decision_is_the_rule_and_then_the_filter():
+    """What was wanted stays beside what was done."""
+    said = with_score(-0.9, 0.05, 0.55)
+    decided = policy.decide(said, "expected_score", CUTS, Filter(0.6))
+    assert decided.wanted.tolist() == [0, 2, 4]
+    assert decided.acted.tolist() == [0, 2, 2]
+
+
+def test_hysteresis_on_a_hand_written_path():
+    """Entered at .5, kept down to .25, left below; turned round only at the other threshold; no WSS is no signal."""
+    nan = float("nan")
+    wss = (0.0, 0.4, 0.5, 0.3, 0.25, 0.24, 0.4, -0.5, -0.3, 0.3, 0.6, nan, 0.3, -0.6, 0.5, 0.0)
+    assert path(*wss, hysteresis=0.5) == "HHBBBHHSSHB.BSBH"
+    assert path(*wss) == "HHBHHHHSHHB.HSBH"
+    assert path(0.5, 0.0, -0.1, 0.1, hysteresis=1.0) == "BBHH"
+
+
+def test_minimum_hold_on_a_hand_written_path():
+    """A position stays for so many bars whatever comes, then the newest WSS decides."""
+    assert path(0.5, -0.6, -0.6, -0.6, 0.0, 0.0, 0.0, min_hold=3) == "BBBSSSH"
+    assert path(0.5, 0.0, 0.0, 0.0, min_hold=2) == "BBHH"
+    assert path(0.5, float("nan"), 0.0, min_hold=2) == "B.H"
+
+
+@law
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=200))
+def test_without_hysteresis_and_hold_each_bar_is_the_plain_rule(wss):
+    """No bar before has a say, and nothing is looked back at."""
+    said = policy.signals(np.array(wss), buy=0.5, sell=-0.5)
+    assert said == [signal(one, buy=0.5, sell=-0.5) for one in wss]
+    assert policy.memory(hysteresis=0.0, min_hold=1) == 1
+
+
+@law
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.integers(1, 30))
+def test_a_signal_is_made_of_the_newest_bars_alone(seed, hysteresis, hold):
+    """Whoever has the last 60 WSS makes the same signal as who has them all, and later ones change nothing."""
+    random = np.random.default_rng(seed)
+    wss = np.clip(np.cumsum(random.normal(0, 0.2, 200)) * 0.3, -2, 2)
+    wss[random.random(200) < 0.05] = np.nan
+    rule = {"buy": 0.5, "sell": -0.4, "hysteresis": hysteresis, "min_hold": hold}
+    whole = policy.signals(wss, **rule)
+    for end in (1, 37, 60, 61, 140, 200):
+        assert policy.signals(wss[max(0, end - MEMORY) : end], **rule)[-1] == whole[end - 1]
+        assert policy.signals(wss[:end], **rule) == whole[:end]
+
+
+def test_a_position_that_is_not_confirmed_lapses():
+    """Entered once and never again at its threshold, it is kept for 60 bars and no longer."""
+    said = path(0.6, *[0.3] * 80, hysteresis=0.5)
+    assert said == "B" * MEMORY + "H" * (81 - MEMORY)

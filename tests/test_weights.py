@@ -177,6 +177,36 @@ def test_symbols_that_look_like_missing_values_are_symbols(tmp_path):
     assert [row.symbol for row in rows] == ["NA", "NAN", "TRUE"]
 
 
+def test_a_renamed_symbol_weighs_as_the_one_whose_bars_stand_for_it(table):
+    """OLD became C: before the change it has OLD's weight, after it its own, and asked by name it never left."""
+    renamed = {"OLD": "C"}
+    before = weights.at(table, instant("2024-03-01"), "ABC", asked="AC", benchmark=None, renamed=renamed)
+    after = weights.at(table, instant("2024-07-01"), "ABC", asked="AC", benchmark=None, renamed=renamed)
+    assert before.by_symbol == pytest.approx({"A": 0.5 / 0.7, "C": 0.2 / 0.7})
+    assert after.by_symbol == pytest.approx({"A": 0.2 / 0.7, "C": 0.5 / 0.7})
+
+
+def test_classes_of_shares_add_up(tmp_path):
+    """Two rows of the table for one symbol's bars are one constituent with both weights."""
+    file = written(tmp_path, "symbol,weight\nGOOG,0.3\nGOOGL,0.2\nA,0.5\n")
+    found = weights.at(file, instant("2024-07-01"), ["A", "GOOGL"], asked=(), benchmark=None, renamed={"GOOG": "GOOGL"})
+    assert found.by_symbol == pytest.approx({"A": 0.5, "GOOGL": 0.5})
+    assert found.index_share == pytest.approx(1.0)
+    assert at(file, "2024-07-01", "A GOOGL").index_share == pytest.approx(0.7)
+
+
+def test_real_names_and_classes_are_followed_through_three_tables(shared_data):
+    """With FB known by META's bars and GOOG by GOOGL's, both are constituents at every date."""
+    table, renamed = shared_data / "weights" / "weights.csv", {"FB": "META", "GOOG": "GOOGL"}
+    rows = {(row.as_of, row.symbol): row.weight for row in weights.read(table)}
+    for day, meta in (("2020-07-02", "FB"), ("2024-12-26", "META"), ("2025-06-02", "META")):
+        found = weights.at(
+            table, instant(day), ["AAPL", "META", "GOOGL"], asked=["META", "GOOGL"], benchmark=None, renamed=renamed
+        )
+        both = rows[found.as_of, "GOOG"] + rows[found.as_of, "GOOGL"]
+        assert found.by_symbol["GOOGL"] / found.by_symbol["META"] == pytest.approx(both / rows[found.as_of, meta])
+
+
 def test_the_real_index_at_three_dates(shared_data):
     """QQQ as published: 2020 knows FB, 2025 knows META, and naming FB in 2025 is an error."""
     table = shared_data / "weights" / "weights.csv"

@@ -104,6 +104,7 @@ def instant(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp())
 
 
+@lru_cache(maxsize=32)
 def exchange_zone(calendar: str) -> str:
     """The time zone on the exchange's own clock. Raises ConfigError for an unknown calendar."""
     from exchange_calendars import get_calendar
