@@ -134,6 +134,12 @@ class StaleData(DataError):
     status = 503
 
 
+class BadTargets(DataError):
+    """Targets that a backtest can't trade: of another shape, beyond all capital, or known only after their bar."""
+
+    title = "BadTargets"
+
+
 class RowRefused(DataError):
     """A row, or a value to look for, that the prediction log will never take."""
 
