@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.backtest
 
-Each instrument is all in or all out at the next open, at 2 bp, with capital of its own: what all three can say. The three take turns,
+Each instrument is all in or all out at the next open, at 2 bp, with capital of its own: what all three can say. They take turns,
 so that a busy machine slows all; best of the rounds.
 """
 
@@ -69,7 +69,7 @@ def market(bars: int) -> Panel:
 
 
 def folio(wanted: Array, panel: Panel) -> vectorbt.Portfolio:
-    """vectorbt's portfolios; who buys with all the capital pays the fee out of it, so its fee on a purchase is RATE / (1 - RATE)."""
+    """vectorbt's portfolios; who buys with all the capital pays the fee out of it: RATE / (1 - RATE) of what is bought."""
     nothing = np.zeros((1, wanted.shape[1]))
     held = np.vstack([nothing, wanted[:-1]])
     before = np.vstack([nothing, held[:-1]])
