@@ -74,6 +74,7 @@ format: $(READY)  ## let ruff put the files in order
 bench: $(READY)  ## the benchmark tables (after a run)
 	@$(QUIET) $(BIN)/python -m benchmarks.serving
 	@$(QUIET) $(BIN)/python -m benchmarks.batch
+	@$(QUIET) $(BIN)/python -m benchmarks.backtest
 
 lock: $(READY)  ## requirements.lock from requirements.in
 	@$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock

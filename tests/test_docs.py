@@ -81,6 +81,13 @@ def test_every_named_test_exists() -> None:
             assert f"def {function}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), function
 
 
+def test_the_backtest_by_hand_is_what_the_engine_says() -> None:
+    """The Python of docs/backtest.md runs: five bars worked out by hand, and their assertions."""
+    page = (ROOT / "docs" / "backtest.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "docs/backtest.md", "exec"), {})
+
+
 def test_every_link_leads_somewhere() -> None:
     """Relative links of the documents point at files."""
     for page in PAGES:

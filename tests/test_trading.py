@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from market import random_bars
 
+from market_master.backtest.engine import simulate
+from market_master.backtest.panel import Panel
+from market_master.backtest.rules import Rules
+from market_master.domain.actions import SCORES
 from market_master.labels import Window
 from market_master.trading import trade
 
@@ -68,3 +72,19 @@ def test_the_order_of_rows_does_not_matter(world):
     other = trade(actions[order], ahead[order], *(column[order] for column in columns), cost=0.001)
     assert one.net == pytest.approx(other.net)
     assert one.drawdown == pytest.approx(other.drawdown)
+
+
+def test_the_engine_of_backtests_agrees():
+    """The same actions on the same whole bars: the gross and the turnover of both are equal."""
+    bars = random_bars(31, symbols=4, sessions=60)
+    ahead = Window().returns(bars)
+    actions = np.random.default_rng(4).integers(0, 5, len(bars))
+    rows = np.flatnonzero(np.isfinite(ahead))
+    columns = [getattr(bars, name)[rows] for name in ("code", "bar_end", "session", "slot")]
+    quick = trade(actions[rows], ahead[rows], *columns, cost=0.001)
+    panel = Panel.of(bars)
+    target = panel.laid(bars.code, bars.bar_end, SCORES[actions] / 2 / len(bars.symbols))
+    path = simulate(target, panel, Rules(cost=0.001, slippage=0.0, exit="bar_close"))
+    days = len(np.unique(columns[2]))
+    assert quick.gross * days == pytest.approx(path.gross.sum(), abs=1e-12)
+    assert quick.turnover * days == pytest.approx(path.turnover.sum(), abs=1e-12)

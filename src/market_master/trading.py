@@ -1,6 +1,10 @@
 """What the actions would have earned: equal-weight positions of score / 2 in every symbol, costs on every change.
 
 A guard rail beside the scores, never the selector: its sampling error is larger than any edge (method 2.4).
+
+It works on labelled rows, not on bars: the label's own returns, summed by session, the capital dealt evenly over the rows that
+each instant has. The backtest room trades bars on one compounding capital, with caps, nights and stops. Where every instant
+has every symbol, its engine with `exit: bar_close` has the same gross and the same turnover (tests/test_trading.py).
 """
 
 from __future__ import annotations

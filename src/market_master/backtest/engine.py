@@ -205,7 +205,8 @@ class _Book:
         number[row, column] = len(self.net) + np.arange(len(row))
         number = np.maximum.accumulate(np.vstack([self.number, number]), axis=0)
         size = len(self.net) + len(row)
-        net: Array = np.bincount(number[:-1].ravel(), stretch.earned_before.ravel(), size)
+        net = np.zeros(size)
+        net += np.bincount(number[:-1].ravel(), stretch.earned_before.ravel(), size)
         net += np.bincount(number[1:].ravel(), stretch.earned_held.ravel(), size)
         net[: len(self.net)] += self.net
         self.net, self.number = net, number[-1]

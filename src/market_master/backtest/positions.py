@@ -15,6 +15,11 @@ from market_master.backtest.rules import Rules
 from market_master.domain.bars import Array
 from market_master.domain.sessions import Ints
 
+FAR = 1e6
+"""entry prices away: a stop that is never met"""
+TINY = 1e-300
+NOWHERE = np.zeros(1, dtype=bool)
+
 
 @dataclass(frozen=True, eq=False)
 class Standing:
@@ -76,28 +81,29 @@ def plain(target: Array, panel: Panel, rules: Rules, standing: Standing) -> Posi
 
 def watched(target: Array, panel: Panel, rules: Rules, standing: Standing, gap: Array) -> Positions:
     """Positions of a stretch under stops: bar by bar, all instruments at once. `gap` is the return from close to open."""
-    here_all, shape = panel.traded, target.shape
-    before, held, after, out = (np.empty(shape) for _ in range(4))
+    traded, undecided = panel.traded, np.isnan(target)
+    before, held, after, out = (np.empty(target.shape) for _ in range(4))
     wanted, entry, now = standing.wanted, standing.entry, standing.held
     session, growth, halted = standing.session, standing.growth, standing.halted
-    renewed = rules.exit == "bar_close"
-    for t in range(len(panel)):
-        here, opened = here_all[t], panel.open[t]
-        if panel.session[t] != session:
-            session, growth, halted = int(panel.session[t]), 1.0, False
+    renewed, stops = rules.exit == "bar_close", rules.stop_loss is not None or rules.take_profit is not None
+    for t, day in enumerate(panel.session.tolist()):
+        here, opened = traded[t], panel.open[t]
+        if day != session:
+            session, growth, halted = day, 1.0, False
         before[t] = now
         held[t] = np.where(here, 0.0 if halted else rules.capped(wanted), now)
-        entry = np.where(here, opened if renewed else _mean_entry(entry, now, held[t], opened), entry)
-        out[t], stopped = _stopped(held[t], entry, panel, t, rules)
-        closing = bool(panel.last[t]) and rules.flat_by_close
-        after[t] = now = np.where(here & (stopped | closing), 0.0, held[t])
-        undecided = np.isnan(target[t])
-        wanted = np.where(undecided, np.where(stopped | closing | (here & renewed), 0.0, wanted), target[t])
+        out[t], stopped = panel.close[t], NOWHERE
+        if stops:
+            entry = np.where(here, opened if renewed else _mean_entry(entry, now, held[t], opened), entry)
+            out[t], stopped = _stopped(held[t], entry, panel, t, rules)
+        left = stopped | (rules.flat_by_close and panel.last[t])
+        after[t] = now = np.where(here & left, 0.0, held[t])
+        wanted = np.where(undecided[t], np.where(left | (here & renewed), 0.0, wanted), target[t])
         if rules.daily_loss_stop is not None:
             body = np.where(here, out[t] / opened - 1, 0.0)
             growth *= float(legs(before[t], held[t], now, gap[t], body, rules.rate).prod())
             if not halted and growth <= 1 - rules.daily_loss_stop:
-                halted, wanted = True, np.where(undecided, 0.0, target[t])
+                halted, wanted = True, np.where(undecided[t], 0.0, target[t])
     return Positions(before, held, after, out, wanted, entry, session, growth, halted)
 
 
@@ -130,22 +136,21 @@ def forward(values: Array) -> Array:
 
 def _mean_entry(entry: Array, before: Array, held: Array, price: Array) -> Array:
     """What is added is bought at `price`; what is taken away leaves the mean as it was; a new side starts anew."""
-    size, had = np.abs(held), np.abs(before)
-    had = np.where(before * held > 0, np.minimum(had, size), 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(had > 0, (had * entry + (size - had) * price) / size, price)
+    size = np.abs(held)
+    had = np.where(before * held > 0, np.minimum(np.abs(before), size), 0.0)
+    return np.where(had > 0, price + had / np.maximum(size, TINY) * (entry - price), price)
 
 
 def _stopped(held: Array, entry: Array, panel: Panel, t: int, rules: Rules) -> tuple[Array, NDArray[np.bool_]]:
     """Where a bar's positions end, and which were stopped: at the open if it gapped beyond, else the stop before the profit."""
-    opened, close, side = panel.open[t], panel.close[t], np.sign(held)
-    if rules.stop_loss is None and rules.take_profit is None:
-        return close, np.zeros(len(held), dtype=bool)
-    worst, best = (np.where(side < 0, -a, b) for a, b in ((panel.high[t], panel.low[t]), (panel.low[t], panel.high[t])))
-    stop = entry * (side - rules.stop_loss) if rules.stop_loss is not None else np.full(len(held), -np.inf)
-    profit = entry * (side + rules.take_profit) if rules.take_profit is not None else np.full(len(held), np.inf)
-    gapped = (side * opened <= stop) | (side * opened >= profit)
-    lost, won = worst <= stop, best >= profit
-    price = np.where(gapped, opened, np.abs(np.where(lost, stop, np.where(won, profit, close))))
-    stopped = (side != 0) & (gapped | lost | won)
+    opened, high, low, close, side = panel.open[t], panel.high[t], panel.low[t], panel.close[t], np.sign(held)
+    short = side < 0
+    stop = entry * (side - (rules.stop_loss or FAR))
+    profit = entry * (side + (rules.take_profit or FAR))
+    lost, won = side * np.where(short, high, low) <= stop, side * np.where(short, low, high) >= profit
+    stopped = (lost | won) & (held != 0)
+    if not stopped.any():
+        return close, stopped
+    at_open = (side * opened <= stop) | (side * opened >= profit)
+    price = np.where(at_open, opened, np.abs(np.where(lost, stop, profit)))
     return np.where(stopped, price, close), stopped

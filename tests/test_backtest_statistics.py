@@ -1,0 +1,155 @@
+"""Numbers of a backtest: equal to the libraries', honest about small samples, and deflated by the number of trials."""
+
+from __future__ import annotations
+
+import math
+
+import empyrical
+import numpy as np
+import pytest
+from scipy import stats
+
+from market_master.backtest.statistics import (
+    daily_returns,
+    dsr,
+    least_years,
+    luckiest,
+    measure,
+    psr,
+    year_of,
+)
+
+
+@pytest.fixture(scope="module")
+def daily():
+    """Two years of daily returns with fat tails, and a benchmark they lean on."""
+    random = np.random.default_rng(3)
+    benchmark = 0.01 * random.standard_t(5, 500)
+    return 0.0004 + 0.5 * benchmark + 0.006 * random.standard_normal(500), benchmark
+
+
+@pytest.mark.parametrize("year", [252, 365])
+def test_the_numbers_are_those_of_empyrical(daily, year):
+    """Equal to empyrical-reloaded to six digits, on sessions."""
+    own, benchmark = daily
+    values = measure(own, year=year, benchmark=benchmark).values
+    annual = {"annualization": year}
+    theirs = {
+        "total": empyrical.cum_returns_final(own),
+        "cagr": empyrical.cagr(own, **annual),
+        "volatility": empyrical.annual_volatility(own, **annual),
+        "sharpe": empyrical.sharpe_ratio(own, **annual),
+        "sortino": empyrical.sortino_ratio(own, **annual),
+        "max_drawdown": empyrical.max_drawdown(own),
+        "calmar": empyrical.calmar_ratio(own, **annual),
+        "omega": empyrical.omega_ratio(own),
+        "tail_ratio": empyrical.tail_ratio(own),
+        "var_95": empyrical.value_at_risk(own),
+        "es_95": empyrical.conditional_value_at_risk(own),
+        "alpha": empyrical.alpha(own, benchmark, **annual),
+        "beta": empyrical.beta(own, benchmark),
+    }
+    for name, value in theirs.items():
+        assert values[name] == pytest.approx(float(value), rel=1e-6), name
+
+
+def test_bars_are_compounded_to_sessions():
+    """10 % and 10 % in a session are 21 %; a year of 24/7 has 365 of them."""
+    days, daily = daily_returns(np.array([0.1, 0.1, -0.5, 0.0]), np.array([5, 5, 8, 8]))
+    assert days.tolist() == [5, 8]
+    assert daily == pytest.approx([0.21, -0.5])
+    assert (year_of("24/7"), year_of("XNYS")) == (365, 252)
+
+
+def test_the_longest_drawdown_is_counted_in_sessions():
+    """From the first session below the high to the last before a new one."""
+    daily = np.array([0.1, -0.1, 0.05, 0.02, 0.2, -0.1, -0.1, -0.1, -0.1, 0.01, 0.01, 0.01])
+    assert measure(daily).values["drawdown_sessions"] == 7
+
+
+def test_few_sessions_are_marked_and_too_few_say_nothing(daily):
+    """Under 30 sessions low_sample with intervals; under 10 None with the reason and the numbers in it."""
+    few = measure(daily[0][:21])
+    assert few.low_sample
+    assert few.values["sharpe"] is not None
+    assert few.intervals["sharpe"][0] < few.values["sharpe"] < few.intervals["sharpe"][1]
+    none = measure(daily[0][:9], benchmark=daily[1][:9])
+    assert set(none.values) == set(measure(*[daily[0]], benchmark=daily[1]).values)
+    assert set(none.values.values()) == {None}
+    assert none.reason == "9 sessions are too few for any number; 10 are needed."
+    assert not measure(daily[0]).low_sample
+
+
+def test_nothing_to_divide_by_is_none_and_says_so():
+    """A strategy that does nothing has a return of 0 and no Sharpe ratio."""
+    still = measure(np.zeros(50))
+    assert still.values["cagr"] == still.values["max_drawdown"] == 0.0
+    assert still.values["sharpe"] is None
+    assert "sharpe" in still.reason
+    assert psr(np.zeros(50)) is None
+
+
+def test_intervals_are_seeded(daily):
+    """The same series has the same intervals; the block is the one the data ask for."""
+    one, other = measure(daily[0]), measure(daily[0])
+    assert one == other
+    assert 1 <= one.block <= 500 / 3
+
+
+@pytest.mark.long
+def test_the_interval_of_the_sharpe_ratio_holds_the_truth():
+    """Of 200 series of 250 independent sessions, 90 % of the intervals hold the true ratio, within 3 errors of a share;
+    a bootstrap of percentiles is known to be a little narrow, so the lower bound allows for two points."""
+    random = np.random.default_rng(5)
+    held = 0
+    for _ in range(200):
+        low, high = measure(0.0005 + 0.01 * random.standard_normal(250)).intervals["sharpe"]
+        held += low <= 0.05 * math.sqrt(252) <= high
+    error = 3 * math.sqrt(0.9 * 0.1 / 200)
+    assert 0.88 - error <= held / 200 <= 0.90 + error
+
+
+def test_psr_is_its_formula(daily):
+    """By hand on known moments, per period; at its own ratio it is one half; normal returns of a large ratio are sure."""
+    own = daily[0]
+    ratio = own.mean() / own.std(ddof=1)
+    g3, g4 = stats.skew(own), stats.kurtosis(own) + 3
+    z = ratio * math.sqrt(499) / math.sqrt(1 - g3 * ratio + (g4 - 1) / 4 * ratio**2)
+    assert psr(own) == pytest.approx(stats.norm.cdf(z))
+    assert psr(own, ratio) == pytest.approx(0.5)
+    assert psr(-own) < 0.5 < psr(own)
+
+
+def test_the_luckiest_of_many_trials():
+    """Emax(10) = 1.575; 45 trials in five years show a Sharpe ratio of 1 by luck (Bailey and others 2014)."""
+    assert luckiest(10) == pytest.approx(1.5746, abs=1e-4)
+    assert luckiest(45) / math.sqrt(5) == pytest.approx(0.9998, abs=1e-4)
+    assert least_years(45) == pytest.approx(5, abs=0.01)
+    assert luckiest(1) == 0.0
+
+
+def test_trials_deflate_the_ratio(daily):
+    """With one trial DSR is PSR above 0; each further trial lowers it; wider trials lower it more."""
+    own = daily[0]
+    assert dsr(own, 1) == psr(own)
+    falling = [dsr(own, trials) for trials in (1, 2, 10, 100)]
+    assert falling == sorted(falling, reverse=True)
+    assert dsr(own, 10, spread=0.2) < dsr(own, 10)
+    assert dsr(own, 10, spread=0.05) == psr(own, 0.05 * luckiest(10))
+
+
+def test_the_best_of_many_without_skill_is_not_believed():
+    """The best of 50 series of noise convinces PSR and not DSR, in 40 tries.
+
+    PSR is above .95 where the highest of 50 normal values is above 1.645: in 92 % of tries, 37 +- 1.7 of 40. DSR needs it to
+    be above 2.25 + 1.645: in .25 % of tries, so two of 40 are already rarer than one in 200.
+    """
+    random = np.random.default_rng(11)
+    believed = deflated = 0
+    for _ in range(40):
+        tries = 0.01 * random.standard_normal((50, 250))
+        best = tries[(tries.mean(axis=1) / tries.std(axis=1)).argmax()]
+        believed += psr(best) > 0.95
+        deflated += dsr(best, 50) > 0.95
+    assert believed >= 32
+    assert deflated <= 1
