@@ -107,9 +107,9 @@ def simulate(target: Array, panel: Panel, rules: Rules | None = None, *, known: 
         positions = (
             watched(wanted, part, rules, standing, gap) if rules.watched else plain(wanted, part, rules, standing)
         )
-        stretch = _account(positions, gap, _return(positions.out, part.open), here, rules, capital)
+        stretch, *earned = _account(positions, gap, _return(positions.out, part.open), here, rules, capital)
         bars = np.where(at > 0, at + first - 1, standing.row)
-        book.enter(positions, stretch, part, before[:-1], bars, rules, first)
+        book.enter(positions, earned, part, before[:-1], bars, rules, first)
         stretches.append(stretch)
         capital = float(stretch.equity[-1])
         standing = Standing(
@@ -128,7 +128,7 @@ def simulate(target: Array, panel: Panel, rules: Rules | None = None, *, known: 
 
 @dataclass(frozen=True, eq=False)
 class _Stretch:
-    """The columns of Path over some bars, and what each position earned, in shares of the starting capital."""
+    """The columns of Path over some bars."""
 
     net: Array
     gross: Array
@@ -138,15 +138,13 @@ class _Stretch:
     instrument_net: Array
     instrument_gross: Array
     instrument_turnover: Array
-    earned_before: Array
-    """[bars, instruments]: by what was held before the open, its way out paid"""
-    earned_held: Array
-    """by what was held from the open on, its way in paid"""
 
 
 def _account(
     positions: Positions, gap: Array, body: Array, here: NDArray[np.bool_], rules: Rules, capital: float
-) -> _Stretch:
+) -> tuple[_Stretch, Array, Array]:
+    """The columns of Path, and [bars, instruments] in shares of the starting capital: what was earned by the positions held
+    before the open, their way out paid, and by those held from the open on, their way in paid."""
     before, held, after, rate = positions.before, positions.held, positions.after, rules.rate
     factors = legs(before, held, after, gap, body, rate)
     growth = factors.prod(axis=0)
@@ -162,7 +160,7 @@ def _account(
         at[0] * gained - at[1] * rate * left,
         at[2] * earned - rate * (at[1] * taken + at[3] * out),
     )
-    return _Stretch(
+    stretch = _Stretch(
         net=growth - 1,
         gross=(gained + earned).sum(axis=1),
         turnover=traded.sum(axis=1),
@@ -171,9 +169,8 @@ def _account(
         instrument_net=(earned_before + earned_held).sum(axis=0),
         instrument_gross=(gained + earned).sum(axis=0),
         instrument_turnover=traded.sum(axis=0),
-        earned_before=earned_before,
-        earned_held=earned_held,
     )
+    return stretch, earned_before, earned_held
 
 
 class _Book:
@@ -189,7 +186,7 @@ class _Book:
     def enter(
         self,
         positions: Positions,
-        stretch: _Stretch,
+        earned: list[Array],
         panel: Panel,
         close_before: Array,
         bars: Ints,
@@ -206,8 +203,8 @@ class _Book:
         number = np.maximum.accumulate(np.vstack([self.number, number]), axis=0)
         size = len(self.net) + len(row)
         net = np.zeros(size)
-        net += np.bincount(number[:-1].ravel(), stretch.earned_before.ravel(), size)
-        net += np.bincount(number[1:].ravel(), stretch.earned_held.ravel(), size)
+        net += np.bincount(number[:-1].ravel(), earned[0].ravel(), size)
+        net += np.bincount(number[1:].ravel(), earned[1].ravel(), size)
         net[: len(self.net)] += self.net
         self.net, self.number = net, number[-1]
         side = held[row, column]
@@ -250,8 +247,7 @@ def _check(target: Array, panel: Panel, known: Ints | None) -> None:
         raise BadTargets(
             f"Targets of shape {target.shape} were given for a panel of {panel.open.shape}: one a bar and instrument."
         )
-    with np.errstate(invalid="ignore"):
-        beyond = int((np.abs(target) > 1).sum())
+    beyond = sum(int((np.abs(target[at : at + STRETCH]) > 1).sum()) for at in range(0, len(target), STRETCH))
     if beyond:
         raise BadTargets(
             f"{beyond} of {target.size} targets lie beyond 1; a target is a share of capital from -1 to 1.",
