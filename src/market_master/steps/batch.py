@@ -140,16 +140,18 @@ def _index_columns(came: Came) -> Columns:
     rows = rows[np.searchsorted(bars.bar_end[rows], index.bar_end)]
     return {
         **_times(bars, rows),
-        "signal": list(index.signal),
+        "signal": pa.array(index.signal, pa.string()),
         "wss": index.wss,
         "wss_expected": index.wss_expected,
         "wss_z": index.wss_z,
         "coverage": index.coverage,
         "index_share": index.index_share,
-        "weights_as_of": list(index.weights_as_of),
+        "weights_as_of": pa.array(index.weights_as_of, pa.string()),
         "filter_coverage": index.filter_coverage,
-        "missing": [", ".join(symbol for symbol, _, _ in lost) or None for lost in index.missing],
-        "reason": list(index.reason),
+        "missing": pa.array(
+            [", ".join(symbol for symbol, _, _ in lost) or None for lost in index.missing], pa.string()
+        ),
+        "reason": pa.array(index.reason, pa.string()),
         "in_sample": index.bar_end <= came.learned_until,
         "outcome_z": came.basket_z,
     }
