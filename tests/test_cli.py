@@ -32,6 +32,7 @@ def test_json_is_one_document_on_stdout() -> None:
     """Every reading command prints one JSON document and nothing else on stdout."""
     for words in (
         ["signal"],
+        ["signal", "--explain"],
         ["predict", "S001", "S002"],
         ["models", "list"],
         ["models", "show", "1"],
@@ -49,6 +50,7 @@ def test_a_person_gets_tables() -> None:
     """Without --json the same commands print something to look at."""
     for words in (
         ["signal"],
+        ["signal", "--explain"],
         ["predict", "S001"],
         ["models", "list"],
         ["models", "show", "1"],

@@ -59,6 +59,8 @@ def test_before_anything_was_logged_there_is_too_little_to_say(altered: Path, lo
     assert document["version"] == "1"
     pages = {file.name for file in (altered / "data" / "reports").glob("*.html")}
     assert {f"{kept.stem}-monitoring.html", "index.html"} <= pages
+    page = (altered / "data" / "reports" / f"{kept.stem}-monitoring.html").read_text(encoding="utf-8")
+    assert "the largest moves since, by symbol" in page
     run = client(altered).get_run(Versions(altered, MODEL).load("1").run_id)
     assert run.data.metrics["alarm_parity"] == 0.0
     with in_process(altered) as server:

@@ -84,5 +84,9 @@ def test_the_signal_flow_says_what_it_did(monkeypatch: pytest.MonkeyPatch) -> No
     assert [one.status for one in backfill(end, end, "test")] == ["skipped"]
     assert signal("test", datetime(2025, 1, 2, 15, 30, tzinfo=UTC)).reason.startswith("The run is late")
     with get_client(sync_client=True) as client:
-        found = [artifact.data for artifact in client.read_artifacts() if artifact.key == "signal"]
-    assert any("already" in str(text) for text in found)
+        left = client.read_artifacts()
+    assert any("already" in str(each.data) for each in left if each.key == "signal")
+    (moves,) = [json.loads(str(each.data)) for each in left if each.key == "moves"]
+    told = first.signal.explanation
+    assert [row["symbol"] for row in moves] == [move.symbol for move in told.moves]
+    assert sum(row["move"] for row in moves) == pytest.approx(first.signal.wss - told.wss_before, abs=1e-12)
