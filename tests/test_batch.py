@@ -15,13 +15,15 @@ from servers import MODEL, in_process, own_copy
 from test_cli import mm
 from trained import ROOT
 
-from market_master import config, store
+from market_master import config
+from market_master.backtest.out_of_sample import OutOfSample, store
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import ConfigError, IntervalMismatch, NotOhlcv, NotWritten, TooFewBars
 from market_master.domain.sessions import iso
 from market_master.predictions import PredictionLog
 from market_master.registry.address import tracking_uri
 from market_master.steps.announce import announce
+from market_master.steps.backtest import kept_answers
 from market_master.steps.batch import batch
 from market_master.steps.predict import Champion, load_champion
 from market_master.steps.replay import replay
@@ -132,7 +134,7 @@ def test_files_cut_off_at_t_give_the_same_rows_up_to_t(champion: Champion, bars:
 def test_wss_is_one_number_wherever_it_is_asked(
     trained_home: Path, bars: Bars, home: Path, tmp_path: Path, keeping: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Server, scheduled signal, replay and batch agree on the same bars to 1e-12, and on the signal."""
+    """Server, scheduled signal, replay, batch and backtest agree on the same bars to 1e-12, and on the signal."""
     altered = own_copy(trained_home, home)
     rule = {"MM_POLICY__HYSTERESIS": "0.6", "MM_POLICY__MIN_HOLD": "3"} if keeping else {}
     for name, value in rule.items():
@@ -151,7 +153,12 @@ def test_wss_is_one_number_wherever_it_is_asked(
         assert again.identical
         found.append(again.signal)
     log.close()
+    kept = OutOfSample.read(champion.model.folder)
+    traded = kept_answers(champion, kept, champion.store(altered).bars()).index
     for told in found:
+        for name in ("wss", "wss_expected", "wss_z", "coverage"):
+            assert getattr(traded, name)[-1] == pytest.approx(told[name], abs=1e-12, rel=0), name
+        assert traded.signal[-1] == told["signal"]
         assert told["as_of"] == iso(int(index["bar_end"].timestamp()))
         for name in ("wss", "wss_expected", "wss_z", "coverage", "index_share"):
             assert told[name] == pytest.approx(index[name], abs=1e-12, rel=0), name
