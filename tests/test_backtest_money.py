@@ -42,7 +42,8 @@ def test_the_cost_table_falls_by_turnover(panel, coin):
     paid = path.cost.sum() / sessions
     assert free.net - once.net == pytest.approx(paid, rel=0.01)
     assert once.net - twice.net == pytest.approx(paid, rel=0.01)
-    assert once.total == pytest.approx(path.equity[-1] - 1)
+    assert once.measures.values["total"] == pytest.approx(path.equity[-1] - 1)
+    assert once.measures.intervals["mean"][0] < once.net < once.measures.intervals["mean"][1]
 
 
 def test_at_the_break_even_cost_nothing_is_left(bars, panel):

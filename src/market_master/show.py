@@ -287,11 +287,10 @@ def backtest(answer: dict[str, Any]) -> None:
     for name in ("sharpe", "cagr", "volatility", "max_drawdown", "mean"):
         table.add_row(name.replace("_", " "), *(_with_interval(answer[book], name) for book in books.values()))
     OUT.print(table)
-    costs = Table("costs", "one way", "mean a session", "in all", box=SIMPLE_HEAD)
+    costs = Table("costs", "one way", "mean a session", "sharpe", "in all", box=SIMPLE_HEAD)
     for row in answer["costs"]:
-        costs.add_row(
-            f"{row['multiple']:g}x", f"{1e4 * row['rate']:.2f} bp", f"{row['net']:+.4%}", f"{row['total']:+.2%}"
-        )
+        cells = (_with_interval(row["measures"], name) for name in ("mean", "sharpe", "total"))
+        costs.add_row(f"{row['multiple']:g}x", f"{1e4 * row['rate']:.2f} bp", *cells)
     OUT.print(costs)
     even, told, luck = answer["dealings"]["break_even"], answer["forecast"], answer["luck"]
     if even is not None:
@@ -327,12 +326,9 @@ def paper(answer: dict[str, Any]) -> None:
 
 def _with_interval(book: dict[str, Any], name: str) -> str:
     value, band = book["values"][name], book["intervals"].get(name)
-    form = "{:+.2f}" if name == "sharpe" else "{:+.2%}"
-    return (
-        ""
-        if value is None
-        else form.format(value) + (f" [{form.format(band[0])}, {form.format(band[1])}]" if band else "")
-    )
+    form = {"sharpe": "{:+.2f}", "mean": "{:+.3%}"}.get(name, "{:+.1%}")
+    around = f"\n[{form.format(band[0])}, {form.format(band[1])}]" if band else ""
+    return "" if value is None else form.format(value) + around
 
 
 def replay(answer: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from market_master.backtest.engine import Path, simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.positions import forward
 from market_master.backtest.rules import Rules
-from market_master.backtest.statistics import daily_returns
+from market_master.backtest.statistics import Measures, daily_returns, measure
 from market_master.domain.bars import Array
 from market_master.domain.days import days_permuted, newey_west_se
 from market_master.domain.errors import ConfigError
@@ -30,8 +30,8 @@ class Costed:
     """one way, share of the traded value"""
     net: float
     """mean a session"""
-    total: float
-    """over all sessions, compounded"""
+    measures: Measures
+    """all numbers of its sessions, with their intervals"""
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,15 @@ class Tuned:
     """standard error of each one's paired daily difference to the best"""
 
 
-def cost_table(target: Array, panel: Panel, rules: Rules, multiples: Sequence[float] = MULTIPLES) -> tuple[Costed, ...]:
+def cost_table(
+    target: Array, panel: Panel, rules: Rules, multiples: Sequence[float] = MULTIPLES, *, year: int = 252
+) -> tuple[Costed, ...]:
     """What is left at no cost, at the given cost and at twice that."""
     rows = []
     for multiple in multiples:
         costed = replace(rules, cost=multiple * rules.cost, slippage=multiple * rules.slippage)
-        path = simulate(target, panel, costed)
-        rows.append(Costed(multiple, costed.rate, _net(path, panel), float(path.equity[-1]) - 1))
+        daily = daily_returns(simulate(target, panel, costed).net, panel.session)[1]
+        rows.append(Costed(multiple, costed.rate, float(daily.mean()), measure(daily, year=year)))
     return tuple(rows)
 
 
@@ -211,8 +213,3 @@ def tune(targets: Callable[[float], Array], thresholds: Sequence[float], panel: 
     errors = np.array([newey_west_se(daily[best] - other) for other in daily])
     chosen = int(np.flatnonzero(means[best] - means <= errors).max())
     return Tuned(float(values[chosen]), float(values[best]), len(values), tuple(means.tolist()), tuple(errors.tolist()))
-
-
-def _net(path: Path, panel: Panel) -> float:
-    """Mean net a session."""
-    return float(daily_returns(path.net, panel.session)[1].mean())

@@ -21,6 +21,7 @@ from market_master.steps.tearsheet import Luck, Measured, Sheet
 
 SHARES = ("total", "cagr", "volatility", "max_drawdown", "var_95", "es_95", "mean", "winning_sessions", "alpha")
 """numbers that are told in per cent"""
+COSTED = ("mean", "sharpe", "cagr", "max_drawdown", "total")
 POINTS = 4000
 """bars in the pictures of WSS at most, evenly spread"""
 PARTS = {
@@ -71,6 +72,11 @@ def _page(champion: Champion, tested: Backtest, told: Measured, file: Path) -> P
             "reliability": _reliability(champion, tested),
         },
         numbers=_numbers(sheet),
+        costs=[
+            {"multiple": row.multiple, "rate": row.rate, "cells": [_cell(row.measures, name) for name in COSTED]}
+            for row in sheet.costs
+        ],
+        cost_names=[name.replace("_", " ") for name in COSTED],
         luck=_luck(sheet.luck),
         forecast_words=_forecast(sheet.forecast),
         actions=sheet.actions,
@@ -166,7 +172,7 @@ def _cell(book: Measures, name: str) -> str:
     value, band = book.values.get(name), book.intervals.get(name)
     if value is None:
         return ""
-    form = "{:+.2%}" if name in SHARES else "{:+.2f}"
+    form = "{:+.4%}" if name == "mean" else "{:+.2%}" if name in SHARES else "{:+.2f}"
     return form.format(value) + (f" [{form.format(band[0])}, {form.format(band[1])}]" if band else "")
 
 

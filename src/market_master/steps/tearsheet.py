@@ -126,7 +126,7 @@ def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Measur
         buy_and_hold=measure(held, year=year),
         dealings=dealings(book.path, book.panel),
         constituents_dealings=dealings(others.path, others.panel),
-        costs=cost_table(book.target, book.panel, book.rules),
+        costs=cost_table(book.target, book.panel, book.rules, year=year),
         luck=luck,
         forecast=asdict(tested.forecast),
         actions=_actions(tested),
