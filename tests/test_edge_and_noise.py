@@ -9,7 +9,7 @@ from trained import settings_of
 
 from market_master import store
 from market_master.registry.versions import Versions
-from market_master.steps.training import train
+from market_master.steps.training import Outcome, train
 
 pytestmark = pytest.mark.long
 
@@ -29,6 +29,7 @@ def test_the_demo_is_promoted_and_noise_after_it_is_not(home: Path) -> None:
     assert noise.outcome == "rejected"
     assert noise.reason
     assert Versions(home, "market-master").production() == demo.version
+    assert _first_words(noise).startswith("No evidence of skill")
 
 
 @pytest.mark.parametrize("seed", ["11", "22", "33", "44", "55"])
@@ -38,3 +39,10 @@ def test_noise_is_never_called_skilled(home: Path, seed: str) -> None:
     outcome = train(settings_of("noise", **quick), home, now=store.now())
     assert outcome.outcome == "rejected"
     assert all(abs(card["dir_t"]) < 3 for card in outcome.leaderboard if card["kind"] == "model")
+    assert "no evidence" in _first_words(outcome).lower()
+
+
+def _first_words(outcome: Outcome) -> str:
+    """The verdict of a run's tear sheet."""
+    page = Path(outcome.reports["backtest"]).read_text(encoding="utf-8")
+    return page.rpartition("<h1>")[2].partition("<strong>")[2].partition("</strong>")[0]
