@@ -193,9 +193,7 @@ def backtest(
         if paper and (bars or version):
             raise ConfigError("--paper trades what was logged; leave --bars and --version out.")
         if paper:
-            from market_master.predictions import PredictionLog
-
-            return on_paper(_model(config_file), config.home(), PredictionLog(config.predictions_url()), out)
+            return on_paper(_model(config_file), config.home(), _log(), out)
         with show.progress():
             return evaluate(_model(config_file), version, config.home(), out, bars=bars, now=store.now())
 
