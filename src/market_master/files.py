@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from market_master.domain.errors import NotWritten
+from market_master.domain.errors import ConfigError, NotWritten
 
 Record = TypeVar("Record")
 
@@ -33,6 +33,14 @@ def write_whole(file: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def new_folder(folder: Path) -> Path:
+    """The absolute path of a folder to be written, asked for before the work begins. Raises ConfigError when it holds something."""
+    folder = folder.absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already and is not an empty folder; name another one with --out.")
+    return folder
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Bars
-from market_master.domain.errors import ConfigError, TooFewBars
+from market_master.domain.errors import TooFewBars
 from market_master.domain.sessions import instant
-from market_master.files import whole_folder
+from market_master.files import new_folder, whole_folder
 from market_master.labels import restored
 from market_master.providers import Fetched, Query
 from market_master.registry.tracking import Run
@@ -42,9 +42,7 @@ def batch(
     written, or none. Raises ConfigError (`out` holds something), NotOhlcv, IntervalMismatch, MixedGrid, NoBars, DataError,
     TooFewBars, NotWritten, RegistryAway.
     """
-    out = out.absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already and is not an empty folder; name another one with --out.")
+    out = new_folder(out)
     fetched = read_bars(champion, path, now)
     came = run(champion, Bars.of(fetched.timetable, fetched.series), weights)
     summary = summarise(champion, came, fetched, path, weights)

@@ -8,9 +8,8 @@ from typing import Any
 
 from market_master.backtest.out_of_sample import OutOfSample
 from market_master.domain.bars import Bars
-from market_master.domain.errors import ConfigError
 from market_master.domain.records import as_json
-from market_master.files import whole_folder
+from market_master.files import new_folder, whole_folder
 from market_master.journal import journal_of
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
@@ -33,9 +32,7 @@ def evaluate(
     or folder, its answers to those it had not learned from. Raises UnknownVersion, NoChampion, InSample, ConfigError (`out`
     holds something), and what reading bars raises.
     """
-    out = out.absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} is there already and is not an empty folder; name another one with --out.")
+    out = new_folder(out)
     versions = Versions(home, model)
     tell("answers")
     champion = champion_of(versions.load(version) if version else versions.champion())

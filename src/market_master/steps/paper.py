@@ -19,7 +19,7 @@ from market_master.domain.bars import Array, Bars
 from market_master.domain.errors import NoSignal
 from market_master.domain.records import as_json
 from market_master.domain.sessions import Ints, iso
-from market_master.files import whole_folder
+from market_master.files import new_folder, whole_folder
 from market_master.predictions import PredictionLog
 from market_master.registry.versions import Versions
 from market_master.steps.announce import BACKFILLED
@@ -67,9 +67,10 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
     """Trade the prediction log's signals on the store's bars and write paper.csv and summary.json into a new folder.
 
     The first signal made of a bar counts; one that was backfilled is not traded; one that came late is filled at the first
-    open after it was made, where the provider is live. Raises NoSignal when none was logged, NoChampion, NotWritten.
+    open after it was made, where the provider is live. Raises NoSignal when none was logged, NoChampion, ConfigError (`out`
+    holds something), NotWritten.
     """
-    versions = Versions(home, model)
+    out, versions = new_folder(out), Versions(home, model)
     champion = champion_of(versions.champion())
     universe, bars = champion.settings.universe, champion.store(home).bars()
     rows = {int(row["bar_end"]): row for row in reversed(log.signals_since(model, universe.index, 0))}
@@ -100,7 +101,7 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
         backtest_net=float(np.prod(1 + nets[1]) - 1),
         versions=sorted({row["version"] for row in rows.values()}, key=int),
     )
-    with whole_folder(out.absolute()) as part:
+    with whole_folder(out) as part:
         columns = {
             "bar_end": pd.to_datetime(panel.bar_end, unit="s", utc=True),
             "acted_upon": said,
@@ -110,7 +111,7 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
             "backtest_net": nets[1],
         }
         pd.DataFrame(columns).to_csv(part / "paper.csv", index=False)
-        answer: dict[str, Any] = as_json(told) | {"files": {"paper": str(out.absolute() / "paper.csv")}}
+        answer: dict[str, Any] = as_json(told) | {"files": {"paper": str(out / "paper.csv")}}
         (part / "summary.json").write_text(json.dumps(answer, indent=2), encoding="utf-8")
     return answer
 
