@@ -15,8 +15,8 @@ from servers import MODEL, in_process, own_copy
 from test_cli import mm
 from trained import ROOT
 
-from market_master import config
-from market_master.backtest.out_of_sample import OutOfSample, store
+from market_master import config, store
+from market_master.backtest.out_of_sample import OutOfSample
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.errors import ConfigError, IntervalMismatch, NotOhlcv, NotWritten, TooFewBars
 from market_master.domain.sessions import iso

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from test_gates import evidence
 from trained import settings_of
 
@@ -21,6 +23,8 @@ from market_master.steps.contender import of_comparison
 from market_master.steps.evidence import Look, Trial, collect
 from market_master.steps.train_compare import train_compare
 
+ALL_SEEDS = bool(os.environ.get("MM_ALL_SEEDS"))
+"""12 and 40 of them take ten minutes more"""
 PROVED = Certificate("proved-elsewhere", "", {}, tuple(LAWS), ())
 FIRST_LOOK = Look("new_recipe", 0.05, 1.0)
 
@@ -56,14 +60,14 @@ def winner(trial: Trial) -> Scorecard:
 
 @pytest.mark.long
 def test_a_planted_edge_is_measured_and_promoted(home):
-    """Edge .15, 12 seeds: IC, RPSS, DIR and the index's IC inside the bounds of method 11, promoted 11 times or more.
+    """Edge .15: IC, RPSS, DIR and the index's IC inside the bounds of method 11, promoted with all seeds but one at most.
 
     The exact RPSS is that of knowing the true scale, so it is direction alone: DIR is held to its upper bound, and RPSS, to
     which an estimated scale adds what volatility can be known, to the lower one. A model of all core features loses up to
     0.4 of the IC of the carrier alone, and as much of the index's.
     """
     outcomes = []
-    for seed in range(1, 13):
+    for seed in range(1, 1 + (12 if ALL_SEEDS else 4)):
         trial = tried(home, seed, 0.15, MM_PROVIDER__SESSIONS="400")
         card, exact = winner(trial), trial.market.manifest
         se = {"ic": abs(card.ic / card.ic_t), "wss_ic": abs((card.wss_ic or 0) / (card.wss_ic_t or 1))}
@@ -75,19 +79,19 @@ def test_a_planted_edge_is_measured_and_promoted(home):
         told = card.wss_ic or 0.0
         assert 0.6 * exact["index_ic"] - 3 * se["wss_ic"] <= told <= exact["index_ic"] + 3 * se["wss_ic"], seed
         outcomes.append(judged(trial)[1])
-    assert outcomes.count("promoted") >= 11, outcomes
+    assert outcomes.count("promoted") >= len(outcomes) - 1, outcomes
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_noise_is_called_skilled_no_more_often_than_allowed(home):
-    """Edge 0, 40 seeds at alpha .05: 2 expected, more than 5 has a chance of 1.4 %; no |t| of DIR as large as 3.6."""
+    """Edge 0 at alpha .05: no more often than chance would in 98.6 % of cases (5 of 40 seeds); no |t| of DIR as large as 3.6."""
     outcomes, largest = [], 0.0
-    for seed in range(101, 141):
+    for seed in range(101, 101 + (40 if ALL_SEEDS else 12)):
         trial = tried(home, seed, 0.0, MM_PROVIDER__SYMBOLS="20")
         largest = max(largest, abs(winner(trial).dir_t))
         outcomes.append(judged(trial)[1])
-    assert outcomes.count("promoted") <= 5, outcomes
+    assert outcomes.count("promoted") <= binom.ppf(0.986, len(outcomes), 0.05), outcomes
     assert largest < 3.6
 
 

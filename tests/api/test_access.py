@@ -124,6 +124,11 @@ def test_a_report_is_one_of_those_listed_or_none(strange, name):
 def test_a_report_that_is_listed_is_shown(strange):
     """The pages of the trained run are there."""
     listed = strange.get("/reports", headers=READ).json()
-    assert {row["name"].rpartition("-")[2] for row in listed} == {"gate.html", "drift.html", "index.html"}
+    assert {row["name"].rpartition("-")[2] for row in listed} == {
+        "gate.html",
+        "drift.html",
+        "backtest.html",
+        "index.html",
+    }
     page = strange.get(f"/reports/{listed[0]['name']}", headers=READ)
     assert page.headers["content-type"].startswith("text/html")
