@@ -19,6 +19,8 @@ from market_master.predictions.log import PredictionLog
 
 MOST_WAITING = 10_000
 AT_ONCE = 500
+TOGETHER = 0.25
+"""seconds in which rows come together: a transaction of its own for each would cost as much as the answer it tells of"""
 PATIENCE = 2.0
 """seconds between tries while the log is away"""
 REFUSED = "refused.jsonl"
@@ -39,6 +41,7 @@ class Writer:
         self._waiting: queue.Queue[tuple[str, Row | Callable[[], Row]] | None] = queue.Queue(MOST_WAITING)
         self.lost = 0
         """rows that neither the log nor the disk nor the memory could take, or that the log refused for good"""
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
         self._thread.start()
 
@@ -51,6 +54,7 @@ class Writer:
 
     def close(self, seconds: float = 10.0) -> None:
         """Write what is waiting, to the log or to disk, and end."""
+        self._ending.set()
         self._waiting.put(None)
         self._thread.join(seconds)
         self._log.close()
@@ -81,6 +85,7 @@ class Writer:
             first = self._waiting.get(timeout=PATIENCE)
         except queue.Empty:
             return [], False
+        self._ending.wait(TOGETHER)
         items: list[Item] = []
         while first is not None:
             kind, row = first
