@@ -11,6 +11,7 @@ import pandas as pd
 from market_master.domain.errors import ConfigError, NotOhlcv
 
 _OFFSET = r"(:\d\d(?:\.\d+)?) ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
+_UTC = ("Z", "+00:00", "+0000")
 """after a clock time: the -02 of 2024-01-02 is none"""
 _SLASHED = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(.*)$"
 _EPOCHS = {"s": 1e9, "ms": 1e12, "us": 1e15, "ns": 1e18}
@@ -103,7 +104,10 @@ def _written(text: pd.Series) -> Stamps:
         )
     if offset.any():
         instant = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
-        wall = pd.to_datetime(text.str.replace(_OFFSET, r"\1", regex=True), format="ISO8601", errors="coerce")
+        if text[there].str.endswith(_UTC).all():
+            wall = instant.dt.tz_localize(None)
+        else:
+            wall = pd.to_datetime(text.str.replace(_OFFSET, r"\1", regex=True), format="ISO8601", errors="coerce")
         stamps = Stamps(wall, instant, "offset in the file")
     else:
         stamps = Stamps(pd.to_datetime(_years_first(text), format="ISO8601", errors="coerce"), None, "no offset")
