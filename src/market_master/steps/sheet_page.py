@@ -21,7 +21,7 @@ from market_master.steps.tearsheet import Luck, Measured, Sheet
 
 SHARES = ("total", "cagr", "volatility", "max_drawdown", "var_95", "es_95", "mean", "winning_sessions", "alpha")
 """numbers that are told in per cent"""
-COSTED = ("mean", "sharpe", "cagr", "max_drawdown", "total")
+COSTED = ("mean", "sharpe", "cagr")
 POINTS = 4000
 """bars in the pictures of WSS at most, evenly spread"""
 PARTS = {
