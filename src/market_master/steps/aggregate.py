@@ -23,7 +23,7 @@ from market_master.steps.predict import (
     require_fresh,
     require_warmup,
 )
-from market_master.steps.series import absent, answers, index_series, kept
+from market_master.steps.series import absent, answers, index_series, kept, looked_back
 from market_master.steps.uncertainty import interval
 from market_master.steps.weigh import weigh
 from market_master.weights import Weights
@@ -145,15 +145,9 @@ def _filter_coverage(champion: Champion, answers: list[Prediction], table: Weigh
     return share if champion.sure.on and np.isfinite(share) else None
 
 
-def _back(champion: Champion) -> int:
-    """Bars before the newest that its signal depends on."""
-    rule = champion.settings.policy
-    return policy.memory(hysteresis=rule.hysteresis, min_hold=rule.min_hold) - 1
-
-
 def _earlier(champion: Champion, window: Bars, eligible: list[str]) -> Array:
     """WSS of the bars before the newest, as far as the policy looks back."""
-    back = _back(champion)
+    back = looked_back(champion.settings.policy)
     if not back:
         return np.array([])
     ends = np.unique(window.bar_end[np.isin(window.code, [window.symbols.index(symbol) for symbol in eligible])])
@@ -168,7 +162,7 @@ def _window(champion: Champion, store: BarSource, asof: int | None) -> tuple[lis
     eligible = sorted(set(universe.symbols or held) & held - {universe.benchmark})
     if not eligible:
         raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
-    return eligible, read_window(champion, store, eligible, asof, back=_back(champion))
+    return eligible, read_window(champion, store, eligible, asof, back=looked_back(champion.settings.policy))
 
 
 def _weights(champion: Champion, window: Bars, instant: int) -> Weights:

@@ -142,7 +142,7 @@ def trade_index(
     wanted = np.array([POSITIONS[word] if word else 0.0 for word in said])
     target = np.nan_to_num(panel.laid(np.zeros(len(bar_end), np.int64), bar_end, wanted))
     rules = rules_of(settings, settings.costs.index_bps)
-    return Traded(panel, target, simulate(target, panel, rules, known=panel.bar_end), rules)
+    return Traded(panel, target, simulate(target, panel, rules), rules)
 
 
 def rules_of(settings: Settings, bps: float | None = None) -> Rules:
@@ -170,7 +170,7 @@ def _trade_constituents(evidence: Evidence, settings: Settings) -> Traded:
     total = weight.sum(axis=1, keepdims=True)
     target = np.nan_to_num(score) / 2 * np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
     rules = rules_of(settings)
-    return Traded(panel, target, simulate(target, panel, rules, known=panel.bar_end), rules)
+    return Traded(panel, target, simulate(target, panel, rules), rules)
 
 
 def index_of(champion: Champion, said: AnswerSeries) -> IndexSeries:

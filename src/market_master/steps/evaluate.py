@@ -16,7 +16,7 @@ from market_master.registry.versions import Versions
 from market_master.reports import write_index
 from market_master.steps.backtest import Backtest, Evidence, backtest, kept_answers, new_answers
 from market_master.steps.batch import read_bars
-from market_master.steps.ledger import NEW
+from market_master.steps.ledger import new_looks
 from market_master.steps.predict import Champion, champion_of
 from market_master.steps.progress import tell
 from market_master.steps.sheet_page import write
@@ -37,7 +37,7 @@ def evaluate(
     tell("answers")
     champion = champion_of(versions.load(version) if version else versions.champion())
     if bars is None:
-        evidence = _kept(champion, versions, champion.store(home).bars())
+        evidence = _kept(champion, champion.store(home).bars())
     else:
         fetched = read_bars(champion, bars, now)
         evidence = new_answers(champion, Bars.of(fetched.timetable, fetched.series))
@@ -52,9 +52,8 @@ def evaluate(
 
 def report_backtest(run: Run, bars: Bars, version: str, model: str, home: Path) -> Path:
     """The tear sheet of a version that was just judged: data/reports/<run>-backtest.html, and kept with the run."""
-    versions = Versions(home, model)
-    champion = champion_of(versions.load(version))
-    tested, told = _measured(champion, _kept(champion, versions, bars), home)
+    champion = champion_of(Versions(home, model).load(version))
+    tested, told = _measured(champion, _kept(champion, bars), home)
     folder = home / "data" / "runs" / run.id / "backtest"
     folder.mkdir(parents=True, exist_ok=True)
     page = home / "data" / "reports" / f"{run.id}-backtest.html"
@@ -67,9 +66,8 @@ def report_backtest(run: Run, bars: Bars, version: str, model: str, home: Path) 
     return page
 
 
-def _kept(champion: Champion, versions: Versions, bars: Bars) -> Evidence:
-    place = versions.place(champion.model.version)
-    return kept_answers(champion, OutOfSample.read(Path(place.folder)), bars)
+def _kept(champion: Champion, bars: Bars) -> Evidence:
+    return kept_answers(champion, OutOfSample.read(champion.model.folder), bars)
 
 
 def _measured(champion: Champion, evidence: Evidence, home: Path) -> tuple[Backtest, Measured]:
@@ -82,8 +80,7 @@ def _measured(champion: Champion, evidence: Evidence, home: Path) -> tuple[Backt
 
 def _earlier_looks(champion: Champion, home: Path) -> int:
     """How often recipes were shown the hold-out of this source before this version was."""
-    looks = [entry for entry in journal_of(home).entries() if entry.event == "looked" and entry.details["lane"] == NEW]
     return sum(
-        entry.details["source"] == champion.card.source and int(entry.to_version or 0) < int(champion.model.version)
-        for entry in looks
+        look.details["source"] == champion.card.source and int(look.to_version or 0) < int(champion.model.version)
+        for look in new_looks(journal_of(home))
     )

@@ -43,12 +43,17 @@ def lane_of(recipe_hash: str, champion: Card | None) -> str:
     return REFRESH if champion is not None and champion.recipe_hash == recipe_hash else NEW
 
 
+def new_looks(journal: Journal) -> list[JournalEntry]:
+    """Every look of a new recipe at a hold-out, oldest first."""
+    return [entry for entry in journal.entries() if entry.event == "looked" and entry.details["lane"] == NEW]
+
+
 def terms(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha: float) -> Terms:
     """What the journal allows. Only looks of new recipes at the same source spend its days; refreshes are counted."""
     days = np.unique(market.bars.session[labelled.zones.holdout])
     dates = [session_date(int(day)).isoformat() for day in days]
     year = session_date(int(days[-1])).year
-    looks = [entry.details for entry in journal.entries() if entry.event == "looked" and entry.details["lane"] == NEW]
+    looks = [entry.details for entry in new_looks(journal)]
     spans = [(look["first"], look["last"]) for look in looks if look["source"] == market.source]
     seen = sum(any(first <= date <= last for first, last in spans) for date in dates)
     unseen = 1 - seen / len(dates)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from market_master import policy
 from market_master.backtest.engine import simulate
 from market_master.backtest.panel import Panel
 from market_master.domain.bars import Array, Bars
@@ -26,7 +25,7 @@ from market_master.steps.announce import BACKFILLED
 from market_master.steps.backtest import POSITIONS, index_of, rules_of
 from market_master.steps.instrument import instrument
 from market_master.steps.predict import Champion, champion_of
-from market_master.steps.series import answers
+from market_master.steps.series import answers, looked_back
 
 Row = Mapping[str, Any]
 SHOWN = 20
@@ -152,17 +151,15 @@ def _again(
 
 def _early_enough(champion: Champion, bars: Bars, first: int) -> int:
     """An instant from which on a series makes the signal at `first`: as many bars before it as a signal is made of."""
-    rule = champion.settings.policy
     clock = np.unique(bars.bar_end)
-    back = policy.memory(hysteresis=rule.hysteresis, min_hold=rule.min_hold)
-    return int(clock[max(0, int(np.searchsorted(clock, first)) - back + 1)])
+    return int(clock[max(0, int(np.searchsorted(clock, first)) - looked_back(champion.settings.policy))])
 
 
 def _net(words: Sequence[str | None], panel: Panel, champion: Champion) -> Array:
     """Return of each bar, after costs; without a signal nothing is held."""
     target = np.array([[POSITIONS[word] if word else 0.0] for word in words])
     rules = rules_of(champion.settings, champion.settings.costs.index_bps)
-    return simulate(target, panel, rules, known=panel.bar_end).net
+    return simulate(target, panel, rules).net
 
 
 def _differing(row: Row, word: str | None, wss: float) -> dict[str, Any] | None:

@@ -186,6 +186,11 @@ def kept(rule: Policy) -> dict[str, Any]:
     return rule.model_dump(include={"buy", "sell", "hysteresis", "min_hold"})
 
 
+def looked_back(rule: Policy) -> int:
+    """Bars before the newest that its signal depends on."""
+    return policy.memory(hysteresis=rule.hysteresis, min_hold=rule.min_hold) - 1
+
+
 def absent(instant: int) -> str:
     """The reason why a symbol without a bar is missing."""
     return f"no bar that ends {iso(instant)}"
