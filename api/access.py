@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader
 
+from api import keys
+from api.keys import Key
 from api.options import Options
-from market_master.steps import keys
-from market_master.steps.keys import Key
 
 OPEN = ("/health", "/ready", "/v1/health", "/v1/ready")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key made by `mm keys create`")

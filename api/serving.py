@@ -9,17 +9,17 @@ from datetime import datetime
 import structlog
 from fastapi import Request
 
+from api.live_model import Served, take
 from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, LOG_LOST, STALENESS, SWAPS
 from api.options import Options
-from market_master import store
+from market_master.artifact import bundle
+from market_master.artifact.bundle import Place
 from market_master.domain.errors import MarketMasterError, NoChampion, NotWritten, RegistryAway
-from market_master.predictions import PredictionLog, Writer
-from market_master.registry import bundle
-from market_master.registry.bundle import Place
-from market_master.registry.clerk import Clerk
-from market_master.steps.predict import Witness
-from market_master.steps.record import Recorder
-from market_master.steps.serve import Served, take
+from market_master.domain.records import Witness
+from market_master.market_data import store
+from market_master.prediction.recorder import Recorder
+from market_master.prediction_log import PredictionLog, Writer
+from market_master.registry.client_process import Clerk
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from market_master.backtest.engine import simulate
 from market_master.backtest.panel import Panel
-from market_master.backtest.rules import Rules
+from market_master.backtest.trading_rules import Rules
 from market_master.domain.bars import Array
 
 BARS, INSTRUMENTS, SLOTS, ROUNDS = 5_000, 100, 7, 5

@@ -18,19 +18,22 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from market_master import config, features, policy, store
+from market_master import config, features
+from market_master.batch.score import batch
+from market_master.batch.score import run as answer
+from market_master.batch.summary import Came
+from market_master.decision import policy
 from market_master.domain.actions import SCORES
 from market_master.domain.bars import OHLCV, Bars
-from market_master.domain.inputs import model_inputs
-from market_master.providers import Query
-from market_master.steps.batch import batch
-from market_master.steps.batch import run as answer
-from market_master.steps.check import read_files
-from market_master.steps.fetch import provider_of
-from market_master.steps.outcome import Came
-from market_master.steps.predict import Champion, load_champion
-from market_master.steps.series import answers, index_series
-from market_master.steps.training import train
+from market_master.domain.model_inputs import model_inputs
+from market_master.index.series import index_series
+from market_master.market_data import store
+from market_master.market_data.ingest import provider_of
+from market_master.market_data.providers import Query
+from market_master.market_data.quality import read_files
+from market_master.pipeline import train
+from market_master.prediction.history import answers
+from market_master.prediction.loaded_model import Champion, load_champion
 
 MODEL = "market-master"
 PARTS = ("read the files", "answer every bar", "answers, index and outcomes", "all, tables and evaluation written")

@@ -15,12 +15,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from market_master import config, store
-from market_master.drift.readings import IN_A_ROW
-from market_master.drift.reference import Reference
-from market_master.steps import features as features_step
-from market_master.steps.drift import WINDOWS, Newest, Usual, feature_drift
-from market_master.steps.fetch import fetch
+from market_master import config
+from market_master.artifact.reference_window import Reference
+from market_master.market_data import store
+from market_master.market_data.ingest import fetch
+from market_master.monitoring.drift import WINDOWS, Newest, Usual, feature_drift
+from market_master.monitoring.reading import IN_A_ROW
+from market_master.training import feature_table as features_step
 
 LEARNED = 220
 

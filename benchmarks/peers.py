@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from market_master.domain.bars import Array, Bars
-from market_master.domain.sessions import Ints
+from market_master.domain.clock import Ints
 
 WINDOWS = (5, 10, 20, 30, 60)
 LITTLE = 1e-12

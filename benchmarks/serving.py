@@ -30,12 +30,12 @@ from rich.table import Table
 
 from market_master import config, features
 from market_master.domain.bars import OHLCV
-from market_master.domain.inputs import model_inputs
-from market_master.domain.sessions import iso
+from market_master.domain.clock import iso
+from market_master.domain.model_inputs import model_inputs
 from market_master.plugins import family
+from market_master.prediction.loaded_model import Champion, load_champion
 from market_master.registry.versions import Versions
-from market_master.steps.label import label
-from market_master.steps.predict import Champion, load_champion
+from market_master.training.dataset import label
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "market-master"

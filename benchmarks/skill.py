@@ -20,13 +20,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.peers import AncestorForest, DefaultForest, QlibLightGBM, alpha158, eleven
-from market_master import config, metrics, store
+from market_master import config
 from market_master.domain.actions import symmetric
 from market_master.domain.bars import Array
-from market_master.domain.days import by_day, newey_west_se
-from market_master.steps import features, fetch, label
-from market_master.steps.train_compare import train_compare
-from market_master.steps.walk_forward import OutOfFold, calibrated
+from market_master.market_data import ingest, store
+from market_master.stats import metrics
+from market_master.stats.daily import by_day, newey_west_se
+from market_master.training import dataset, feature_table
+from market_master.training.compare import train_compare
+from market_master.training.walk_forward import OutOfFold, calibrated
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ def main() -> None:
     file, told = Path(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])
     settings = config.load(file, {**{k: v for k, v in os.environ.items() if k.startswith("MM_")}, **told})
     with TemporaryDirectory() as home:
-        market = fetch.fetch(settings, Path(home), store.now())
-    table = features.compute(market.bars, settings, market.members)
-    labelled = label.label(market.bars, settings)
+        market = ingest.fetch(settings, Path(home), store.now())
+    table = feature_table.compute(market.bars, settings, market.members)
+    labelled = dataset.label(market.bars, settings)
     comparison = train_compare(market, table, labelled, settings)
     ground, found = comparison.course, dict[str, OutOfFold]()
     forward = labelled.labels.forward_return
@@ -72,7 +74,7 @@ def main() -> None:
 
 
 def _thinned(ground: Any, rows: Any) -> Any:
-    from market_master.folds import sample_timestamps
+    from market_master.training.folds import sample_timestamps
 
     mask = np.zeros(len(ground.bars), dtype=bool)
     mask[rows] = True

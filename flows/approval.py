@@ -11,9 +11,9 @@ from pydantic import Field
 from flows.runs import Config, ended, settings_of
 from market_master.config import home, predictions_url
 from market_master.domain.records import JournalEntry, as_json
-from market_master.predictions import PredictionLog
-from market_master.steps.promote import withdraw
-from market_master.steps.shadow import approve, standing
+from market_master.lifecycle.promote import withdraw
+from market_master.lifecycle.shadow import approve, standing
+from market_master.prediction_log import PredictionLog
 
 HOUR = 3600
 

@@ -22,11 +22,12 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from flows.monitoring import RETRAIN, SERVED
+from flows.recurrence import rule
 from flows.runs import settings_of
-from market_master import config, store
+from market_master import config
+from market_master.domain.calendar import Timetable
 from market_master.domain.errors import ConfigError, MarketMasterError
-from market_master.domain.sessions import Timetable
-from market_master.recurrence import rule
+from market_master.market_data import store
 
 FILE = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
 POOL = "local"

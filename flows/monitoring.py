@@ -10,12 +10,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
 from flows.runs import Config, ended, link_report, settings_of
-from market_master import store
 from market_master.config import home, predictions_url
 from market_master.domain.records import as_json
-from market_master.predictions import PredictionLog
-from market_master.steps.notify import addresses
-from market_master.steps.oversee import Overseen, oversee
+from market_master.market_data import store
+from market_master.monitoring.daily_check import Overseen, oversee
+from market_master.monitoring.notify import addresses
+from market_master.prediction_log import PredictionLog
 
 RETRAIN, SERVED = "market-master.retrain", "market-master.served"
 """events: the world has moved and a new candidate is wanted; a version in the shadow waits for approval"""

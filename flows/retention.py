@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.runs import Config, ended, settings_of
-from market_master import store
 from market_master.config import home
 from market_master.domain.records import as_json
-from market_master.steps.retain import NEWEST, Retained, retain
+from market_master.lifecycle.retention import NEWEST, Retained, retain
+from market_master.market_data import store
 
 
 @flow(name="retention", flow_run_name="retention-{config}", validate_parameters=True)

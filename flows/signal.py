@@ -8,13 +8,13 @@ from prefect import flow, runtime
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.runs import Config, ended, settings_of
-from market_master import store
 from market_master.config import home, predictions_url
+from market_master.domain.clock import iso
 from market_master.domain.records import Explanation
-from market_master.domain.sessions import iso
-from market_master.predictions import PredictionLog
-from market_master.steps import announce as step
-from market_master.steps.announce import Announced
+from market_master.market_data import store
+from market_master.prediction_log import PredictionLog
+from market_master.signals import scheduled as step
+from market_master.signals.scheduled import Announced
 
 
 @flow(name="signal", flow_run_name="signal-{config}", validate_parameters=True)

@@ -13,12 +13,12 @@ from prefect.tasks import exponential_backoff
 
 from flows.runs import link_report
 from market_master.domain.records import IndexSignal, as_json
-from market_master.steps.audit import Certificate
-from market_master.steps.fetch import Market
-from market_master.steps.gate import Decision
-from market_master.steps.register import register
-from market_master.steps.train_compare import Comparison
-from market_master.steps.training import Steps
+from market_master.gate.decide import Decision
+from market_master.leakage.certificate import Certificate
+from market_master.lifecycle.register import register
+from market_master.market_data.ingest import Market
+from market_master.pipeline import Steps
+from market_master.training.compare import Comparison
 
 HOUR = 3600
 

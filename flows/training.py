@@ -9,9 +9,9 @@ from prefect.artifacts import create_table_artifact
 
 from flows.runs import Config, ended, link_run, settings_of
 from flows.tasks import as_tasks
-from market_master import store
 from market_master.config import home
-from market_master.steps.training import Outcome, train
+from market_master.market_data import store
+from market_master.pipeline import Outcome, train
 
 
 @flow(name="training", flow_run_name="training-{config}", validate_parameters=True)

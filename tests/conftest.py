@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from market_master import config
-from market_master.predictions import PredictionLog
+from market_master.prediction_log import PredictionLog
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from market_master.journal import Journal
+from market_master.registry.journal import Journal
 from market_master.registry.versions import Versions
 
 

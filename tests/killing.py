@@ -18,13 +18,13 @@ from servers import MODEL
 from test_prediction_log import row
 from trained import settings_of
 
-from market_master import store
+from market_master.lifecycle import promote
+from market_master.market_data import store
+from market_master.pipeline import train
 from market_master.plugins import family
-from market_master.predictions import PredictionLog, Writer
-from market_master.steps import promote
-from market_master.steps.announce import announce
-from market_master.steps.settle import settle
-from market_master.steps.training import train
+from market_master.prediction_log import PredictionLog, Writer
+from market_master.signals.scheduled import announce
+from market_master.signals.settlement import settle
 
 for _family in ("models", "features", "labels", "gates", "providers"):
     family(_family)

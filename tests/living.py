@@ -13,12 +13,12 @@ from trained import settings_of
 
 from market_master import config
 from market_master.config import Settings
-from market_master.domain.sessions import Timetable
-from market_master.predictions import PredictionLog
-from market_master.providers.simulated import _last_sessions
-from market_master.steps.announce import Announced, announce, backfill
-from market_master.steps.fetch import fetch
-from market_master.steps.training import Outcome, Steps, train
+from market_master.domain.calendar import Timetable
+from market_master.market_data.ingest import fetch
+from market_master.market_data.providers.simulated import _last_sessions
+from market_master.pipeline import Outcome, Steps, train
+from market_master.prediction_log import PredictionLog
+from market_master.signals.scheduled import Announced, announce, backfill
 
 MODEL = "market-master"
 MINUTE = 60

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from market_master.audit.perturb import changed, scaled, shaken
 from market_master.domain.bars import Bars
-from market_master.domain.sessions import DAY, Timetable
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import DAY
+from market_master.leakage.perturb import changed, scaled, shaken
 
 __all__ = ["changed", "random_bars", "scaled", "shaken"]
 FIRST_INSTANT = 1_698_796_800

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from market_master.alerts import Addresses, Alert, Book
-from market_master.alerts.book import Finding
-from market_master.alerts.send import TRIES, signature
 from market_master.domain.errors import ConfigError
-from market_master.steps.notify import addresses, book_of, notify
+from market_master.monitoring.alerts import Addresses, Alert, Book
+from market_master.monitoring.alerts.book import Finding
+from market_master.monitoring.alerts.delivery import TRIES, signature
+from market_master.monitoring.notify import addresses, book_of, notify
 
 SECRET = "between us"
 

@@ -8,12 +8,12 @@ from filelock import FileLock
 from servers import MODEL
 from trained import settings_of
 
-from market_master import store
-from market_master.domain.sessions import instant, iso
-from market_master.predictions import PredictionLog
-from market_master.steps.aggregate import index_signal
-from market_master.steps.announce import announce, backfill
-from market_master.steps.predict import load_champion
+from market_master.domain.clock import instant, iso
+from market_master.index.signal import index_signal
+from market_master.market_data import store
+from market_master.prediction.loaded_model import load_champion
+from market_master.prediction_log import PredictionLog
+from market_master.signals.scheduled import announce, backfill
 
 
 def _newest(home: Path) -> list[int]:

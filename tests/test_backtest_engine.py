@@ -11,7 +11,7 @@ from market import random_bars, shaken
 
 from market_master.backtest.engine import STRETCH, Path, simulate
 from market_master.backtest.panel import Panel
-from market_master.backtest.rules import Rules
+from market_master.backtest.trading_rules import Rules
 from market_master.domain.bars import PRICES, Array
 from market_master.domain.errors import BadTargets, ConfigError
 from market_master.labels import Window

@@ -8,7 +8,7 @@ from market import random_bars
 
 from market_master.backtest.engine import simulate
 from market_master.backtest.panel import Panel
-from market_master.backtest.rules import Rules
+from market_master.backtest.trading_rules import Rules
 from market_master.domain.bars import Array
 
 pytestmark = pytest.mark.long

@@ -16,21 +16,21 @@ from trained import settings_of
 from typer.testing import CliRunner
 
 from market_master import config
-from market_master.backtest.out_of_sample import HOLDOUT, OutOfSample
+from market_master.artifact.out_of_sample import HOLDOUT, OutOfSample
+from market_master.backtest.evaluate import evaluate
+from market_master.backtest.instrument import basket, instrument
+from market_master.backtest.run import Evidence, backtest, index_of, kept_answers, new_answers
+from market_master.backtest.tearsheet import tearsheet
 from market_master.cli import app
 from market_master.config import Universe
 from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.clock import instant
 from market_master.domain.errors import ConfigError, InSample, ModelError
-from market_master.domain.sessions import instant
-from market_master.predictions import PredictionLog
+from market_master.prediction.history import answers
+from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.prediction_log import PredictionLog
 from market_master.registry.versions import Versions
-from market_master.steps.backtest import Evidence, backtest, index_of, kept_answers, new_answers
-from market_master.steps.evaluate import evaluate
-from market_master.steps.instrument import basket, instrument
-from market_master.steps.paper import paper
-from market_master.steps.predict import Champion, load_champion
-from market_master.steps.series import answers
-from market_master.steps.tearsheet import tearsheet
+from market_master.signals.paper_trading import paper
 
 EQUAL = 1e-12
 

@@ -9,8 +9,9 @@ import pytest
 from market import changed, random_bars
 
 from market_master.domain.bars import OHLCV, PRICES, Bars, broken, digest, violations
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import iso
 from market_master.domain.errors import MixedGrid, NoBars
-from market_master.domain.sessions import Timetable, iso
 
 GOOD = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "volume": 5.0}
 BAD = [

@@ -15,18 +15,19 @@ from servers import MODEL, in_process, own_copy
 from test_cli import mm
 from trained import ROOT
 
-from market_master import config, store
-from market_master.backtest.out_of_sample import OutOfSample
+from market_master import config
+from market_master.artifact.out_of_sample import OutOfSample
+from market_master.backtest.run import kept_answers
+from market_master.batch.score import batch
 from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.clock import iso
 from market_master.domain.errors import ConfigError, IntervalMismatch, NotOhlcv, NotWritten, TooFewBars
-from market_master.domain.sessions import iso
-from market_master.predictions import PredictionLog
-from market_master.registry.address import tracking_uri
-from market_master.steps.announce import announce
-from market_master.steps.backtest import kept_answers
-from market_master.steps.batch import batch
-from market_master.steps.predict import Champion, load_champion
-from market_master.steps.replay import replay
+from market_master.market_data import store
+from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.prediction_log import PredictionLog
+from market_master.registry.tracking_uri import tracking_uri
+from market_master.signals.replay import replay
+from market_master.signals.scheduled import announce
 
 OUTCOMES = ["outcome", "outcome_return", "outcome_z"]
 SESSIONS = 21

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_odds import PRIOR, world
 
-from market_master import calibration, metrics, policy
-from market_master.calibration import Calibration
+from market_master.decision import calibration, policy
+from market_master.decision.calibration import Calibration
 from market_master.domain.actions import expected_score
+from market_master.stats import metrics
 
 law = settings(max_examples=60, derandomize=True, database=None, deadline=None)
 shares = st.lists(st.floats(0.03, 1.0), min_size=5, max_size=5).map(lambda p: tuple(np.array(p) / sum(p)))

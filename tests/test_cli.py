@@ -77,7 +77,7 @@ def test_a_file_of_bars_is_answered_as_the_store_is(served: Path, tmp_path: Path
     """`--bars FILE --symbol S` gives the stored bars' answer for the same bars."""
     import pandas as pd
 
-    from market_master.steps.predict import load_champion
+    from market_master.prediction.loaded_model import load_champion
 
     bars = load_champion(served, "market-master").store(served).bars(("S003",), last=200)
     frame = pd.DataFrame({name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")})

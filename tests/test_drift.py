@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from trained import settings_of
 
-from market_master import store
+from market_master.artifact.reference_window import ROWS, Reference, sample
 from market_master.domain.bars import Array
-from market_master.domain.days import newey_west_se
-from market_master.domain.sessions import Ints
-from market_master.drift.blocks import Counts, unusual, windows
-from market_master.drift.control import DECISION, FALL_TIME, cusum, shortfall
-from market_master.drift.readings import IN_A_ROW, LEAST_BLOCKS, MOVED, OK, TOO_LITTLE, compared, judged
-from market_master.drift.reference import ROWS, Reference, sample
+from market_master.domain.clock import Ints
+from market_master.market_data import store
+from market_master.market_data.ingest import fetch
+from market_master.monitoring.drift import LEVELS, WINDOWS, Newest, Usual, feature_drift
+from market_master.monitoring.performance import FALLEN
+from market_master.monitoring.reading import IN_A_ROW, LEAST_BLOCKS, MOVED, OK, TOO_LITTLE, compared, judged
 from market_master.plugins import family
-from market_master.steps import features as features_step
-from market_master.steps.drift import LEVELS, WINDOWS, Newest, Usual, feature_drift
-from market_master.steps.fetch import fetch
-from market_master.steps.performance import FALLEN
+from market_master.stats.control_charts import DECISION, FALL_TIME, cusum, shortfall
+from market_master.stats.daily import newey_west_se
+from market_master.stats.distances import Counts, unusual, windows
+from market_master.training import feature_table as features_step
 
 SESSIONS = 460
 LEARNED = 220

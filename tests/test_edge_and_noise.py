@@ -8,9 +8,9 @@ import pytest
 from test_gate_statistics import ALL_SEEDS
 from trained import settings_of
 
-from market_master import store
+from market_master.market_data import store
+from market_master.pipeline import Outcome, train
 from market_master.registry.versions import Versions
-from market_master.steps.training import Outcome, train
 
 pytestmark = pytest.mark.long
 

@@ -12,8 +12,8 @@ from market import changed, random_bars, scaled, shaken
 from market_master import features
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, ContextMissing
-from market_master.features.marks import COLUMNS, MEMBERS, node
-from market_master.features.plan import own_values, plan
+from market_master.features.engine.declare import COLUMNS, MEMBERS, node
+from market_master.features.engine.graph import own_values, plan
 from market_master.plugins import family
 
 PLUGINS = family("features")

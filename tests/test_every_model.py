@@ -16,15 +16,15 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from market_master.artifact.onnx_graph import Graph
 from market_master.domain.actions import CLASSES, SCORES
 from market_master.domain.errors import ModelError
-from market_master.domain.inputs import UNSEEN
-from market_master.metrics import rps
+from market_master.domain.model_inputs import UNSEEN
 from market_master.models import BASELINE_COLUMNS
 from market_master.models.columns import candidate
 from market_master.plugins import Plugin, family
 from market_master.registry.export import parity, to_onnx
-from market_master.registry.graph import Graph
+from market_master.stats.metrics import rps
 
 ROWS, FEATURES, SYMBOLS, SEED = 3000, 10, 8, 7
 WIDTH = FEATURES + 1
@@ -263,7 +263,7 @@ def test_the_hash_is_that_of_the_bytes() -> None:
 def test_serving_needs_neither_sklearn_nor_mlflow() -> None:
     """Loading a graph imports NumPy and onnxruntime, and nothing that trains, tracks or unpickles."""
     heavy = ("sklearn", "scipy", "pandas", "mlflow", "skl2onnx", "onnx.", "lightgbm", "xgboost")
-    code = "import sys, market_master.registry.graph; print(*sys.modules)"
+    code = "import sys, market_master.artifact.onnx_graph; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "onnxruntime" in loaded
     assert not [name for name in loaded if name.startswith(heavy)]

@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_master import attribution, features, store
+from market_master import features
+from market_master.decision.wss import aggregate
 from market_master.domain.actions import expected_score
+from market_master.domain.clock import instant
 from market_master.domain.records import Constituent, IndexSignal, ModelRef, Span, Thresholds
-from market_master.domain.sessions import instant
-from market_master.steps.aggregate import index_signal
-from market_master.steps.explain import explain, group_values
-from market_master.steps.predict import Champion, load_champion
-from market_master.store import Recent
-from market_master.wss import aggregate
+from market_master.index import attribution
+from market_master.index.attribution import explain, group_values
+from market_master.index.signal import index_signal
+from market_master.market_data import store
+from market_master.market_data.store import Recent
+from market_master.prediction.loaded_model import Champion, load_champion
 
 law = settings(max_examples=100, derandomize=True, database=None, deadline=None)
 NAMES = [f"S{number:02}" for number in range(12)]

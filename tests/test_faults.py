@@ -19,16 +19,16 @@ from servers import MODEL, another_version, own_copy, wait_for
 from test_prediction_log import row
 from trained import settings_of
 
-from market_master import store
 from market_master.domain.errors import LogAway, NotWritten, RegistryAway
-from market_master.journal import journal_of
-from market_master.predictions import PredictionLog, Writer, writer
+from market_master.lifecycle import promote
+from market_master.market_data import store
+from market_master.market_data.store import Store
+from market_master.prediction_log import PredictionLog, Writer, writer
+from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client
 from market_master.registry.versions import Versions
-from market_master.steps import announce as announcing
-from market_master.steps import promote
-from market_master.steps.announce import announce
-from market_master.store import Store
+from market_master.signals import scheduled as announcing
+from market_master.signals.scheduled import announce
 
 pytestmark = pytest.mark.long
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from market_master.domain.clock import iso
 from market_master.domain.errors import ConfigError, IntervalMismatch, MarketMasterError, NotOhlcv
-from market_master.domain.sessions import iso
-from market_master.providers import Fetched, Query
-from market_master.providers.files import Files
+from market_master.market_data.providers import Fetched, Query
+from market_master.market_data.providers.files import Files
 
 HEADER = "date,open,high,low,close,volume\n"
 NOW = 1_800_000_000

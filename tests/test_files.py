@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from market_master.domain.bars import OHLCV
+from market_master.domain.clock import iso
 from market_master.domain.errors import IntervalMismatch, MixedGrid, NoBars, NotOhlcv
-from market_master.domain.sessions import iso
-from market_master.providers import Fetched, Query
-from market_master.providers.files import Files
+from market_master.market_data.providers import Fetched, Query
+from market_master.market_data.providers.files import Files
 
 NOW = 1_800_000_000
 

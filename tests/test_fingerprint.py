@@ -7,7 +7,7 @@ import re
 import pytest
 
 from market_master import features
-from market_master.features.fingerprint import fingerprint_of, sources
+from market_master.features.engine.fingerprint import fingerprint_of, sources
 from market_master.plugins import family
 
 ALL = tuple(family("features"))

@@ -13,7 +13,7 @@ from market import random_bars
 from numpy.typing import NDArray
 
 from market_master.domain.errors import TooFewBars
-from market_master.folds import CombinatorialPurged, Fold, PurgedWalkForward, sample_timestamps, zones
+from market_master.training.folds import CombinatorialPurged, Fold, PurgedWalkForward, sample_timestamps, zones
 
 DAY, HOUR = 86_400, 3600
 law = settings(max_examples=80, derandomize=True, database=None, deadline=None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from market_master.backtest.forecast import LEAST, forecast, mean_by, pesaran_timmermann
+from market_master.backtest.forecast_skill import LEAST, forecast, mean_by, pesaran_timmermann
 
 DAYS, SLOTS = 200, 7
 SESSION = np.repeat(np.arange(DAYS), SLOTS)

@@ -13,15 +13,16 @@ from scipy.stats import binom
 from test_gates import evidence
 from trained import settings_of
 
-from market_master import store
-from market_master.audit import LAWS
 from market_master.domain.records import Scorecard
-from market_master.gates import Duel, Evidence, judge
-from market_master.steps import features, fetch, label
-from market_master.steps.audit import Certificate
-from market_master.steps.contender import of_comparison
-from market_master.steps.evidence import Look, Trial, collect
-from market_master.steps.train_compare import train_compare
+from market_master.gate.collect_evidence import Look, collect
+from market_master.gate.contender import of_comparison
+from market_master.gate.rules import Duel, Evidence, judge
+from market_master.leakage import LAWS
+from market_master.leakage.certificate import Certificate
+from market_master.market_data import ingest, store
+from market_master.training import dataset, feature_table
+from market_master.training.compare import train_compare
+from market_master.training.experiment import Trial
 
 ALL_SEEDS = bool(os.environ.get("MM_ALL_SEEDS"))
 """12 and 40 of them take ten minutes more"""
@@ -40,9 +41,9 @@ def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
         MM_RUNNER__WORKERS="1",
         **environ,
     )
-    market = fetch.fetch(settings, home, store.now())
-    table = features.compute(market.bars, settings, market.members)
-    labelled = label.label(market.bars, settings)
+    market = ingest.fetch(settings, home, store.now())
+    table = feature_table.compute(market.bars, settings, market.members)
+    labelled = dataset.label(market.bars, settings)
     return Trial(market, table, labelled, train_compare(market, table, labelled, settings), settings)
 
 

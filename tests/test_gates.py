@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from market_master import gates
-from market_master.audit import LAWS
-from market_master.domain.days import Gain
 from market_master.domain.errors import ConfigError
 from market_master.domain.records import Scorecard, Trades, Verdict
-from market_master.gates import Duel, Evidence, Segment, Speed, judge
+from market_master.gate import rules
+from market_master.gate.rules import Duel, Evidence, Segment, Speed, judge
+from market_master.leakage import LAWS
 from market_master.plugins import family
+from market_master.stats.daily import Gain
 
-RULES = family("gates")
-SKILL = sorted(name for name, plugin in RULES.items() if plugin.facts["proves"] == gates.SKILL_RULES)
+RULES = family("gate.rules")
+SKILL = sorted(name for name, plugin in RULES.items() if plugin.facts["proves"] == rules.SKILL_RULES)
 SOUND = sorted(set(RULES) - set(SKILL))
 LIKED = Gain(mean=0.004, low=0.001, high=0.007, p_value=0.0123, days=60, p_bootstrap=0.0123, p_diebold_mariano=0.0101)
 EQUAL = Gain(mean=0.0, low=0.0, high=0.0, p_value=1.0, days=60, p_bootstrap=1.0, p_diebold_mariano=1.0)

@@ -9,21 +9,21 @@ import pytest
 from market import random_bars
 from trained import settings_of
 
-from market_master import store
-from market_master.domain.days import days_permuted
+from market_master.market_data import ingest, store
 from market_master.plugins import family
-from market_master.steps import features, fetch, label
-from market_master.steps.importance import measure, screened
-from market_master.steps.walk_forward import Course, Recipe, course
+from market_master.stats.daily import days_permuted
+from market_master.training import dataset, feature_table
+from market_master.training.importance import measure, screened
+from market_master.training.walk_forward import Course, Recipe, course
 
 
 @pytest.fixture
 def ground(home: Path) -> tuple[Course, tuple[str, ...]]:
     """The folds of a small market with a strong edge, which shows in the volume."""
     settings = settings_of("test", MM_PROVIDER__EDGE="0.5")
-    market = fetch.fetch(settings, home, store.now())
-    table = features.compute(market.bars, settings, market.members)
-    return course(market.bars, table, label.label(market.bars, settings), settings), table.names
+    market = ingest.fetch(settings, home, store.now())
+    table = feature_table.compute(market.bars, settings, market.members)
+    return course(market.bars, table, dataset.label(market.bars, settings), settings), table.names
 
 
 def test_a_permuted_day_is_a_whole_other_day() -> None:

@@ -12,7 +12,7 @@ from race import race
 
 from market_master.domain.errors import JournalBroken, NotWritten
 from market_master.domain.records import Verdict
-from market_master.journal import EVENTS, Journal, journal_of
+from market_master.registry.journal import EVENTS, Journal, journal_of
 
 VERDICT = Verdict("beats_prior", False, "block", 0.31, 0.05, "p = 0.31, limit 0.05; é and \u2028 are letters too.")
 
@@ -155,7 +155,7 @@ def test_an_event_has_one_of_ten_names(book):
 def test_two_processes_that_write_at_once_keep_the_chain(home):
     """Thirty entries of each, in one unbroken chain."""
     race(
-        "from pathlib import Path\nfrom market_master.journal import journal_of",
+        "from pathlib import Path\nfrom market_master.registry.journal import journal_of",
         "for n in range(30): journal_of(Path(sys.argv[1])).write('registered', by=sys.argv[2], reason=str(n))",
         [(home, "one"), (home, "two")],
     )

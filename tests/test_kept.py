@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from trained import settings_of
 
-from market_master import store
 from market_master.domain.records import as_json
+from market_master.market_data import ingest, store
 from market_master.plugins import family
-from market_master.steps import features, fetch, label
-from market_master.steps.train_compare import Comparison, train_compare
-from market_master.store.kept import Kept, hash_of, sweep
+from market_master.training import dataset, feature_table
+from market_master.training.compare import Comparison, train_compare
+from market_master.training.fit_cache import Kept, hash_of, sweep
 
 DRAWS = np.random.default_rng(7).standard_normal((4, 50))
 
@@ -117,7 +117,7 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
 def test_a_candidate_has_one_hash_in_every_process() -> None:
     """What this process kept another one finds."""
     code = (
-        "from market_master.plugins import family; from market_master.store.kept import hash_of\n"
+        "from market_master.plugins import family; from market_master.training.fit_cache import hash_of\n"
         "for name, plugin in family('models').items(): print(name, hash_of(plugin.make(symbols=3, seed=7)))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -130,9 +130,9 @@ def test_a_candidate_has_one_hash_in_every_process() -> None:
 
 def _comparison(home: Path, where: Path | None, **environ: str) -> Comparison:
     settings = settings_of("test", **environ)
-    market = fetch.fetch(settings, home, store.now())
-    table = features.compute(market.bars, settings, market.members)
-    return train_compare(market, table, label.label(market.bars, settings), settings, where)
+    market = ingest.fetch(settings, home, store.now())
+    table = feature_table.compute(market.bars, settings, market.members)
+    return train_compare(market, table, dataset.label(market.bars, settings), settings, where)
 
 
 def _numbers(comparison: Comparison) -> str:

@@ -15,15 +15,15 @@ from servers import MODEL, another_version, own_copy
 from sqlalchemy import text
 from trained import ROOT, settings_of
 
-from market_master import store
-from market_master.journal import journal_of
-from market_master.registry.bundle import PREVIOUS
+from market_master.artifact.bundle import PREVIOUS
+from market_master.lifecycle import promote
+from market_master.lifecycle.recovery import CUT_OFF
+from market_master.market_data import store
+from market_master.prediction.loaded_model import load_champion, verify
+from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client, open_runs
 from market_master.registry.versions import Versions
-from market_master.steps import promote
-from market_master.steps.announce import backfill
-from market_master.steps.predict import load_champion, verify
-from market_master.steps.recover import CUT_OFF
+from market_master.signals.scheduled import backfill
 
 pytestmark = pytest.mark.long
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from trained import settings_of
 
-from market_master import store
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ContextMissing
-from market_master.steps.predict import load_champion, predict_posted, predict_stored
-from market_master.steps.training import Steps, train
+from market_master.market_data import store
+from market_master.pipeline import Steps, train
+from market_master.prediction.loaded_model import load_champion
+from market_master.prediction.predict import predict_posted, predict_stored
 
 
 @pytest.fixture(scope="module")

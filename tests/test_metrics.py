@@ -12,12 +12,12 @@ from known_odds import PRIOR, world
 from numpy.typing import NDArray
 from scipy.stats import binom, spearmanr
 
-from market_master import metrics
-from market_master.domain import days
 from market_master.domain.actions import CLASSES, SCORES, Action, expected_score, symmetric
-from market_master.domain.days import by_day, day_t, gain, newey_west_se
 from market_master.domain.errors import TooFewBars
 from market_master.domain.records import Scorecard
+from market_master.stats import daily as days
+from market_master.stats import metrics
+from market_master.stats.daily import by_day, day_t, gain, newey_west_se
 
 law = settings(max_examples=60, derandomize=True, database=None, deadline=None)
 HOLD = np.eye(5)[2]

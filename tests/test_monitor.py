@@ -13,23 +13,25 @@ from servers import in_process
 from sqlalchemy import text
 from trained import settings_of
 
-from market_master import store
-from market_master.alerts import Addresses
 from market_master.domain.bars import Bars
-from market_master.drift.readings import OK, TOO_LITTLE
-from market_master.journal import journal_of
-from market_master.predictions import PredictionLog
+from market_master.lifecycle import promote
+from market_master.lifecycle.auto_rollback import GUARD
+from market_master.market_data import store
+from market_master.market_data.store.recent import FILE
+from market_master.monitoring.alerts import Addresses
+from market_master.monitoring.causes import CAUSES
+from market_master.monitoring.daily_check import oversee
+from market_master.monitoring.monitor import monitor
+from market_master.monitoring.reading import OK, TOO_LITTLE
+from market_master.prediction.loaded_model import load_champion
+from market_master.prediction.predict import predict_stored
+from market_master.prediction.recorder import prediction_row
+from market_master.prediction_log import PredictionLog
+from market_master.registry.journal import journal_of
 from market_master.registry.tracking import client
 from market_master.registry.versions import Versions
-from market_master.steps import promote
-from market_master.steps.announce import _made, backfill
-from market_master.steps.guard import GUARD
-from market_master.steps.monitor import CAUSES, monitor
-from market_master.steps.oversee import oversee
-from market_master.steps.predict import load_champion, predict_stored
-from market_master.steps.record import prediction_row
-from market_master.steps.settle import settle
-from market_master.store.recent import FILE
+from market_master.signals.scheduled import _made, backfill
+from market_master.signals.settlement import settle
 
 
 def _look(home: Path, log: PredictionLog) -> dict[str, str]:

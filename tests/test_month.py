@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from living import MODEL, World, world
 
-from market_master.alerts import Addresses
+from market_master.artifact.bundle import PREVIOUS, SHADOW
+from market_master.domain.clock import iso
 from market_master.domain.errors import FetchCoverage
-from market_master.domain.sessions import iso
-from market_master.journal import journal_of
-from market_master.providers.simulated import Simulated
-from market_master.registry.bundle import PREVIOUS, SHADOW
+from market_master.lifecycle.auto_rollback import GUARD
+from market_master.market_data.providers.simulated import Simulated
+from market_master.monitoring.alerts import Addresses
+from market_master.monitoring.causes import Monitored
+from market_master.monitoring.daily_check import oversee
+from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
-from market_master.steps.guard import GUARD
-from market_master.steps.monitor import Monitored
-from market_master.steps.oversee import oversee
-from market_master.steps.replay import replay
-from market_master.steps.settle import settle
+from market_master.signals.replay import replay
+from market_master.signals.settlement import settle
 
 FIRST, DAYS = 130, 22
 """the month's first session, and how many it has"""

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from market_master.domain.bars import OHLCV, Bars, violations
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import iso
 from market_master.domain.errors import BadBars, MixedGrid, NoBars
-from market_master.domain.sessions import Timetable, iso
-from market_master.providers import Fetched, Query, SymbolReport
-from market_master.providers.normalise import normalise
-from market_master.providers.schema import validated
+from market_master.market_data.providers import Fetched, Query, SymbolReport
+from market_master.market_data.providers.normalise import normalise
+from market_master.market_data.providers.schema import validated
 
 NOW = int(pd.Timestamp("2025-03-14T12:00Z").timestamp())
 FATES = ("kept", "duplicates", "conflicts", "impossible", "off_grid", "out_of_session", "forming")

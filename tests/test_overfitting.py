@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from market_master.drift.domain import domain_auc
-from market_master.overfitting import best_of_many, pbo
+from market_master.stats.domain_classifier import domain_auc
+from market_master.stats.overfitting import best_of_many, pbo
 
 
 def losses(seed: int, tries: int = 12, days: int = 240) -> np.ndarray:

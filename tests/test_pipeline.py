@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 from trained import settings_of
 
-from market_master import store
-from market_master.audit import LAWS
+from market_master.artifact.model_card import Card
 from market_master.config import Settings
 from market_master.domain.errors import (
     FetchCoverage,
@@ -24,14 +23,15 @@ from market_master.domain.errors import (
     NotPromotable,
     TooFewBars,
 )
-from market_master.journal import journal_of
-from market_master.registry.card import Card
+from market_master.gate.decide import rejudge
+from market_master.leakage import LAWS
+from market_master.leakage.certificate import Certificate
+from market_master.lifecycle import promote
+from market_master.market_data import store
+from market_master.pipeline import STEPS, Outcome, Steps, train
+from market_master.prediction.loaded_model import load_champion
+from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
-from market_master.steps import promote
-from market_master.steps.audit import Certificate
-from market_master.steps.gate import rejudge
-from market_master.steps.predict import load_champion
-from market_master.steps.training import STEPS, Outcome, Steps, train
 
 QUICK = {"MM_CANDIDATES": "[logistic]"}
 
@@ -324,7 +324,7 @@ def test_real_hourly_bars_end_with_a_reasoned_outcome(home: Path, shared_data: P
 
 def test_every_step_is_told(home: Path) -> None:
     """Whoever watches hears each step begin and end."""
-    from market_master.steps.progress import watching
+    from market_master.progress import watching
 
     heard: list[tuple[str, int, int]] = []
     with watching(lambda *said: heard.append(said)):

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_master import policy
+from market_master.decision import policy
+from market_master.decision.policy import MEMORY, Filter
+from market_master.decision.wss import Aggregate, aggregate
 from market_master.domain.actions import expected_score
 from market_master.domain.errors import LowCoverage
-from market_master.policy import MEMORY, Filter
-from market_master.wss import Aggregate, aggregate
 
 law = settings(max_examples=100, derandomize=True, database=None, deadline=None)
 CUTS = (-0.5, -0.1, 0.1, 0.5)

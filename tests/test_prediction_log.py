@@ -19,14 +19,15 @@ from postgres import running_postgres
 from servers import MODEL, free_port, own_copy, wait_for
 from sqlalchemy import create_engine
 
-from market_master import store
 from market_master.domain.errors import ConfigError, LogAway
-from market_master.predictions import PredictionLog, Writer, writer
-from market_master.predictions.tables import metadata
+from market_master.market_data import store
+from market_master.prediction.loaded_model import load_champion
+from market_master.prediction.predict import predict_stored
+from market_master.prediction.recorder import prediction_row
+from market_master.prediction_log import PredictionLog, Writer, writer
+from market_master.prediction_log.tables import metadata
 from market_master.registry.versions import Versions
-from market_master.steps.predict import load_champion, predict_stored
-from market_master.steps.record import prediction_row
-from market_master.steps.settle import settle
+from market_master.signals.settlement import settle
 
 URLS = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 
@@ -104,7 +105,7 @@ def test_the_migrations_make_the_tables_that_the_code_speaks_of(url: str) -> Non
 def test_two_processes_may_open_an_empty_log_at_once(tmp_path: Path) -> None:
     """One of them makes the tables, the other finds them."""
     url = f"sqlite:///{tmp_path / 'predictions.db'}"
-    code = f"from market_master.predictions import PredictionLog; print(PredictionLog({url!r}).count())"
+    code = f"from market_master.prediction_log import PredictionLog; print(PredictionLog({url!r}).count())"
     command = [sys.executable, "-c", code]
     both = [
         subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"}) for _ in range(2)

@@ -7,8 +7,8 @@ from pathlib import Path
 from filelock import FileLock
 from servers import MODEL, another_version
 
+from market_master.lifecycle.recovery import CUT_OFF, recover
 from market_master.registry.versions import Versions
-from market_master.steps.recover import CUT_OFF, recover
 
 
 def test_a_version_whose_run_ended_before_its_decision_is_marked(altered: Path) -> None:

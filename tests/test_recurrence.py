@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from dateutil.rrule import rruleset, rrulestr
 
-from market_master.domain.sessions import DAY, Timetable
-from market_master.recurrence import LONGEST, rule
+from flows.recurrence import LONGEST, rule
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import DAY
 
 NOW = int(datetime(2026, 11, 21, 19, tzinfo=UTC).timestamp())
 AFTER = 3

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from market import random_bars
 
-from market_master import regime
 from market_master.domain.bars import Bars
+from market_master.stats import regimes
 
 
 @pytest.fixture(scope="module")
@@ -19,32 +19,32 @@ def bars() -> Bars:
 
 def test_every_bar_has_one_of_four_regimes_the_same_all_session(bars: Bars) -> None:
     """A regime belongs to a session, for all symbols alike."""
-    found = regime.regimes(bars, bars.symbols)
-    assert set(found) <= set(regime.REGIMES)
+    found = regimes.regimes(bars, bars.symbols)
+    assert set(found) <= set(regimes.REGIMES)
     for day in np.unique(bars.session):
         assert len(set(found[bars.session == day])) == 1
 
 
 def test_a_session_s_regime_is_known_before_it_opens(bars: Bars) -> None:
     """Nothing that happens in a session or after it changes the session's regime."""
-    found = regime.regimes(bars, bars.symbols)
+    found = regimes.regimes(bars, bars.symbols)
     for day in np.unique(bars.session)[[60, 100, 159]]:
         later = bars.session >= day
         factor = np.where(later, np.linspace(0.5, 2.0, len(bars)), 1.0)
         other = replace(bars, close=bars.close * factor, open=bars.open * factor)
         upto = bars.session <= day
-        assert (regime.regimes(other, bars.symbols)[upto] == found[upto]).all()
+        assert (regimes.regimes(other, bars.symbols)[upto] == found[upto]).all()
 
 
 def test_the_rule_by_hand() -> None:
     """A calm rise is bull, a calm fall bear, a burst of volatility volatile, each once it has stood for two sessions."""
     calm = np.tile([0.004, -0.001], 60)
-    assert regime._raw(calm)[-1] == "bull"
-    assert regime._raw(-calm)[-1] == "bear"
+    assert regimes._raw(calm)[-1] == "bull"
+    assert regimes._raw(-calm)[-1] == "bear"
     burst = np.concatenate([calm, np.tile([0.05, -0.05], 3)])
-    assert regime._raw(burst)[-1] == "volatile"
+    assert regimes._raw(burst)[-1] == "volatile"
     raw = np.array(["bull"] * 3 + ["bear", "bull", "bear", "bear", "bear"])
-    assert regime._confirmed(raw).tolist() == ["neutral", "bull", "bull", "bull", "bull", "bull", "bear", "bear"]
+    assert regimes._confirmed(raw).tolist() == ["neutral", "bull", "bull", "bull", "bull", "bull", "bear", "bear"]
 
 
 def test_symbols_outside_the_basket_say_nothing(bars: Bars) -> None:
@@ -52,4 +52,4 @@ def test_symbols_outside_the_basket_say_nothing(bars: Bars) -> None:
     members = bars.symbols[:2]
     outside = np.isin(bars.code, [2, 3])
     other = replace(bars, close=np.where(outside, bars.close * 1.5, bars.close))
-    assert (regime.regimes(other, members) == regime.regimes(bars, members)).all()
+    assert (regimes.regimes(other, members) == regimes.regimes(bars, members)).all()

@@ -12,14 +12,14 @@ from servers import MODEL, in_process
 from sqlalchemy import text
 from trained import settings_of
 
-from market_master import store
+from market_master.domain.clock import instant
 from market_master.domain.errors import NoSignal
-from market_master.domain.sessions import instant
-from market_master.predictions import PredictionLog
-from market_master.steps.announce import announce
-from market_master.steps.predict import load_champion
-from market_master.steps.replay import replay
-from market_master.store.recent import FILE
+from market_master.market_data import store
+from market_master.market_data.store.recent import FILE
+from market_master.prediction.loaded_model import load_champion
+from market_master.prediction_log import PredictionLog
+from market_master.signals.replay import replay
+from market_master.signals.scheduled import announce
 
 
 def test_a_scheduled_signal_is_made_again_to_the_bit(altered: Path, log: PredictionLog) -> None:

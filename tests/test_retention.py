@@ -15,15 +15,15 @@ import pytest
 from mlflow.entities import ViewType
 from servers import MODEL, another_version, in_process, own_copy
 
-from market_master import store
+from market_master.artifact.bundle import GRAPH_FILE
 from market_master.domain.errors import ConfigError
-from market_master.journal import journal_of
-from market_master.registry.bundle import GRAPH_FILE
+from market_master.lifecycle import retention as step
+from market_master.lifecycle.promote import roll_back
+from market_master.lifecycle.retention import RECORDS, Retained
+from market_master.market_data import store
+from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client
 from market_master.registry.versions import Versions
-from market_master.steps import retain as step
-from market_master.steps.promote import roll_back
-from market_master.steps.retain import RECORDS, Retained
 
 pytestmark = pytest.mark.long
 
@@ -152,7 +152,7 @@ def test_runs_without_a_version_stay_while_new(crowded: Path) -> None:
 @pytest.mark.parametrize("step_cut", ["files", "runs", "collected"])
 def test_cut_off_anywhere_the_next_run_finishes(crowded: Path, monkeypatch: pytest.MonkeyPatch, step_cut: str) -> None:
     """After a crash among the files, among the runs or before the collection the same call leaves nothing behind."""
-    from market_master.registry import removal
+    from market_master.registry import deletion
 
     expected = set(retain(crowded, keep=2).runs)
 
@@ -165,7 +165,7 @@ def test_cut_off_anywhere_the_next_run_finishes(crowded: Path, monkeypatch: pyte
         elif step_cut == "runs":
             patch.setattr(type(client(crowded)), "delete_run", crash)
         else:
-            patch.setattr(removal, "_collected", crash)
+            patch.setattr(deletion, "_collected", crash)
         with pytest.raises(KeyboardInterrupt):
             retain(crowded, keep=2, apply=True)
     retain(crowded, keep=2, apply=True)

@@ -11,11 +11,11 @@ import pytest
 from crashes import crash
 from servers import MODEL, another_version, own_copy
 
+from market_master.artifact.bundle import PREVIOUS
 from market_master.domain.errors import FingerprintMismatch, NotPromotable, UnknownVersion
-from market_master.journal import journal_of
-from market_master.registry.bundle import PREVIOUS
+from market_master.lifecycle import promote
+from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
-from market_master.steps import promote
 
 
 @pytest.fixture

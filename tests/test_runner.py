@@ -11,13 +11,13 @@ from distributed import LocalCluster
 from numpy.typing import NDArray
 from trained import settings_of
 
-from market_master import store
 from market_master.domain.errors import RunnerError
+from market_master.market_data import ingest, store
 from market_master.plugins import family
-from market_master.runner import Runner
-from market_master.steps import features, fetch, label
-from market_master.steps.train_compare import train_compare
-from market_master.steps.walk_forward import Recipe, fit_and_answer
+from market_master.training import dataset, feature_table
+from market_master.training.compare import train_compare
+from market_master.training.runner import Runner
+from market_master.training.walk_forward import Recipe, fit_and_answer
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def test_a_comparison_on_a_cluster_is_the_local_one(address: str, home: Path) ->
         {"MM_RUNNER__KIND": "dask", "MM_RUNNER__ADDRESS": address},
     ):
         settings = settings_of("test", **environ)
-        market = fetch.fetch(settings, home, store.now())
-        table = features.compute(market.bars, settings, market.members)
-        found.append(train_compare(market, table, label.label(market.bars, settings), settings))
+        market = ingest.fetch(settings, home, store.now())
+        table = feature_table.compute(market.bars, settings, market.members)
+        found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
     first = found[0]
     for other in found[1:]:
         assert other.winner == first.winner
@@ -103,7 +103,7 @@ def test_a_comparison_on_a_cluster_is_the_local_one(address: str, home: Path) ->
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address where nobody answers is refused with the address and what to start."""
-    monkeypatch.setattr("market_master.runner.PATIENCE", "1s")
+    monkeypatch.setattr("market_master.training.runner.PATIENCE", "1s")
     with pytest.raises(RunnerError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1 .*dask scheduler"):
         list(Runner("dask", address="tcp://127.0.0.1:1").map(_refuse, [(1,)]))
 

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from market import random_bars
 
-from market_master import weights
+from market_master.artifact.model_card import Card
 from market_master.config import Policy, Universe
 from market_master.domain.bars import Bars
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import iso
 from market_master.domain.errors import LowCoverage, ModelError
 from market_master.domain.records import as_json
-from market_master.domain.sessions import Timetable, iso
-from market_master.registry.card import Card
-from market_master.steps.aggregate import index_signal
-from market_master.steps.predict import Champion, load_champion
-from market_master.steps.series import AnswerSeries, IndexSeries, answers, index_series
+from market_master.index.series import IndexSeries, index_series
+from market_master.index.signal import index_signal
+from market_master.market_data import weights
+from market_master.prediction.history import AnswerSeries, answers
+from market_master.prediction.loaded_model import Champion, load_champion
 
 KEEPING = {"hysteresis": 0.6, "min_hold": 3}
 MODEL = "market-master"

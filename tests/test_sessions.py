@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from market_master.domain.calendar import Schedule, Timetable
+from market_master.domain.clock import DAY, iso, session_date
 from market_master.domain.errors import ConfigError
-from market_master.domain.sessions import DAY, Schedule, Timetable, iso, session_date
 
 ZONES = {
     "XNYS": "America/New_York",

@@ -12,18 +12,19 @@ from crashes import crash
 from servers import MODEL, another_version, own_copy
 from trained import settings_of
 
-from market_master import config, store
+from market_master import config
+from market_master.artifact.bundle import PREVIOUS, SHADOW
 from market_master.domain.errors import FingerprintMismatch, NotPromotable
 from market_master.domain.records import JournalEntry
-from market_master.journal import journal_of
-from market_master.predictions import PredictionLog
-from market_master.registry.bundle import PREVIOUS, SHADOW
+from market_master.lifecycle import promote, shadow
+from market_master.lifecycle.auto_rollback import GUARD, guard
+from market_master.market_data import store
+from market_master.prediction.loaded_model import load_champion
+from market_master.prediction_log import PredictionLog
+from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
-from market_master.steps import promote, shadow
-from market_master.steps.announce import announce
-from market_master.steps.guard import GUARD, guard
-from market_master.steps.predict import load_champion
-from market_master.steps.settle import settle
+from market_master.signals.scheduled import announce
+from market_master.signals.settlement import settle
 
 
 @pytest.fixture

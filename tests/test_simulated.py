@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from market_master.domain.bars import OHLCV, Array, Bars, violations
+from market_master.domain.clock import Ints, iso, session_date
 from market_master.domain.errors import ConfigError, NoBars
-from market_master.domain.sessions import Ints, iso, session_date
-from market_master.providers import Fetched, Query, exact
-from market_master.providers.exact import gaussian, index_ic, targets
-from market_master.providers.imperfections import KINDS
-from market_master.providers.market import MARKET, OWN, SECTOR
-from market_master.providers.simulated import Simulated
+from market_master.market_data.providers import Fetched, Query, simulated_bounds
+from market_master.market_data.providers.imperfections import KINDS
+from market_master.market_data.providers.simulated import Simulated
+from market_master.market_data.providers.simulated_bounds import gaussian, index_ic, targets
+from market_master.market_data.providers.simulated_process import MARKET, OWN, SECTOR
 
 NOW = 1_900_000_000
 HOURLY = Query((), "XNYS", "1h", NOW)
@@ -268,8 +268,8 @@ def test_a_noisy_carrier_attenuates_the_edge_as_told(noise: float) -> None:
 
 def test_a_smeared_carrier_scores_the_exact_targets() -> None:
     """The RPSS of one who knows only the smeared carrier, on a long draw, is the quadrature's."""
-    random, edge, share = np.random.default_rng(4), 0.3, exact.seen(0.4)
-    told = exact.targets(edge * share, noise=exact.smeared(edge, share))
+    random, edge, share = np.random.default_rng(4), 0.3, simulated_bounds.seen(0.4)
+    told = simulated_bounds.targets(edge * share, noise=simulated_bounds.smeared(edge, share))
     count = 400_000
     unit = np.sqrt(3 / 5)
     parts = unit * random.standard_t(5, (3, count))

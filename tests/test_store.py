@@ -10,12 +10,14 @@ import pytest
 from market import changed, random_bars
 from race import race
 
-from market_master import files, store
+from market_master import files
 from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import iso
 from market_master.domain.errors import DataError, MixedGrid, NoBars, NotWritten, UnknownSymbol
-from market_master.domain.sessions import Timetable, iso
 from market_master.files import write_whole
-from market_master.store import Store, Written
+from market_master.market_data import store
+from market_master.market_data.store import Store, Written
 
 ODD = ("BRK.B", "NQ=F", "BTC/USDT", "^VIX", "005930.KS", "A B%2F", "ÖL")
 
@@ -214,7 +216,7 @@ def test_two_processes_that_append_at_once_lose_nothing(kept, bars):
     whole = bars.take(bars.code == 0)
     race(
         "import numpy as np\nfrom pathlib import Path\nfrom market import random_bars\n"
-        "from market_master.store import Store",
+        "from market_master.market_data.store import Store",
         "bars = random_bars(1, symbols=3, sessions=6, missing=0.1)\n"
         "bars = bars.take(bars.code == 0)\n"
         "store, half = Store(Path(sys.argv[1]), 'files', '1h'), int(sys.argv[2])\n"

@@ -8,10 +8,10 @@ from market import random_bars
 
 from market_master.backtest.engine import simulate
 from market_master.backtest.panel import Panel
-from market_master.backtest.rules import Rules
+from market_master.backtest.trading_rules import Rules
 from market_master.domain.actions import SCORES
+from market_master.gate.trade_simulation import trade
 from market_master.labels import Window
-from market_master.trading import trade
 
 
 @pytest.fixture(scope="module")

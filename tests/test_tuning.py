@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from trained import settings_of
 
-from market_master import store, tuning
 from market_master.domain.bars import Array
+from market_master.market_data import ingest, store
 from market_master.plugins import family
-from market_master.steps import features, fetch, label, tune, walk_forward
-from market_master.steps.train_compare import train_compare
-from market_master.steps.walk_forward import Recipe
-from market_master.tuning import Trial
+from market_master.training import dataset, feature_table, hyperparameter_search, walk_forward
+from market_master.training import tuning as tune
+from market_master.training.compare import train_compare
+from market_master.training.hyperparameter_search import Trial
+from market_master.training.walk_forward import Recipe
 
 SPACE = {"width": (1, 100), "pace": (0.01, 1.0)}
 DEFAULTS = {"width": 10, "pace": 0.1}
@@ -35,7 +36,7 @@ def _bowl(asked: Sequence[dict[str, Any]], stop: Callable[[int, int, float], boo
 
 def _search(trials: int, where: Path | None = None, **changes: Any) -> list[Trial]:
     facts = {"batch": 4, "seconds": None, "store": where, **changes}
-    return tuning.search("bowl", SPACE, DEFAULTS, _bowl, trials=trials, **facts)
+    return hyperparameter_search.search("bowl", SPACE, DEFAULTS, _bowl, trials=trials, **facts)
 
 
 def _asked(trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -66,7 +67,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(tmp_path: Path) -> 
     def refuse(*_: Any) -> list[Array | None]:
         raise AssertionError("nothing is left to try")
 
-    again = tuning.search(
+    again = hyperparameter_search.search(
         "bowl", SPACE, DEFAULTS, refuse, trials=12, batch=4, seconds=None, store=tmp_path / "optuna.db"
     )
     assert [trial.value for trial in again] == [trial.value for trial in resumed]
@@ -81,7 +82,9 @@ def test_a_batch_cut_off_by_a_crash_is_asked_anew(tmp_path: Path) -> None:
         return [np.full(DAYS, 9.0)] * len(asked)
 
     with pytest.raises(KeyboardInterrupt):
-        tuning.search("bowl", SPACE, DEFAULTS, crash, trials=8, batch=4, seconds=None, store=tmp_path / "optuna.db")
+        hyperparameter_search.search(
+            "bowl", SPACE, DEFAULTS, crash, trials=8, batch=4, seconds=None, store=tmp_path / "optuna.db"
+        )
     assert len(_search(8, tmp_path / "optuna.db")) == 8
 
 
@@ -137,9 +140,9 @@ def test_a_tuned_run_is_the_same_on_one_worker_and_on_two(home: Path) -> None:
     found = []
     for workers in ("1", "2"):
         settings = settings_of("test", MM_TUNING__TRIALS="6", MM_RUNNER__WORKERS=workers, MM_CANDIDATES="[logistic]")
-        market = fetch.fetch(settings, home, store.now())
-        table = features.compute(market.bars, settings, market.members)
-        found.append(train_compare(market, table, label.label(market.bars, settings), settings))
+        market = ingest.fetch(settings, home, store.now())
+        table = feature_table.compute(market.bars, settings, market.members)
+        found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
     one, other = found
     assert _asked(one.searches["logistic"].trials) == _asked(other.searches["logistic"].trials)
     assert one.recipe.parameters == other.recipe.parameters
@@ -162,9 +165,9 @@ def test_an_option_of_training_changes_the_fit_and_nothing_of_the_ground(home: P
     found = []
     for told in ({"MM_CANDIDATES": environ["MM_CANDIDATES"]}, environ):
         settings = settings_of("test", **told)
-        market = fetch.fetch(settings, home, store.now())
-        table = features.compute(market.bars, settings, market.members)
-        found.append(train_compare(market, table, label.label(market.bars, settings), settings))
+        market = ingest.fetch(settings, home, store.now())
+        table = feature_table.compute(market.bars, settings, market.members)
+        found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
     plain, other = (comparison.out_of_fold[comparison.winner] for comparison in found)
     assert np.array_equal(plain.rows, other.rows)
     assert np.array_equal(plain.action, other.action)
@@ -176,9 +179,9 @@ def test_an_option_of_training_changes_the_fit_and_nothing_of_the_ground(home: P
 def test_recency_halves_the_weight_with_every_half_life(home: Path) -> None:
     """A row as old as the half-life weighs half as much as one of the last session."""
     settings = settings_of("test", MM_TRAINING__RECENCY_SESSIONS="20")
-    market = fetch.fetch(settings, home, store.now())
-    table = features.compute(market.bars, settings, market.members)
-    weight = walk_forward.course(market.bars, table, label.label(market.bars, settings), settings).weight
+    market = ingest.fetch(settings, home, store.now())
+    table = feature_table.compute(market.bars, settings, market.members)
+    weight = walk_forward.course(market.bars, table, dataset.label(market.bars, settings), settings).weight
     assert weight is not None
     days = np.unique(market.bars.session)
     assert weight[market.bars.session == days[-1]] == pytest.approx(1.0)

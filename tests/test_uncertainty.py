@@ -11,23 +11,25 @@ import pytest
 from known_odds import BORDERS
 from scipy.stats import binom, norm, t
 
-from market_master import store, wss
-from market_master.backtest.out_of_sample import FILE, OutOfSample
+from market_master.artifact import bundle
+from market_master.artifact.out_of_sample import FILE, OutOfSample
+from market_master.decision import wss
 from market_master.domain.actions import SCORES, expected_score
-from market_master.domain.sessions import instant
-from market_master.registry import bundle
+from market_master.domain.clock import instant
+from market_master.index import uncertainty
+from market_master.index.signal import index_signal
+from market_master.index.uncertainty import interval
+from market_master.market_data import store
+from market_master.market_data.weights import Weights
+from market_master.prediction.loaded_model import Champion, champion_of
 from market_master.registry.versions import Versions
-from market_master.steps.aggregate import index_signal
-from market_master.steps.predict import Champion, champion_of
-from market_master.steps.uncertainty import interval
-from market_master.weights import Weights
 
 SYMBOLS, PER_DAY, SEEN = 20, 7, 0.15
 LOUD = 1.5
 """what is said is so many times what it should be: a truth that the interval has to find"""
 
 
-def history(seed: int, days: int, common: float) -> wss.Levels:
+def history(seed: int, days: int, common: float) -> uncertainty.Levels:
     """An index whose expected level is known up to `LOUD`; `common` is the share of news that all symbols have together."""
     random = np.random.default_rng(seed)
     bars = days * PER_DAY
@@ -38,14 +40,14 @@ def history(seed: int, days: int, common: float) -> wss.Levels:
     bar = np.repeat(np.arange(bars), SYMBOLS)
     weight = np.full(len(bar), 1 / SYMBOLS)
     said, came = LOUD * (2 - reached.sum(axis=2)), SCORES[np.searchsorted(BORDERS, z)]
-    return wss.levels(weight, bar, bar // PER_DAY, said.ravel(), came.ravel(), floor=0.8)
+    return uncertainty.levels(weight, bar, bar // PER_DAY, said.ravel(), came.ravel(), floor=0.8)
 
 
 @pytest.mark.parametrize(("days", "common"), [(30, 0.3), (60, 0.0), (60, 0.3)])
 def test_the_interval_holds_the_truth_as_often_as_it_says(days, common):
     """Of 100 histories 90 % hold the level that comes on average, within the binomial's 99.9 %, with and without common news."""
     level = 0.1
-    found = [wss.errors(history(seed, days, common)).around(LOUD * level) for seed in range(100)]
+    found = [uncertainty.errors(history(seed, days, common)).around(LOUD * level) for seed in range(100)]
     held = sum(low <= level <= high for low, high in found)
     assert binom.ppf(0.0005, len(found), 0.9) <= held <= binom.ppf(0.9995, len(found), 0.9)
 
@@ -56,7 +58,7 @@ def test_what_symbols_share_makes_it_wider():
     For news that share .3 that is 2.6 times the width of independent ones; scores of five steps share a little less.
     """
     widths = [
-        np.mean([np.ptp(wss.errors(history(seed, 60, common)).around(0.1)) for seed in range(20)])
+        np.mean([np.ptp(uncertainty.errors(history(seed, 60, common)).around(0.1)) for seed in range(20)])
         for common in (0.0, 0.3)
     ]
     full = np.sqrt((0.3 + 0.7 / SYMBOLS) / (1 / SYMBOLS))
@@ -71,7 +73,7 @@ def test_past_levels_are_what_the_aggregate_says():
     there = random.random((40, 8)) < 0.85
     bar, code = np.nonzero(there)
     said, came = random.normal(size=len(bar)), random.integers(-2, 3, len(bar)).astype(float)
-    found = wss.levels(weights[code], 100 * bar, bar // 7, said, came, floor=0.8)
+    found = uncertainty.levels(weights[code], 100 * bar, bar // 7, said, came, floor=0.8)
     expected, realised, times = [], [], []
     by_symbol = {str(symbol): float(weight) for symbol, weight in enumerate(weights)}
     for each in range(40):
@@ -93,7 +95,9 @@ def test_a_level_that_never_moved_has_a_shift_and_no_slope():
     random = np.random.default_rng(3)
     bar = np.arange(60 * PER_DAY)
     came = random.normal(0.2, 1.0, len(bar))
-    found = wss.errors(wss.levels(np.ones(len(bar)), bar, bar // PER_DAY, np.full(len(bar), 0.05), came, floor=0.8))
+    found = uncertainty.errors(
+        uncertainty.levels(np.ones(len(bar)), bar, bar // PER_DAY, np.full(len(bar), 0.05), came, floor=0.8)
+    )
     assert (found.slope == 0).all()
     low, high = found.around(0.05)
     assert low < came.mean() < high
@@ -103,15 +107,15 @@ def test_a_level_that_never_moved_has_a_shift_and_no_slope():
 def test_tails_are_expanded_for_few_blocks(blocks):
     """Hesterberg's expansion, with scipy's t in place of its series, off by its next term (3e-4 of six blocks)."""
     exact = norm.cdf(-np.sqrt(blocks / (blocks - 1)) * t.ppf(0.95, blocks - 1))
-    assert wss._tail(blocks) == pytest.approx(exact, abs=4e-4)
+    assert uncertainty._tail(blocks) == pytest.approx(exact, abs=4e-4)
 
 
 def test_an_interval_straddles_a_level_or_its_mirror():
     """Strictly inside, on either side of zero."""
-    assert wss.straddles((0.5, 1.5), 1.0)
-    assert wss.straddles((-1.5, -0.5), 1.0)
-    assert not wss.straddles((-0.9, 0.9), 1.0)
-    assert not wss.straddles((1.1, 2.0), 1.0)
+    assert uncertainty.straddles((0.5, 1.5), 1.0)
+    assert uncertainty.straddles((-1.5, -0.5), 1.0)
+    assert not uncertainty.straddles((-0.9, 0.9), 1.0)
+    assert not uncertainty.straddles((1.1, 2.0), 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -139,15 +143,17 @@ def test_a_signal_tells_the_interval_of_its_versions_past(place: bundle.Place, t
     kept = OutOfSample.read(Path(place.folder))
     weights = {row.symbol: row.weight for row in signal.constituents}
     rows = kept.label >= 0
-    past = wss.levels(
+    past = uncertainty.levels(
         np.array([weights[symbol] for symbol in kept.symbols])[kept.code[rows]],
         kept.bar_end[rows], kept.session[rows], expected_score(kept.probabilities[rows]), kept.label[rows] - 2.0, floor=0.8,
     )  # fmt: skip
-    assert signal.wss_expected_interval == pytest.approx(wss.errors(past).around(signal.wss_expected), abs=1e-12)
+    assert signal.wss_expected_interval == pytest.approx(
+        uncertainty.errors(past).around(signal.wss_expected), abs=1e-12
+    )
     sd = champion.card.wss_expected_sd
     assert signal.wss_expected_interval is not None
     assert sd is not None
-    unsure = wss.straddles(signal.wss_expected_interval, sd)
+    unsure = uncertainty.straddles(signal.wss_expected_interval, sd)
     assert ("uncertain_signal" in signal.warnings) == unsure
 
 

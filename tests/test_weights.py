@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from market_master import weights
 from market_master.domain.errors import DataError, MissingWeight
-from market_master.weights import Weights
+from market_master.market_data import weights
+from market_master.market_data.weights import Weights
 
 DATED = """as_of,symbol,weight
 2024-01-31,A,0.5

@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from market_master.domain.bars import Bars
+from market_master.domain.clock import iso
 from market_master.domain.errors import ConfigError, DataError, NoBars
-from market_master.domain.sessions import iso
-from market_master.providers import Query
-from market_master.providers.yahoo import Yahoo
+from market_master.market_data.providers import Query
+from market_master.market_data.providers.yahoo import Yahoo
 
 RECORDED = Path(__file__).parent / "recorded"
 EVENING = int(pd.Timestamp("2025-03-11T22:00Z").timestamp())

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from market_master import config, store
+from market_master import config
 from market_master.config import Settings
 from market_master.domain.records import as_json
-from market_master.steps.training import train
+from market_master.market_data import store
+from market_master.pipeline import train
 
 ROOT = Path(__file__).resolve().parents[1]
 

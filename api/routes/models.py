@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.serving import serving
+from market_master.artifact import bundle
 from market_master.domain.errors import NoChampion
 from market_master.domain.records import JournalEntry, as_json
-from market_master.journal import journal_of
-from market_master.registry import bundle
+from market_master.registry.journal import journal_of
 
 router = APIRouter(prefix="/models", tags=["models"])
 VersionNumber = Annotated[str, Path(examples=["1"])]

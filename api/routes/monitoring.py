@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.serving import serving
-from market_master.steps import history
+from market_master.reports import archive
 
 router = APIRouter(tags=["monitoring"])
 
@@ -50,17 +50,17 @@ class Report(BaseModel):
 def drift(request: Request) -> Drift:
     """Has the world moved from what the champion learned, and is it still as good?"""
     options = serving(request).options
-    gates = [GateDrift(**row) for row in history.drift(options.home)]
-    return Drift(latest=history.monitored(options.home, options.model), gates=gates)
+    gates = [GateDrift(**row) for row in archive.drift(options.home)]
+    return Drift(latest=archive.monitored(options.home, options.model), gates=gates)
 
 
 @router.get("/reports")
 def reports(request: Request) -> list[Report]:
     """The HTML reports there are, newest first."""
-    return [Report(**row) for row in history.reports(serving(request).options.home)]
+    return [Report(**row) for row in archive.reports(serving(request).options.home)]
 
 
 @router.get("/reports/{name}", response_class=FileResponse, responses={404: PROBLEMS[404], 422: PROBLEMS[422]})
 def report(name: str, request: Request) -> FileResponse:
     """One of them, as a page."""
-    return FileResponse(history.report(serving(request).options.home, name), media_type="text/html")
+    return FileResponse(archive.report(serving(request).options.home, name), media_type="text/html")

@@ -67,7 +67,7 @@ async def rollback(request: Request) -> JournalEntry:
 
     def done() -> JournalEntry:
         words = (asked.to, asked.by, asked.reason)
-        entry: JournalEntry = found.clerk.call("market_master.steps.promote:roll_back", *words)
+        entry: JournalEntry = found.clerk.call("market_master.lifecycle.promote:roll_back", *words)
         found.refresh()
         return entry
 

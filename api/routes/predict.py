@@ -11,17 +11,17 @@ from starlette.concurrency import run_in_threadpool
 
 from api.cache import Cache, key_of
 from api.errors import PROBLEMS, Problem, told_of
+from api.live_model import Served
 from api.metrics import ACTIONS
 from api.schemas import MANY, ONE, Bar, Columns, PredictRequest, body_of, columns
 from api.serving import served, serving
-from market_master import store
 from market_master.config import PROJECT_ROOT
 from market_master.domain.bars import Bars
 from market_master.domain.errors import IntervalMismatch, MarketMasterError
-from market_master.domain.records import Prediction
-from market_master.steps.accept import accept
-from market_master.steps.predict import Witness, predict_posted
-from market_master.steps.serve import Served
+from market_master.domain.records import Prediction, Witness
+from market_master.market_data import store
+from market_master.market_data.posted_bars import accept
+from market_master.prediction.predict import predict_posted
 
 router = APIRouter(tags=["predict"])
 JSON = "application/json"

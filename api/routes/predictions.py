@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from api.errors import PROBLEMS
 from api.serving import serving
 from market_master.domain.actions import CLASSES
-from market_master.domain.sessions import iso
+from market_master.domain.clock import iso
 
 router = APIRouter(prefix="/predictions", tags=["predictions"])
 

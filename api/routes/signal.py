@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.errors import PROBLEMS
 from api.serving import served, serving
-from market_master import store
 from market_master.domain.records import IndexSignal
+from market_master.market_data import store
 
 router = APIRouter(prefix="/signal", tags=["signal"])
 JSON = "application/json"

@@ -13,10 +13,11 @@ from typing import Annotated, Any
 
 import typer
 
-from market_master import config, show, store
+from market_master import config, show
 from market_master.config import Settings
 from market_master.domain.errors import ConfigError, MarketMasterError
 from market_master.domain.records import as_json
+from market_master.market_data import store
 
 app = typer.Typer(
     name="mm",
@@ -63,7 +64,7 @@ def run(
         settings = config.load(file, os.environ)
         with show.progress():
             if no_flow:
-                from market_master.steps.training import train
+                from market_master.pipeline import train
 
                 return as_json(train(settings, home, now=store.now(), dev=dev))
             from flows.training import run_training
@@ -89,8 +90,8 @@ def signal(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.aggregate import index_signal
-        from market_master.steps.explain import explain
+        from market_master.index.attribution import explain
+        from market_master.index.signal import index_signal
 
         champion, home = _champion(config_file)
         make = explain if explained else index_signal
@@ -117,7 +118,7 @@ def predict(
     """
 
     def answer() -> list[dict[str, Any]]:
-        from market_master.steps import predict as step
+        from market_master.prediction import predict as step
 
         if bool(symbols) == bool(bars) or bool(bars) != bool(symbol):
             raise ConfigError("Name symbols of the store, or give both --bars FILE and --symbol S.")
@@ -126,7 +127,7 @@ def predict(
             return as_json(
                 step.predict_stored(champion, champion.store(home), symbols, now=store.now(), asof=_instant(asof))
             )
-        from market_master.steps.check import bars_of_file
+        from market_master.market_data.quality import bars_of_file
 
         assert bars is not None
         assert symbol is not None
@@ -157,7 +158,7 @@ def batch(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps import batch as step
+        from market_master.batch import score as step
 
         champion, home = _champion(config_file)
         with show.progress():
@@ -187,8 +188,8 @@ def backtest(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.evaluate import evaluate
-        from market_master.steps.paper import paper as on_paper
+        from market_master.backtest.evaluate import evaluate
+        from market_master.signals.paper_trading import paper as on_paper
 
         if paper and (bars or version):
             raise ConfigError("--paper trades what was logged; leave --bars and --version out.")
@@ -215,7 +216,7 @@ def drift(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.monitor import monitor
+        from market_master.monitoring.monitor import monitor
 
         return as_json(monitor(_model(config_file), config.home(), _log(), now=store.now(), evidently=not quick))
 
@@ -231,7 +232,7 @@ def audit(config_file: Config = None, as_document: Json = False, debug: Debug = 
     broken: list[str] = []
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.audit import prove
+        from market_master.leakage.certificate import prove
 
         with show.progress():
             proved = prove(_settings(config_file), config.home(), store.now())
@@ -274,7 +275,7 @@ def journal(config_file: Config = None, as_document: Json = False, debug: Debug 
     """
 
     def answer() -> list[dict[str, Any]]:
-        from market_master.journal import journal_of
+        from market_master.registry.journal import journal_of
 
         _model(config_file)
         return as_json(journal_of(config.home()).entries())
@@ -290,7 +291,7 @@ def replay(asof: AsOf = None, config_file: Config = None, as_document: Json = Fa
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.replay import replay as step
+        from market_master.signals.replay import replay as step
 
         return as_json(step(_model(config_file), None, config.home(), _log(), asof=_instant(asof) or store.now()))
 
@@ -307,7 +308,7 @@ def promote(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.shadow import approve
+        from market_master.lifecycle.shadow import approve
 
         return as_json(approve(version, by, reason, _model(config_file), config.home(), _log()))
 
@@ -329,7 +330,7 @@ def rollback(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.promote import roll_back
+        from market_master.lifecycle.promote import roll_back
 
         return as_json(roll_back(to, by, reason, _model(config_file), config.home()))
 
@@ -350,11 +351,11 @@ def backfill(
     """
 
     def answer() -> list[dict[str, Any]]:
-        from market_master.steps import announce
+        from market_master.signals import scheduled
 
         begin, end, settings = _moment(first), _moment(last), _settings(config_file)
         return as_json(
-            announce.backfill(settings, config.home(), _log(), first=begin, last=end, now=store.now()),
+            scheduled.backfill(settings, config.home(), _log(), first=begin, last=end, now=store.now()),
         )
 
     _answer(answer, show.announced, as_document, debug)
@@ -374,7 +375,7 @@ def retention(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.retain import retain
+        from market_master.lifecycle.retention import retain
 
         return as_json(retain(_model(config_file), config.home(), now=store.now(), keep=keep, apply=apply))
 
@@ -389,7 +390,7 @@ def check(path: Path, config_file: Config = None, as_document: Json = False, deb
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.check import check_files
+        from market_master.market_data.quality import check_files
 
         settings = _settings(config_file, "us_1h")
         return check_files(path, settings.calendar, settings.interval, store.now())
@@ -428,7 +429,7 @@ def create_key(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.steps.keys import create
+        from api.keys import create
 
         file = Path(os.environ.get("MM_KEYS_FILE") or config.home() / "data" / "keys.json")
         return {"name": name, "scope": scope, "days": days, "key": create(file, name, scope, days, datetime.now(UTC))}
@@ -481,13 +482,13 @@ def _versions(file: Path | None) -> Any:
 
 
 def _log() -> Any:
-    from market_master.predictions import PredictionLog
+    from market_master.prediction_log import PredictionLog
 
     return PredictionLog(config.predictions_url())
 
 
 def _champion(file: Path | None) -> tuple[Any, Path]:
-    from market_master.steps.predict import load_champion
+    from market_master.prediction.loaded_model import load_champion
 
     settings = config.load(file, os.environ) if file else None
     return load_champion(config.home(), _model(file), settings), config.home()

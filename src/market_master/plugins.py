@@ -51,6 +51,6 @@ def mark(family: str, name: str | None = None, **facts: Any) -> Callable[[Thing]
 def family(name: str) -> dict[str, Plugin]:
     """Every plug-in of the package `market_master.<name>`, by name, in order of name."""
     package = importlib.import_module(f"market_master.{name}")
-    for module in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"market_master.{name}.{module}")
+    for module in sorted(module.name for module in pkgutil.walk_packages(package.__path__, f"market_master.{name}.")):
+        importlib.import_module(module)
     return dict(sorted(_marked.get(name, {}).items()))

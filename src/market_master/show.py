@@ -31,7 +31,7 @@ MOVES = 8
 @contextmanager
 def progress() -> Iterator[None]:
     """One line a step on stderr, with its share done and its time, for as long as the block runs."""
-    from market_master.steps.progress import watching
+    from market_master.progress import watching
 
     columns = (
         TextColumn("{task.description:14}"),

@@ -20,9 +20,9 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from market_master.domain.bars import OHLCV
-from market_master.domain.sessions import iso
+from market_master.domain.clock import iso
+from market_master.prediction.loaded_model import load_champion
 from market_master.registry.versions import Versions
-from market_master.steps.predict import load_champion
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "market-master"

@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from servers import in_process
 
+from api import keys
 from market_master.domain.errors import ConfigError
-from market_master.steps import keys
 
 READ, ADMIN = {"X-API-Key": "reader"}, {"X-API-Key": "ruler"}
 

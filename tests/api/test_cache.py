@@ -12,7 +12,7 @@ import pytest
 import redis
 from servers import free_port, in_process, newest_bars, on_a_port, wait_for
 
-from market_master import store
+from market_master.market_data import store
 
 ADMIN = {"X-API-Key": "ruler"}
 
@@ -87,7 +87,7 @@ def test_a_forming_bar_that_has_closed_is_no_longer_left_out(trained_home, monke
 
 
 def _iso(instant):
-    from market_master.domain.sessions import iso
+    from market_master.domain.clock import iso
 
     return iso(instant)
 

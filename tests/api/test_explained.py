@@ -10,10 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 from servers import MODEL, in_process
 
-from market_master import store
 from market_master.domain.records import as_json
-from market_master.steps.explain import explain
-from market_master.steps.predict import load_champion
+from market_master.index.attribution import explain
+from market_master.market_data import store
+from market_master.prediction.loaded_model import load_champion
 
 
 @pytest.fixture(scope="module")

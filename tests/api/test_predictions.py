@@ -6,9 +6,9 @@ from pathlib import Path
 
 from servers import MODEL, in_process, newest_bars, wait_for
 
-from market_master import store
-from market_master.predictions import PredictionLog
-from market_master.steps.settle import settle
+from market_master.market_data import store
+from market_master.prediction_log import PredictionLog
+from market_master.signals.settlement import settle
 
 
 def test_what_is_served_is_logged_once(altered: Path) -> None:

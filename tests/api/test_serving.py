@@ -13,9 +13,10 @@ from fastapi.testclient import TestClient
 from servers import in_process
 
 from api.app import create_app
-from market_master import store
-from market_master.domain.sessions import iso
-from market_master.steps.predict import load_champion, predict_stored
+from market_master.domain.clock import iso
+from market_master.market_data import store
+from market_master.prediction.loaded_model import load_champion
+from market_master.prediction.predict import predict_stored
 
 
 @pytest.fixture(scope="module")

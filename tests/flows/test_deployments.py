@@ -20,8 +20,9 @@ import pytest
 import yaml
 from servers import ROOT, free_port, in_process, outside, own_copy, wait_for
 
-from market_master import store
-from market_master.domain.sessions import DAY, Timetable
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import DAY
+from market_master.market_data import store
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 ENTRIES = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]

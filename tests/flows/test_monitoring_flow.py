@@ -11,8 +11,8 @@ import pytest
 from servers import MODEL, own_copy
 
 from market_master import config
-from market_master.journal import journal_of
-from market_master.predictions import PredictionLog
+from market_master.prediction_log import PredictionLog
+from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
 from tests.test_shadow import shadowed
 

@@ -11,12 +11,12 @@ from sklearn.model_selection import KFold, TimeSeriesSplit
 from sklearn.preprocessing import StandardScaler
 
 from market_master import features
-from market_master.audit import Finding, Probe, isolated, live, never_ahead, sensitive, split_in_time, unit_free
 from market_master.domain.bars import Array, Bars
-from market_master.folds import PurgedWalkForward
 from market_master.labels import Window
+from market_master.leakage import Finding, Probe, isolated, live, never_ahead, sensitive, split_in_time, unit_free
 from market_master.plugins import family
-from market_master.regime import REGIMES, regimes
+from market_master.stats.regimes import REGIMES, regimes
+from market_master.training.folds import PurgedWalkForward
 
 Column = Callable[[Bars], Array]
 

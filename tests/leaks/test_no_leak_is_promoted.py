@@ -11,11 +11,12 @@ import pytest
 from trained import ROOT, settings_of
 from typer.testing import CliRunner
 
-from market_master import features, store
+from market_master import features
 from market_master.cli import app
 from market_master.domain.bars import Array, Bars
+from market_master.market_data import store
+from market_master.pipeline import train
 from market_master.registry.versions import Versions
-from market_master.steps.training import train
 
 
 @pytest.fixture

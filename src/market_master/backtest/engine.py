@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from market_master.backtest.panel import Panel
 from market_master.backtest.positions import Positions, Standing, legs, newest, plain, watched
-from market_master.backtest.rules import Rules
+from market_master.backtest.trading_rules import Rules
 from market_master.domain.bars import Array
+from market_master.domain.clock import Ints
 from market_master.domain.errors import BadTargets
-from market_master.domain.sessions import Ints
 
 STRETCH = 512
 """bars worked on at once: memory beyond targets and prices does not grow with their number"""

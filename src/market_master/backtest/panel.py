@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.domain.bars import PRICES, Array, Bars
+from market_master.domain.clock import Ints
 from market_master.domain.errors import NoBars
-from market_master.domain.sessions import Ints
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from market_master.domain.bars import Array
-from market_master.domain.sessions import Ints
+from market_master.domain.clock import Ints
 
 DRAWS, SEED = 1000, 7
 ENOUGH, LEAST = 30, 10

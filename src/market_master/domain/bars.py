@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from market_master.domain.calendar import Schedule, Timetable
+from market_master.domain.clock import Ints
 from market_master.domain.errors import MixedGrid, NoBars
-from market_master.domain.sessions import Ints, Schedule, Timetable
 
 Array = NDArray[np.float64]
 PRICES = ("open", "high", "low", "close")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -241,3 +244,9 @@ def as_json(record: Any) -> Any:
     if isinstance(record, (list, tuple)):
         return [as_json(item) for item in record]
     return asdict(record)
+
+
+Witness = Callable[[list[Prediction], np.ndarray], None]
+
+
+NEW, REFRESH = "new_recipe", "refresh"

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from market_master.domain.bars import Array, Bars
+from market_master.domain.calendar import INTERVALS
+from market_master.domain.clock import Ints
 from market_master.domain.errors import ConfigError
-from market_master.domain.sessions import INTERVALS, Ints
-from market_master.features import rolling
-from market_master.features.fingerprint import combined, fingerprint
-from market_master.features.marks import feature, nearest, panel_feature, panel_series, plugin, series
-from market_master.features.plan import WHOLE, batches, finished, own_values, panel_values, plan
+from market_master.features.engine import windows
+from market_master.features.engine.declare import feature, nearest, panel_feature, panel_series, plugin, series
+from market_master.features.engine.fingerprint import combined, fingerprint
+from market_master.features.engine.graph import WHOLE, batches, finished, own_values, panel_values, plan
 from market_master.plugins import family
 
 __all__ = [
@@ -60,7 +61,7 @@ def compute(
         made, age = own_values(bars, rows, steps), bars.age[rows]
         if steps.wanted:
             place, picked = _within(rows, only)
-            values[list(steps.wanted), place] = rolling.bounded(finished(made, steps.wanted.values(), age, picked))
+            values[list(steps.wanted), place] = windows.bounded(finished(made, steps.wanted.values(), age, picked))
         if handed:
             for whole, part in zip(handed.values(), finished(made, steps.handed_over, age), strict=True):
                 whole[rows] = part

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.domain.bars import Array, Bars
+from market_master.domain.clock import DAY, Ints
 from market_master.domain.errors import ModelError, TooFewBars
-from market_master.domain.sessions import DAY, Ints
 from market_master.plugins import family
 
 Mask = NDArray[np.bool_]

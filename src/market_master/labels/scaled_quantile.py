@@ -9,7 +9,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from market_master.domain.bars import Array, Bars
-from market_master.domain.sessions import Ints
+from market_master.domain.clock import Ints
 from market_master.labels import Labels, Mask, Window, cut, require_rows
 from market_master.plugins import mark
 

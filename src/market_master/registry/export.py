@@ -22,7 +22,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from market_master.registry.graph import Graph
+from market_master.artifact.onnx_graph import Graph
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 DOUBLE, FLOAT = 11, 1

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from market_master.domain.errors import ModelError, RegistryAway
-from market_master.registry.address import tracking_uri
+from market_master.registry.tracking_uri import tracking_uri
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,11 +13,11 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from market_master.artifact import bundle
+from market_master.artifact.bundle import PRODUCTION, ModelVersion, Place
+from market_master.artifact.model_card import Card
+from market_master.artifact.onnx_graph import Graph
 from market_master.domain.errors import ModelError, NoChampion, UnknownVersion
-from market_master.registry import bundle
-from market_master.registry.bundle import PRODUCTION, ModelVersion, Place
-from market_master.registry.card import Card
-from market_master.registry.graph import Graph
 from market_master.registry.tracking import Run, active, asked, away, client
 
 CHALLENGER = "challenger"

@@ -1,6 +1,0 @@
-"""What somebody ought to know: one open alert for each model and cause, delivered until somebody has it."""
-
-from market_master.alerts.book import Alert, Book
-from market_master.alerts.send import Addresses, deliver
-
-__all__ = ["Addresses", "Alert", "Book", "deliver"]

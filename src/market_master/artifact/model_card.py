@@ -1,0 +1,110 @@
+"""The model card: what a model needs in order to be served, inside the version it belongs to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from market_master.domain.actions import CLASSES
+from market_master.domain.calendar import Timetable
+from market_master.domain.errors import FingerprintMismatch, ModelError
+
+TUPLES = ("symbols", "members", "features", "classes", "importance", "score_sizes")
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything about a model that is not its graph; plain values only, so that it reads the same everywhere."""
+
+    candidate: str
+    run_id: str
+    created: str
+    settings: dict[str, Any]
+    """the configuration of the run that trained it"""
+    timetable: dict[str, str]
+    """calendar, interval, grid"""
+    source: str
+    """whose bars: the store's folder"""
+    live: bool
+    """staleness counts against the clock on the wall"""
+    symbols: tuple[str, ...]
+    """in the order of the symbol codes the graph expects"""
+    members: tuple[str, ...]
+    """the symbols that make the market features"""
+    features: tuple[str, ...]
+    """in the order of the graph's columns"""
+    fingerprints: dict[str, str]
+    fingerprint: str
+    warmup: int
+    """earlier bars the features need"""
+    label: dict[str, Any]
+    classes: tuple[str, ...]
+    calibration: dict[str, Any]
+    wss_expected_sd: float | None
+    """spread of the expected WSS on out-of-fold rows"""
+    train_first: str
+    train_last: str
+    label_known: str
+    """end of the last label it learned from; a hold-out must begin after it"""
+    train_rows: int
+    parameters: dict[str, Any]
+    """what the candidate was made with"""
+    tuned: dict[str, Any]
+    """those that are not its defaults"""
+    class_shares: dict[str, Any]
+    """of the labels, by fold, slot and regime"""
+    importance: tuple[dict[str, Any], ...]
+    """RPS lost when a feature's days are permuted, most important first"""
+    trials: int
+    """recipes that were tried to find it"""
+    certificate: str
+    """key of the leak suite's certificate, which lies beside the card"""
+    recipe_hash: str
+    data_hash: str
+    graph_sha256: str
+    parity: float
+    """largest difference between the graph's and its Python twin's probabilities"""
+    libraries: dict[str, str]
+    code_commit: str | None
+    score_sizes: tuple[float, ...] = ()
+    """percentiles 0 to 100 of |expected score| on out-of-fold rows; cards older than `policy.confidence_rank` have none"""
+
+    @property
+    def times(self) -> Timetable:
+        """The timetable the model's bars lie on."""
+        return Timetable(**self.timetable)
+
+    def to_json(self) -> str:
+        """The card as a JSON document."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """A card from its JSON. Raises ModelError for anything that is not a whole card."""
+        try:
+            values = json.loads(text)
+            tuples = {name: tuple(values[name]) for name in TUPLES if name in values}
+            card = cls(**{**values, **tuples})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"The model card can't be read: {error!r}; train and promote a new version.") from error
+        if card.classes != CLASSES:
+            raise ModelError(f"The model's classes are {list(card.classes)}, the code knows {list(CLASSES)}.")
+        return card
+
+    def verify(self, running: dict[str, str], graph_sha256: str) -> None:
+        """Refuse a card whose feature code differs from the running one, or whose graph is another.
+
+        `running` maps the card's feature names to the fingerprints of the code at hand ('' where a feature is gone).
+        """
+        changed = [name for name in self.features if running.get(name) != self.fingerprints[name]]
+        if changed:
+            raise FingerprintMismatch(
+                f"The code of {len(changed)} of {len(self.features)} features is not what the model was trained with "
+                f"(first: '{changed[0]}'); check out commit {self.code_commit or 'of the training run'} or train anew.",
+                changed=changed,
+            )
+        if graph_sha256 != self.graph_sha256:
+            raise ModelError(
+                f"The graph's hash {graph_sha256[:12]} is not the card's {self.graph_sha256[:12]}: the version was altered."
+            )

@@ -1,0 +1,53 @@
+"""What a version answered to bars it had not learned from: kept beside it, and all that a backtest may trade on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master import files
+from market_master.domain.bars import Array
+from market_master.domain.clock import Ints
+from market_master.domain.errors import ModelError
+
+FILE = "out_of_sample.npz"
+HOLDOUT = 0
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfSample:
+    """Rows of bars with all features, in order of (bar_end, symbol)."""
+
+    symbols: NDArray[np.str_]
+    code: Ints
+    """place of a row's symbol in `symbols`"""
+    bar_end: Ints
+    session: Ints
+    fold: NDArray[np.int8]
+    """the walk-forward fold whose model answered, from 2 on; 0 for the hold-out, answered by the registered graph"""
+    probabilities: Array
+    """[n, 5], calibrated by what came before"""
+    decided: NDArray[np.int8]
+    """the policy rule's action, before any filter"""
+    label: NDArray[np.int8]
+    """the action that was right, -1 where it is not known"""
+    z: Array
+    """the scaled return behind the label"""
+
+    def to_bytes(self) -> bytes:
+        """As a file's content."""
+        return files.to_npz(self)
+
+    @classmethod
+    def read(cls, folder: Path) -> OutOfSample:
+        """What lies beside a version. Raises ModelError when it has none."""
+        try:
+            return files.from_npz(cls, folder / FILE)
+        except (OSError, KeyError, ValueError) as error:
+            raise ModelError(
+                f"The version has no readable {FILE} ({error!r}): what it answered out of sample was not kept when it was "
+                "made. Train anew."
+            ) from error

@@ -1,0 +1,121 @@
+"""Did the WSS know where the index would go? Correlation, hit rate and regression, by what a sceptic would accept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from market_master.domain.bars import Array
+from market_master.domain.clock import Ints
+from market_master.stats.daily import BLOCK, circular_blocks, newey_west_se
+
+LEAST = 30
+"""bars with a WSS and a return"""
+DRAWS, SEED = 1000, 7
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """WSS beside the index's next return, open to close, in units of its usual size; None where there is too little."""
+
+    bars: int
+    ic: float | None
+    """correlation"""
+    ic_t: float | None
+    """of the slope below: the same question, with errors that may be serially correlated"""
+    rank_ic: float | None
+    hit_rate: float | None
+    """share of bars on which the sign was right, of those with a WSS that is not 0"""
+    base_rate: float | None
+    """what the same signs, dealt at random, would hit"""
+    hit_p: float | None
+    """one-sided p-value of the hit rate (Pesaran and Timmermann 1992)"""
+    intercept: float | None
+    slope: float | None
+    """return, in its own units, for a WSS one standard deviation higher"""
+    slope_se: float | None
+    lags: int
+    """of the Newey-West errors: a session's bars at least"""
+
+
+def forecast(wss: Array, ahead: Array, session: Ints) -> Forecast:
+    """Judge a WSS by the next returns of the index: arrays by bar, in order of time, NaN where there is none.
+
+    The regression return = a + b WSS / sd(WSS) has Newey-West errors with max(one session, 4 (n / 100)^(2/9)) lags.
+    """
+    known = np.isfinite(wss) & np.isfinite(ahead)
+    x, y, days = wss[known], ahead[known], session[known]
+    count = len(x)
+    a_session = int(np.median(np.unique(days, return_counts=True)[1])) if count else 0
+    lags = max(a_session, int(4 * (count / 100) ** (2 / 9)) + 1) if count else 0
+    if count < LEAST or x.std() < 1e-12 or y.std() < 1e-12:
+        return Forecast(count, *(None,) * 9, lags)
+    standard = (x - x.mean()) / x.std()
+    slope = float((standard * y).mean())
+    error = newey_west_se(standard * (y - y.mean() - slope * standard), lags)
+    hits = pesaran_timmermann(x, y)
+    return Forecast(
+        bars=count,
+        ic=float(np.corrcoef(x, y)[0, 1]),
+        ic_t=slope / error if error > 0 else None,
+        rank_ic=float(stats.spearmanr(x, y).statistic),
+        hit_rate=hits[0],
+        base_rate=hits[1],
+        hit_p=hits[2],
+        intercept=float(y.mean()),
+        slope=slope,
+        slope_se=error,
+        lags=lags,
+    )
+
+
+@dataclass(frozen=True)
+class Mean:
+    """What came where something was said, with the 90 % band of a bootstrap of days; None where nothing came."""
+
+    name: str
+    rows: int
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+def mean_by(values: Array, groups: Ints, names: tuple[str, ...], session: Ints) -> tuple[Mean, ...]:
+    """Mean of values in each group (places of `names`), rows of one day drawn together, days in blocks of five."""
+    days, place = np.unique(session, return_inverse=True)
+    drawn = circular_blocks(len(days), BLOCK, DRAWS, SEED) if len(days) else np.empty((0, 0), dtype=np.int64)
+    found = []
+    for number, name in enumerate(names):
+        rows = groups == number
+        count = np.bincount(place[rows], minlength=len(days))
+        total = np.bincount(place[rows], values[rows], minlength=len(days))
+        if not rows.any():
+            found.append(Mean(name, 0, None, None, None))
+            continue
+        many = count[drawn].sum(axis=1)
+        low, high = np.quantile(total[drawn].sum(axis=1)[many > 0] / many[many > 0], [0.05, 0.95])
+        found.append(Mean(name, int(rows.sum()), float(total.sum() / count.sum()), float(low), float(high)))
+    return tuple(found)
+
+
+def pesaran_timmermann(said: Array, came: Array) -> tuple[float | None, float | None, float | None]:
+    """Hit rate of signs, the rate that chance would give, and the one-sided p-value; zeros are left out.
+
+    Pesaran and Timmermann (1992), A Simple Nonparametric Test of Predictive Performance. None for signs that never change.
+    """
+    leans = (said != 0) & (came != 0)
+    count = int(leans.sum())
+    if count < LEAST:
+        return None, None, None
+    up, rose = said[leans] > 0, came[leans] > 0
+    x, y, hit = up.mean(), rose.mean(), float((up == rose).mean())
+    chance = float(x * y + (1 - x) * (1 - y))
+    of_hit = chance * (1 - chance) / count
+    of_chance = (
+        (2 * y - 1) ** 2 * x * (1 - x) + (2 * x - 1) ** 2 * y * (1 - y) + 4 * x * y * (1 - x) * (1 - y) / count
+    ) / count
+    if of_hit - of_chance <= 0:
+        return hit, chance, None
+    return hit, chance, float(stats.norm.sf((hit - chance) / np.sqrt(of_hit - of_chance)))

@@ -1,0 +1,84 @@
+"""Instrument: what is traded on the index's signal: its own bars where there are any, else the weighted basket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_master.config.settings import Universe
+from market_master.domain.bars import Array, Bars
+from market_master.domain.clock import DAY, Ints
+from market_master.domain.errors import MissingWeight
+from market_master.market_data.weights import weigh
+
+BASKET = "BASKET"
+START = 100.0
+"""level of a basket before its first bar"""
+
+
+@dataclass(frozen=True, eq=False)
+class Instrument:
+    """The bars of one instrument, and what it is."""
+
+    bars: Bars
+    words: str
+    within: bool
+    """its highs and lows are real ones: a stop inside the bar can be seen"""
+
+
+def instrument(bars: Bars, universe: Universe) -> Instrument:
+    """The benchmark's own bars, or, without a benchmark, the constituents' basket at each bar's own weights."""
+    name = universe.benchmark
+    if name in bars.symbols:
+        return Instrument(bars.only([name]), f"{name}, the index's own bars", True)
+    made = basket(bars, universe)
+    return Instrument(
+        made, f"the weighted basket of {len(bars.symbols)} symbols: there are no bars of the index itself", False
+    )
+
+
+def basket(bars: Bars, universe: Universe) -> Bars:
+    """Bars of the basket that holds every constituent with a bar at its weight, made anew at each bar.
+
+    Its move over the gap and within the bar are the weighted means of its constituents'; of its high and low only open and
+    close are known. A constituent counts from its second bar on.
+    """
+    instants, at = np.unique(bars.bar_end, return_inverse=True)
+    weight = _weights(bars, universe, instants)[at, bars.code]
+    first = bars.age == 0
+    before = np.where(first, np.nan, np.roll(bars.close, 1))
+    weight = np.where(first, 0.0, weight)
+    total = np.bincount(at, weight, minlength=len(instants))
+    there = total > 0
+    gap, within = (
+        np.bincount(at, np.where(weight > 0, weight * move, 0.0), minlength=len(instants))[there] / total[there]
+        for move in (np.where(first, 0.0, bars.open / before - 1), bars.close / bars.open - 1)
+    )
+    close = START * np.cumprod((1 + gap) * (1 + within))
+    opened = close / (1 + within)
+    columns = {
+        "bar_end": instants[there],
+        "open": opened,
+        "high": np.maximum(opened, close),
+        "low": np.minimum(opened, close),
+        "close": close,
+        "volume": np.ones(len(close)),
+    }
+    return Bars.of(bars.timetable, {BASKET: columns})
+
+
+def _weights(bars: Bars, universe: Universe, instants: Ints) -> Array:
+    """[instants, symbols]: weights in force, looked up once a day; 0 for what is no constituent."""
+    found = np.zeros((len(instants), len(bars.symbols)))
+    place = {symbol: number for number, symbol in enumerate(bars.symbols)}
+    days, first = np.unique(instants // DAY, return_index=True)
+    for day, start in zip(days.tolist(), first.tolist(), strict=True):
+        try:
+            table = weigh(universe, int(instants[start]), bars.symbols)
+        except MissingWeight:
+            continue
+        rows = instants // DAY == day
+        for symbol, weight in table.by_symbol.items():
+            found[rows, place[symbol]] = weight
+    return found

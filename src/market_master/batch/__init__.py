@@ -1,0 +1,1 @@
+"""Batch scoring: files in, tables out, and their summary."""

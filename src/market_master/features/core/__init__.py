@@ -1,0 +1,1 @@
+"""Feature set `core`: of a symbol's own bars."""

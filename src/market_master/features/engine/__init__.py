@@ -1,0 +1,1 @@
+"""How features are declared, ordered, computed and fingerprinted."""

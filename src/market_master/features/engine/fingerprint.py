@@ -1,0 +1,152 @@
+"""A hash of the code behind each feature: equal hashes, equal numbers from equal bars.
+
+Read from the syntax trees of this package: the feature's function, the series it asks for, and every function and
+constant of the package they name, however deep. Docstrings, comments, layout, annotations and decorators don't count;
+the declared warm-up, the bound of all features and TA-Lib's version do. Nor does the file it stands in: code that moves is the same code.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import talib
+
+from market_master.features.engine import declare
+from market_master.plugins import family
+
+PACKAGE = "market_master.features"
+Place = tuple[str, str]
+"""module and name"""
+
+
+def fingerprint(names: Sequence[str]) -> dict[str, str]:
+    """Each feature's hash; empty for a feature that is not here (any more)."""
+    known = family("features")
+    return {name: fingerprint_of(name, sources()) if name in known else "" for name in names}
+
+
+def combined(hashes: Mapping[str, str]) -> str:
+    """One hash of many."""
+    return _digest([f"{name}={value}" for name, value in sorted(hashes.items())])
+
+
+def fingerprint_of(name: str, texts: Mapping[str, str]) -> str:
+    """The hash of a feature by the source texts of the package's modules."""
+    pieces: dict[Place, str] = {}
+    warmups = [f"{step.name} {step.warmup}" for step in _chain(name)]
+    _collect((f"{PACKAGE}.engine.windows", "BOUND"), texts, pieces)
+    for step in _chain(name):
+        _collect((step.function.__module__, step.function.__name__), texts, pieces)
+    code = sorted(f"{name}\n{text}" for (_, name), text in pieces.items())
+    return _digest([f"TA-Lib {talib.__version__}", *warmups, *code])
+
+
+@cache
+def sources() -> Mapping[str, str]:
+    """The source text of each module of the package, by its full name."""
+    folder = Path(__file__).parents[1]
+    files = [file for file in folder.rglob("*.py") if file.name != "__init__.py"]
+    return {_module_name(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in sorted(files)}
+
+
+def _module_name(file: Path) -> str:
+    return ".".join((PACKAGE, *file.with_suffix("").parts))
+
+
+def _chain(name: str) -> list[declare.Node]:
+    """A feature and everything it asks for by name, each once."""
+    found: dict[str, declare.Node] = {}
+    waiting = [name]
+    while waiting:
+        step = declare.node(waiting.pop())
+        found[step.name] = step
+        waiting += [i for i in step.inputs if i not in found and i not in (*declare.COLUMNS, declare.MEMBERS)]
+    return [found[key] for key in sorted(found)]
+
+
+def _collect(place: Place, texts: Mapping[str, str], pieces: dict[Place, str]) -> None:
+    """The bare code at a place, and at every place of the package it names."""
+    module, name = place
+    definition = _definitions(texts[module]).get(name) if module in texts else None
+    if definition is None or place in pieces:
+        return
+    if isinstance(definition, ast.ImportFrom):
+        _collect((definition.module or "", _original(definition, name)), texts, pieces)
+        return
+    pieces[place], asked = _read(definition)
+    for base, attribute in asked:
+        source = _definitions(texts[module]).get(base)
+        if attribute is None:
+            _collect((module, base), texts, pieces)
+        elif isinstance(source, ast.ImportFrom):
+            _collect((f"{source.module}.{_original(source, base)}", attribute), texts, pieces)
+
+
+@cache
+def _read(definition: ast.stmt) -> tuple[str, tuple[tuple[str, str | None], ...]]:
+    """The text of a definition, and the names it takes from around it: alone, or with the attribute asked of them."""
+    own = _own_names(definition)
+    asked: list[tuple[str, str | None]] = []
+    for part in ast.walk(definition):
+        if isinstance(part, ast.Name) and part.id not in own:
+            asked.append((part.id, None))
+        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id not in own:
+            asked.append((part.value.id, part.attr))
+    return ast.unparse(definition), tuple(dict.fromkeys(asked))
+
+
+def _original(statement: ast.ImportFrom, name: str) -> str:
+    return next(alias.name for alias in statement.names if (alias.asname or alias.name) == name)
+
+
+def _own_names(definition: ast.stmt) -> set[str]:
+    """Parameters and variables of a function: they hide what the module calls the same."""
+    if not isinstance(definition, ast.FunctionDef):
+        return set()
+    parts = list(ast.walk(definition))
+    stored = {part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    return stored | {part.arg for part in parts if isinstance(part, ast.arg)}
+
+
+@cache
+def _definitions(text: str) -> dict[str, ast.stmt]:
+    """What a module defines or imports at its top, by name, stripped of what does not change a number."""
+    found: dict[str, ast.stmt] = {}
+    for statement in _Bare().visit(ast.parse(text)).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            found[statement.name] = statement
+        elif isinstance(statement, ast.ImportFrom):
+            found |= {alias.asname or alias.name: statement for alias in statement.names}
+        elif isinstance(statement, ast.Assign):
+            found |= {
+                t.id: statement for target in statement.targets for t in ast.walk(target) if isinstance(t, ast.Name)
+            }
+    return found
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes docstrings, decorators and annotations out of a tree."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        node.decorator_list, node.returns = [], None
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
+
+
+def _digest(pieces: Sequence[str]) -> str:
+    return hashlib.sha256("\n\0".join(pieces).encode()).hexdigest()

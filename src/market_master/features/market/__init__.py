@@ -1,0 +1,1 @@
+"""Feature set `market`: of all members at the same bar."""

@@ -1,0 +1,104 @@
+"""The ledger: how often a hold-out was looked at, on which days, and what the next look may spend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_master.artifact.bundle import ModelVersion
+from market_master.artifact.model_card import Card
+from market_master.domain.clock import session_date
+from market_master.domain.records import NEW, REFRESH, JournalEntry
+from market_master.gate.rules.search import LEAST_UNSEEN
+from market_master.market_data.ingest import Market
+from market_master.registry.journal import DECISIONS, Journal, new_looks
+from market_master.training.dataset import Labelled
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms the gate may look at a hold-out."""
+
+    lane: str
+    year: int
+    """of the hold-out's last bar"""
+    look: int
+    """the year's j-th of the new-recipe lane, this one counted"""
+    alpha: float
+    """gate.alpha / (j (j + 1)), which sums to gate.alpha over a year"""
+    first: str
+    last: str
+    """sessions of the hold-out"""
+    unseen: float
+    """share of them that no earlier look of a new recipe has seen"""
+    allowed: bool
+    remedy: str
+
+
+def terms(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha: float) -> Terms:
+    """What the journal allows. Only looks of new recipes at the same source spend its days; refreshes are counted."""
+    days = np.unique(market.bars.session[labelled.zones.holdout])
+    dates = [session_date(int(day)).isoformat() for day in days]
+    year = session_date(int(days[-1])).year
+    looks = [entry.details for entry in new_looks(journal)]
+    spans = [(look["first"], look["last"]) for look in looks if look["source"] == market.source]
+    seen = sum(any(first <= date <= last for first, last in spans) for date in dates)
+    unseen = 1 - seen / len(dates)
+    look = 1 + sum(entry["year"] == year for entry in looks) if lane == NEW else 1
+    wait = max(0, int(np.ceil(LEAST_UNSEEN * len(dates))) - (len(dates) - seen))
+    return Terms(
+        lane=lane,
+        year=year,
+        look=look,
+        alpha=alpha / (look * (look + 1)),
+        first=dates[0],
+        last=dates[-1],
+        unseen=unseen,
+        allowed=lane == REFRESH or unseen >= LEAST_UNSEEN,
+        remedy=f"Wait for {wait} more sessions, refresh the champion's own recipe, or compare without the gate (`mm run --dev`).",
+    )
+
+
+def unfinished(journal: Journal, challenger: Card, lane: str) -> Terms | None:
+    """The look that a killed run had spent on this recipe and these bars, and whose outcome was never told: it is gone on with."""
+    for entry in reversed(journal.entries()):
+        told = entry.details
+        if (
+            entry.event == "looked"
+            and (entry.data_hash, told.get("recipe_hash"), told["lane"])
+            == (challenger.data_hash, challenger.recipe_hash, lane)
+            and journal.last_decision(str(entry.to_version)) is None
+        ):
+            kept = {name: told[name] for name in ("year", "look", "alpha", "first", "last", "unseen")}
+            return Terms(lane=lane, **kept, allowed=True, remedy="")
+    return None
+
+
+def spend(journal: Journal, terms: Terms, challenger: ModelVersion, market: Market) -> None:
+    """Write the look into the journal, before it is taken."""
+    journal.write(
+        "looked",
+        by="gate",
+        reason=f"Look {terms.look} of {terms.year} at a hold-out, lane {terms.lane}.",
+        to_version=challenger.version,
+        data_hash=market.data_hash,
+        details={
+            "year": terms.year, "lane": terms.lane, "look": terms.look, "alpha": terms.alpha, "source": market.source,
+            "first": terms.first, "last": terms.last, "unseen": terms.unseen, "recipe_hash": challenger.card.recipe_hash,
+        },
+    )  # fmt: skip
+
+
+def repeated(journal: Journal, challenger: Card, production: str | None) -> JournalEntry | None:
+    """The decision there already is about this recipe on these bars, unless it made the standing champion."""
+    same = [
+        entry
+        for entry in journal.entries()
+        if entry.event in DECISIONS
+        and entry.by == "gate"
+        and entry.data_hash == challenger.data_hash
+        and entry.details.get("recipe_hash") == challenger.recipe_hash
+        and not entry.details.get("refused")
+    ]
+    return None if not same or any(entry.to_version == production for entry in same) else same[-1]

@@ -1,0 +1,132 @@
+"""A contender: one side of a duel, whoever answers rows with probabilities, and what it answers on some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master import features
+from market_master.artifact.bundle import ModelVersion
+from market_master.config import Settings
+from market_master.decision import policy
+from market_master.decision.calibration import Calibration
+from market_master.domain.actions import symmetric
+from market_master.domain.bars import Array, Bars
+from market_master.domain.clock import Ints, iso
+from market_master.domain.model_inputs import model_inputs
+from market_master.domain.records import Scorecard
+from market_master.labels import Labeler, Labels, restored
+from market_master.market_data.ingest import Market
+from market_master.stats import metrics
+from market_master.training.compare import Comparison
+from market_master.training.dataset import Labelled
+from market_master.training.feature_table import FeatureTable
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A frozen model with all that makes its answers."""
+
+    candidate: str
+    version: str
+    """'' before it is registered"""
+    features: tuple[str, ...]
+    symbols: tuple[str, ...]
+    calibration: Calibration
+    rule: str
+    """the policy's"""
+    labeler: Labeler
+    labels_known: str
+    """end of the last label it learned from"""
+    raw: Callable[[NDArray[np.float32]], Any]
+    """inputs to probabilities"""
+
+    def values(self, market: Market, table: FeatureTable) -> Array:
+        """The features it looks at, of all bars."""
+        if self.features == table.names:
+            return table.values
+        return features.compute(market.bars, self.features, members=market.members)
+
+    def probabilities(self, values: Array, rows: Ints, bars: Bars) -> Array:
+        """Its calibrated answers on some rows."""
+        inputs = model_inputs(values[rows], bars.symbols, bars.code[rows], self.symbols)
+        return self.calibration.apply(np.asarray(self.raw(inputs), dtype=float))
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What became of a contender's answers on some rows, by some labels."""
+
+    rps: Array
+    direction: Array
+    """RPS saved by direction, row by row"""
+    prior: Array
+    """RPS of the contender's prior, row by row"""
+    decided: NDArray[np.int64]
+    card: Scorecard
+
+
+def of_version(model: ModelVersion) -> Contender:
+    """A registered version, as it would be served."""
+    card = model.card
+    return Contender(
+        candidate=card.candidate,
+        version=model.version,
+        features=card.features,
+        symbols=card.symbols,
+        calibration=Calibration.from_state(card.calibration),
+        rule=card.settings["policy"]["rule"],
+        labeler=restored(card.label),
+        labels_known=card.label_known,
+        raw=model.graph.probabilities,
+    )
+
+
+def of_comparison(
+    comparison: Comparison, market: Market, table: FeatureTable, labelled: Labelled, settings: Settings
+) -> Contender:
+    """The winner of a comparison, before it is registered."""
+    return Contender(
+        candidate=comparison.winner,
+        version="",
+        features=table.names,
+        symbols=market.bars.symbols,
+        calibration=comparison.calibration,
+        rule=settings.policy.rule,
+        labeler=labelled.labeler,
+        labels_known=iso(labels_known(labelled)),
+        raw=comparison.estimator.predict_proba,
+    )
+
+
+def labels_known(labelled: Labelled) -> int:
+    """When the last label of the development rows was known."""
+    return int(labelled.labels.label_end[labelled.zones.dev & labelled.labels.known].max())
+
+
+def ask(contender: Contender, values: Array, rows: Ints, bars: Bars, labels: Labels, overlap: int = 0) -> Answers:
+    """A contender's answers on some rows with a label, and their scorecard."""
+    action = labels.action[rows]
+    probabilities = contender.probabilities(values, rows, bars)
+    prior, scores = np.tile(contender.calibration.prior, (len(rows), 1)), metrics.rps(probabilities, action)
+    decided = policy.act(probabilities, contender.rule, contender.calibration.cuts)
+    card = metrics.scorecard(
+        contender.candidate,
+        "model",
+        probabilities=probabilities,
+        prior=prior,
+        decided=decided,
+        action=action,
+        z=labels.z[rows],
+        session=bars.session[rows],
+        fit_seconds=0.0,
+        folds=1,
+        bar_end=bars.bar_end[rows],
+        overlap=overlap,
+    )
+    direction = metrics.rps(symmetric(probabilities, prior), action) - scores
+    return Answers(scores, direction, metrics.rps(prior, action), decided, card)

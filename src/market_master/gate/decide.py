@@ -1,0 +1,221 @@
+"""Gate: score the registered artefact on bars nothing was learned from, and let every rule speak."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from market_master.artifact.bundle import ModelVersion
+from market_master.config import Settings
+from market_master.domain.bars import OHLCV, Bars, digest
+from market_master.domain.clock import Ints, iso
+from market_master.domain.errors import MarketMasterError, ModelError
+from market_master.domain.records import JournalEntry, Scorecard, Verdict
+from market_master.files import write_whole
+from market_master.gate import rules as gates
+from market_master.gate.alpha_ledger import repeated, spend, terms, unfinished
+from market_master.gate.collect_evidence import Look, collect
+from market_master.gate.contender import of_version
+from market_master.gate.rules import Evidence, Judgement
+from market_master.leakage.certificate import Certificate
+from market_master.market_data.ingest import Market
+from market_master.prediction.loaded_model import verify
+from market_master.registry.journal import journal_of
+from market_master.registry.versions import Versions
+from market_master.training.compare import Comparison
+from market_master.training.dataset import Labelled
+from market_master.training.experiment import Trial
+from market_master.training.feature_table import FeatureTable
+from market_master.training.recipe import lane_of
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate said about a version, and all it looked at: enough to decide again."""
+
+    id: str
+    time: str
+    version: str
+    outcome: str
+    reason: str
+    verdicts: tuple[Verdict, ...]
+    lane: str
+    champion_version: str | None
+    holdout: Scorecard | None
+    """None when the look was refused"""
+    champion_holdout: Scorecard | None
+    run_id: str
+    recipe_hash: str
+    data_hash: str
+    feature_fingerprint: str
+    code_commit: str | None
+    record: dict[str, Any]
+    """evidence, rules and provenance"""
+
+
+def gate(
+    market: Market,
+    table: FeatureTable,
+    labelled: Labelled,
+    comparison: Comparison,
+    certificate: Certificate,
+    version: str,
+    settings: Settings,
+    home: Path,
+) -> Decision:
+    """Judge a registered version against the prior and the champion, and keep the decision with the run.
+
+    A recipe that was judged on these very bars gets its recorded decision, without another look; a new recipe whose
+    hold-out was mostly seen before is refused one.
+    """
+    versions, journal = Versions(home, settings.registry.model), journal_of(home)
+    challenger = versions.load(version)
+    champion, card, unusable = _champion(versions)
+    lane = lane_of(challenger.card.recipe_hash, card)
+    trial = Trial(market, table, labelled, comparison, settings)
+    before = repeated(journal, challenger.card, versions.production())
+    if before is not None:
+        return _kept(_repeat(challenger, before, home), home)
+    provisional = settings.gate.provisional and (champion is None or champion.outcome == "provisional")
+    rules = settings.gate.rules
+    with journal.locked():
+        stand = unfinished(journal, challenger.card, lane)
+        if stand is None:
+            stand = terms(journal, market, labelled, lane, settings.gate.alpha)
+            if stand.allowed:
+                spend(journal, stand, challenger, market)
+    if stand.allowed:
+        evidence = collect(
+            trial,
+            Look(lane, stand.alpha, stand.unseen),
+            of_version(challenger),
+            of_version(champion) if champion and _same_market(champion, settings) else None,
+            champion_version=champion.version if champion else None,
+            champion_card=champion.card if champion else None,
+            champion_reason=_why_not(champion, settings),
+            parity=challenger.card.parity,
+            deterministic=_same_twice(versions, challenger, comparison, trial.rows),
+            certificate=certificate,
+        )
+    else:
+        standing = champion.version if champion else None
+        evidence = Evidence.unlooked(lane, labelled.zones.holdout_sessions, stand.unseen, standing)
+        rules = ("fresh_holdout",)
+    judgement = gates.judge(evidence, rules, provisional=provisional)
+    decision = Decision(
+        id=hashlib.sha256(f"{challenger.card.run_id} {version} {datetime.now(UTC)}".encode()).hexdigest()[:12],
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=version,
+        outcome=judgement.outcome,
+        reason=judgement.reason + ("" if stand.allowed else f" {stand.remedy}") + (f" {unusable}" if unusable else ""),
+        verdicts=judgement.verdicts,
+        lane=lane,
+        champion_version=champion.version if champion else None,
+        holdout=evidence.challenger,
+        champion_holdout=evidence.champion,
+        run_id=challenger.card.run_id,
+        recipe_hash=challenger.card.recipe_hash,
+        data_hash=market.data_hash,
+        feature_fingerprint=challenger.card.fingerprint,
+        code_commit=challenger.card.code_commit,
+        record={
+            "evidence": asdict(evidence),
+            "rules": rules,
+            "provisional_allowed": provisional,
+            "ledger": asdict(stand),
+            "holdout": {"first": stand.first, "last": stand.last, "rows": len(trial.rows)},
+            "data": _fingerprints(market.bars),
+            "label": challenger.card.label,
+            "libraries": challenger.card.libraries,
+            "certificate": certificate.key,
+            "previous_production": versions.production(),
+        },
+    )
+    return _kept(decision, home)
+
+
+def rejudge(record: dict[str, Any]) -> Judgement:
+    """The decision made again from its own record: every gain from its days, every rule from the evidence."""
+    held = record["record"]
+    evidence = Evidence.from_record(held["evidence"])
+    return gates.judge(evidence, tuple(held["rules"]), provisional=held["provisional_allowed"])
+
+
+def _champion(versions: Versions) -> tuple[ModelVersion | None, Any, str]:
+    """The champion and its card, or why it can't be met though the alias stands somewhere."""
+    standing = versions.production()
+    if standing is None:
+        return None, None, ""
+    try:
+        champion = versions.load(standing)
+        verify(champion)
+    except ModelError as error:
+        return None, None, f"Champion version {standing} can't be served, so the prior stood in for it: {error}"
+    return champion, champion.card, ""
+
+
+def _same_market(champion: ModelVersion, settings: Settings) -> bool:
+    return bool(champion.card.timetable["interval"] == settings.interval)
+
+
+def _why_not(champion: ModelVersion | None, settings: Settings) -> str:
+    if champion is None:
+        return "there is none."
+    return (
+        f"it answers {champion.card.timetable['interval']} bars and these are {settings.interval}; use another "
+        "registry.model or another MM_HOME for another market."
+    )
+
+
+def _repeat(challenger: ModelVersion, before: JournalEntry, home: Path) -> Decision:
+    """The recorded decision about the same recipe on the same bars, now about this version; a champion's is not one."""
+    file = home / "data" / "runs" / str(before.details["run_id"]) / "decision.json"
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MarketMasterError(
+            f"This recipe was judged on these bars before, in run {before.details['run_id']}, and the record {file} can't be "
+            f"read: {error}. Bring the file back, or fetch newer bars."
+        ) from error
+    outcome = values["outcome"] if values["outcome"] == "rejected" else "rejected"
+    said = f"This recipe was judged on these very bars on {before.time[:10]} as version {before.to_version}"
+    reason = f"{said}: {values['outcome']}, {values['reason']}"
+    if values["outcome"] != "rejected":
+        reason = f"{said} and was {values['outcome']}; `mm promote {before.to_version}` brings that version back."
+    cards = {name: values[name] and Scorecard(**values[name]) for name in ("holdout", "champion_holdout")}
+    verdicts = tuple(Verdict(**verdict) for verdict in values["verdicts"])
+    known = {**values, **cards, "verdicts": verdicts, "outcome": outcome, "reason": reason}
+    return replace(Decision(**known), version=challenger.version, run_id=challenger.card.run_id)
+
+
+def _kept(decision: Decision, home: Path) -> Decision:
+    file = home / "data" / "runs" / decision.run_id / "decision.json"
+    write_whole(file, json.dumps(asdict(decision), indent=2).encode())
+    return decision
+
+
+def _fingerprints(bars: Bars) -> dict[str, dict[str, Any]]:
+    """Rows, first, last and hash of each symbol's bars."""
+    told = {}
+    for symbol, rows in bars:
+        ends = bars.bar_end[rows]
+        if len(ends):
+            told[symbol] = {
+                "rows": len(ends),
+                "first": iso(ends[0]),
+                "last": iso(ends[-1]),
+                "sha256": digest(bars, rows, names=("bar_end", *OHLCV)),
+            }
+    return told
+
+
+def _same_twice(versions: Versions, challenger: ModelVersion, comparison: Comparison, rows: Ints) -> bool:
+    again, sample = versions.load(challenger.version), comparison.inputs[rows[:1000]]
+    same = np.array_equal(challenger.graph.probabilities(sample), again.graph.probabilities(sample))
+    return same and again.graph.sha256 == challenger.graph.sha256 and again.card == challenger.card

@@ -1,0 +1,167 @@
+"""Explain: why the index's WSS is not what it was at the bar before, by symbol, and by the features behind each score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master import features
+from market_master.domain.actions import expected_score
+from market_master.domain.bars import Array
+from market_master.domain.clock import instant
+from market_master.domain.errors import MarketMasterError
+from market_master.domain.records import Constituent, Explanation, IndexSignal, Move, Prediction
+from market_master.index.signal import index_signal
+from market_master.prediction.loaded_model import Champion
+from market_master.prediction.window import BarSource
+
+Inputs = Mapping[str, np.ndarray]
+"""the row of model inputs behind each symbol's answer"""
+
+
+def explain(champion: Champion, store: BarSource, *, now: int, asof: int | None = None) -> IndexSignal:
+    """The signal that `index_signal` makes, with what moved it since the bar before, of the same stored bars.
+
+    Where that bar had no signal (no earlier bars, too little coverage), the explanation says so and holds nothing else.
+    Raises what `index_signal` raises.
+    """
+    signal, inputs = _asked(champion, store, now, asof)
+    symbols = (*(row.symbol for row in signal.constituents), *(row.symbol for row in signal.missing))
+    try:
+        last = store.bars(symbols, last=1, until=instant(signal.as_of) - 1).newest
+        before, inputs_before = _asked(champion, store, last, last)
+    except MarketMasterError as error:
+        return replace(signal, explanation=Explanation(reason=f"{error.title}: {error}"))
+    by_group = _by_group(champion, before, signal, inputs_before, inputs)
+    was, is_now = _constituents(before), _constituents(signal)
+    moved = tuple(
+        Move(
+            symbol=symbol,
+            score_before=was[symbol].score if symbol in was else None,
+            score=is_now[symbol].score if symbol in is_now else None,
+            move=part.move,
+            by_score=part.by_score,
+            by_weight=part.by_weight,
+            expected_move=is_now[symbol].expected_score - was[symbol].expected_score if symbol in by_group else None,
+            by_group=by_group.get(symbol, {}),
+        )
+        for symbol, part in moves(before, signal).items()
+    )
+    return replace(
+        signal,
+        explanation=Explanation(
+            since=before.as_of,
+            signal_before=before.signal,
+            wss_before=before.wss,
+            wss_move=signal.wss - before.wss,
+            wss_expected_before=before.wss_expected,
+            moves=moved,
+        ),
+    )
+
+
+def group_values(champion: Champion, before: np.ndarray, now: np.ndarray, said: tuple[Array, Array]) -> Array:
+    """Shapley values [n, groups] of the feature groups for the change of n expected scores, from model inputs at two bars.
+
+    A coalition is worth the expected score of the bar before with the coalition's features as they are now; the symbol's
+    code column stays. None and all of them are worth what was `said` at the two bars, so that the values sum to the change
+    of what was served: a graph of float32 rounds by the number of rows it is asked about.
+    """
+    held = coalitions(features.groups(champion.card.features), before.shape[1])
+    mixed = np.where(held, now[:, None], before[:, None])
+    worth = expected_score(champion.probabilities(mixed.reshape(-1, before.shape[1]))).reshape(len(before), -1)
+    worth[:, 0], worth[:, -1] = said
+    return shapley(worth)
+
+
+def _by_group(
+    champion: Champion, before: IndexSignal, now: IndexSignal, inputs_before: Inputs, inputs: Inputs
+) -> dict[str, dict[str, float]]:
+    """The values by symbol and group, of the symbols with an answer at both bars."""
+    both = sorted(inputs_before.keys() & inputs.keys())
+    if not both:
+        return {}
+    old, new = (np.stack([rows[symbol] for symbol in both]) for rows in (inputs_before, inputs))
+    values = group_values(champion, old, new, (_expected(before, both), _expected(now, both)))
+    groups = features.groups(champion.card.features)
+    return {symbol: dict(zip(groups, row, strict=True)) for symbol, row in zip(both, values.tolist(), strict=True)}
+
+
+def _asked(
+    champion: Champion, store: BarSource, now: int, asof: int | None
+) -> tuple[IndexSignal, dict[str, np.ndarray]]:
+    """A signal, and the model inputs behind its constituents' answers."""
+    inputs: dict[str, np.ndarray] = {}
+
+    def seen(answered: list[Prediction], rows: np.ndarray) -> None:
+        inputs.update({answer.symbol: row for answer, row in zip(answered, rows, strict=True)})
+
+    return index_signal(champion, store, now=now, asof=asof, seen=seen), inputs
+
+
+def _constituents(signal: IndexSignal) -> dict[str, Constituent]:
+    return {row.symbol: row for row in signal.constituents}
+
+
+def _expected(signal: IndexSignal, symbols: list[str]) -> Array:
+    rows = _constituents(signal)
+    return np.array([rows[symbol].expected_score for symbol in symbols])
+
+
+@dataclass(frozen=True)
+class Part:
+    """One symbol's part in the change of WSS: `move` is what its score did and what its weight did, exactly."""
+
+    move: float
+    by_score: float
+    by_weight: float
+
+
+def moves(before: IndexSignal, now: IndexSignal) -> dict[str, Part]:
+    """What each symbol did to WSS between two signals, the largest first; the moves sum to the change of WSS.
+
+    A contribution is weight over covered weight, u, times score, s. Its change u's' - us is split symmetrically into
+    (s' - s) (u + u') / 2 and (u' - u) (s + s') / 2 (the mean of both orders). A symbol that enters or
+    leaves moves WSS by its weight alone.
+    """
+    was, came = ({row.symbol: row for row in signal.constituents} for signal in (before, now))
+    parts = {}
+    for symbol in was.keys() | came.keys():
+        old, new = was.get(symbol), came.get(symbol)
+        move = (new.contribution if new else 0.0) - (old.contribution if old else 0.0)
+        by_score = 0.0
+        if old and new:
+            shares = old.weight / before.coverage + new.weight / now.coverage
+            by_score = (new.score - old.score) * shares / 2
+        parts[symbol] = Part(move, by_score, move - by_score)
+    return dict(sorted(parts.items(), key=lambda item: (-abs(item[1].move), item[0])))
+
+
+def coalitions(groups: Mapping[str, NDArray[np.intp]], width: int) -> NDArray[np.bool_]:
+    """Every set of groups as a row of the columns it holds: [2^groups, width]; bit g of the row's number is group g."""
+    held = np.zeros((2 ** len(groups), width), dtype=bool)
+    for bit, columns in enumerate(groups.values()):
+        held[np.ix_(np.flatnonzero(np.arange(len(held)) >> bit & 1), columns)] = True
+    return held
+
+
+def shapley(worth: Array) -> Array:
+    """Each player's Shapley value [n, players], from what every coalition is worth [n, 2^players].
+
+    The mean of what a player adds over all orders in which the players may come, by enumeration: no sampling, no
+    background data (Shapley 1953; Lundberg and Lee 2017). Bit p of a coalition's number says that player p is in it; the
+    values sum to the worth of all less that of none.
+    """
+    players = worth.shape[1].bit_length() - 1
+    numbers = np.arange(2**players)
+    chance = np.array([1 / (players * comb(players - 1, size)) for size in range(players)])
+    values = np.empty((len(worth), players))
+    for player in range(players):
+        without = numbers[numbers >> player & 1 == 0]
+        added = worth[:, without | 1 << player] - worth[:, without]
+        values[:, player] = added @ chance[np.bitwise_count(without)]
+    return values

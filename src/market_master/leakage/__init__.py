@@ -1,0 +1,29 @@
+"""The leak prover: laws that anything computed from bars must keep, each with a proof when it does not.
+
+A probe is anything that turns bars into columns: features, a label, a whole pipeline. Laws L1 to L4 and L9 to L11 of the
+method are here; those that need training (L5 to L8) are put together in the step.
+"""
+
+from market_master.leakage.laws import Finding, Probe, Proof, isolated, live, never_ahead, sensitive, unit_free
+from market_master.leakage.perturb import changed, reordered, scaled, shaken, with_stranger
+from market_master.leakage.splits import split_in_time
+
+__all__ = [
+    "FAST", "LAWS", "Finding", "Probe", "Proof", "changed", "isolated", "live", "never_ahead", "reordered", "scaled",
+    "sensitive", "shaken", "split_in_time", "unit_free", "with_stranger",
+]  # fmt: skip
+
+LAWS = {
+    "L1": "cutting off later bars changes nothing before",
+    "L2": "other later bars change nothing before",
+    "L3": "the few bars of serving give what the whole history gives",
+    "L4": "a symbol's own features do not feel other symbols",
+    "L5": "no feature knows the next return better than the market allows",
+    "L6": "labels dealt to other days teach nothing",
+    "L7": "a planted edge is recovered, and not more than it",
+    "L8": "a planted leak is caught",
+    "L9": "folds and hold-out are cut by time, for all symbols, after every label was known",
+    "L10": "a feature feels the bars it is made of",
+    "L11": "units, order and strangers change nothing",
+}
+FAST = ("L1", "L2", "L3", "L4", "L9", "L10", "L11")

@@ -1,0 +1,126 @@
+"""Audit: the leak suite over the configured pipeline, and the certificate of what it proved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from market_master import features
+from market_master.config import Settings
+from market_master.domain.records import NEW
+from market_master.files import write_whole
+from market_master.leakage import FAST, LAWS, Finding, Proof
+from market_master.leakage.checks import findings
+from market_master.leakage.recipe_checks import paths
+from market_master.leakage.subject import Subject
+from market_master.market_data.ingest import Market
+from market_master.market_data.ingest import fetch as fetch_market
+from market_master.provenance import code_hash
+from market_master.registry.versions import Versions
+from market_master.stats.overfitting import pbo
+from market_master.training.compare import Comparison, train_compare
+from market_master.training.dataset import Labelled
+from market_master.training.dataset import label as cut_labels
+from market_master.training.feature_table import FeatureTable
+from market_master.training.feature_table import compute as compute_table
+from market_master.training.recipe import lane_of, recipe_hash
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was proved about a pipeline; it holds for as long as its key does, on newer bars too."""
+
+    key: str
+    made: str
+    facts: dict[str, str]
+    """what the key is made of"""
+    laws: tuple[str, ...]
+    """that were checked"""
+    findings: tuple[Finding, ...]
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Laws that did not hold."""
+        return tuple(law for law in self.laws if any(f.law == law and not f.passed for f in self.findings))
+
+    def to_json(self) -> str:
+        """The certificate as a JSON document."""
+        return json.dumps(asdict(self) | {"broken": self.broken}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Certificate:
+        """What `to_json` wrote."""
+        values = json.loads(text)
+        found = tuple(
+            Finding(**{**one, "proof": Proof(**one["proof"]) if one["proof"] else None}) for one in values["findings"]
+        )
+        return cls(values["key"], values["made"], values["facts"], tuple(values["laws"]), found)
+
+
+def certify(
+    market: Market,
+    table: FeatureTable,
+    labelled: Labelled,
+    comparison: Comparison,
+    settings: Settings,
+    home: Path,
+    *,
+    full: bool | None = None,
+    again: bool = False,
+) -> Certificate:
+    """The certificate of this pipeline: the kept one while its key holds and it is full enough, else a new one.
+
+    The fast laws are L1 to L4 and L9 to L11; a full one holds L5 to L8 too, and unless told it is made where the gate will
+    need it: for any recipe but the champion's. It is kept in data/certificates/.
+    """
+    facts = _facts(table, comparison, settings, market)
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    file = home / "data" / "certificates" / f"{key}.json"
+    if full is None:
+        champion = Versions(home, settings.registry.model).standing_card()
+        full = lane_of(facts["recipe"], champion) == NEW
+    wanted = tuple(LAWS) if full else FAST
+    if file.exists() and not again:
+        kept = Certificate.from_json(file.read_text(encoding="utf-8"))
+        if set(wanted) <= set(kept.laws):
+            return kept
+    subject = Subject.of(market, table, labelled, comparison, settings)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    certificate = Certificate(key, made, facts, wanted, tuple(findings(subject, wanted)))
+    write_whole(file, certificate.to_json().encode())
+    return certificate
+
+
+def prove(settings: Settings, home: Path, now: int) -> dict[str, Any]:
+    """The whole leak suite over the configured pipeline on its own bars, and the paths of combinatorial cross-validation."""
+    market = fetch_market(settings, home, now)
+    table = compute_table(market.bars, settings, market.members)
+    labelled = cut_labels(market.bars, settings)
+    comparison = train_compare(market, table, labelled, settings, home)
+    certificate = certify(market, table, labelled, comparison, settings, home, full=True, again=True)
+    subject = Subject.of(market, table, labelled, comparison, settings)
+    return {
+        "certificate": certificate.key,
+        "facts": certificate.facts,
+        "candidate": comparison.winner,
+        "broken": list(certificate.broken),
+        "laws": {law: LAWS[law] for law in certificate.laws},
+        "findings": [asdict(finding) for finding in certificate.findings],
+        "paths": paths(subject),
+        "pbo": pbo(comparison.daily) if comparison.daily.shape[1] > 1 else None,
+    }
+
+
+def _facts(table: FeatureTable, comparison: Comparison, settings: Settings, market: Market) -> dict[str, str]:
+    hashes = features.fingerprint(table.names)
+    return {
+        "features": features.combined(hashes),
+        "label": json.dumps(settings.label.model_dump(), sort_keys=True),
+        "recipe": recipe_hash(comparison, hashes, settings),
+        "timetable": json.dumps(asdict(market.bars.timetable)),
+        "code": code_hash(),
+    }

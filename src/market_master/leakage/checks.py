@@ -1,0 +1,181 @@
+"""Proofs: each law of the leak suite, put to the objects of one configured pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master import features, leakage
+from market_master.decision import calibration, policy
+from market_master.domain.actions import SCORES
+from market_master.domain.bars import Array, Bars
+from market_master.domain.model_inputs import model_inputs
+from market_master.leakage import Finding, Probe
+from market_master.leakage.recipe_checks import _planted_edge, _planted_leaks, _shuffled, _too_good
+from market_master.leakage.subject import Subject, _exactly, _fit, _present
+from market_master.market_data.ingest import Market
+from market_master.progress import tell
+from market_master.stats.regimes import REGIMES, regimes
+from market_master.training.dataset import new_labeler
+
+
+def findings(subject: Subject, laws: Sequence[str]) -> Iterator[Finding]:
+    """What some laws say about every object of the pipeline."""
+    parts: list[tuple[set[str], Callable[[Subject], list[Finding]]]] = [
+        ({"L1", "L2"}, _time),
+        ({"L3"}, _live),
+        ({"L4"}, _isolation),
+        ({"L9"}, _splits),
+        ({"L10"}, _sensitivity),
+        ({"L11"}, _units),
+        ({"L5"}, _too_good),
+        ({"L6"}, _shuffled),
+        ({"L7"}, _planted_edge),
+        ({"L8"}, _planted_leaks),
+    ]
+    todo = [check for of, check in parts if of & set(laws)]
+    for done, check in enumerate(todo):
+        yield from check(subject)
+        tell("audit", done + 1, len(todo))
+
+
+def _time(subject: Subject) -> list[Finding]:
+    found = []
+    for probe in (_features(subject), _label(subject), _regime(subject)):
+        found += leakage.never_ahead(probe, subject.bars, subject.instants)
+    trained, instants = _pipeline(subject)
+    return found + leakage.never_ahead(trained, subject.bars, instants)
+
+
+def _live(subject: Subject) -> list[Finding]:
+    needed = features.warmup(subject.table.names) + 1
+    probes = (_features(subject), _predictions(subject))
+    return [f for probe in probes for f in leakage.live(probe, subject.bars, needed, subject.instants[-4:])]
+
+
+def _isolation(subject: Subject) -> list[Finding]:
+    own = tuple(name for name in subject.table.names if not features.needs_market((name,)))
+    probe = _features(subject, own)
+    return leakage.isolated(probe, subject.bars, own, subject.bars.symbols[:3])
+
+
+def _splits(subject: Subject) -> list[Finding]:
+    """The very folds and zones of the run."""
+    bars, zones, labels = subject.market.bars, subject.labelled.zones, subject.labelled.labels
+    found = [leakage.split_in_time("development and hold-out", bars, zones.dev, zones.holdout, labels.label_end)]
+    for number, fold in enumerate(subject.comparison.course.folds):
+        train, test = np.zeros(len(bars), dtype=bool), np.zeros(len(bars), dtype=bool)
+        train[fold.train], test[fold.test] = True, True
+        found.append(leakage.split_in_time(f"fold {number + 1}", bars, train, test, fold.label_end))
+    return found
+
+
+def _sensitivity(subject: Subject) -> list[Finding]:
+    clock = [name for name in subject.table.names if features.of_clock_only(name)]
+    return leakage.sensitive(_features(subject), subject.bars, subject.instants[:2], clock)
+
+
+def _units(subject: Subject) -> list[Finding]:
+    probes = (_features(subject), _label(subject), _predictions(subject))
+    return [finding for probe in probes for finding in leakage.unit_free(probe, subject.bars)]
+
+
+def _features(subject: Subject, names: tuple[str, ...] | None = None) -> Probe:
+    names, members = names or subject.table.names, subject.market.members
+    return Probe("feature", names, lambda bars: features.compute(bars, names, members=_present(members, bars)))
+
+
+def _label(subject: Subject) -> Probe:
+    labeler = subject.labelled.labeler
+    window = new_labeler(subject.settings)
+
+    def columns(bars: Bars) -> Array:
+        labels = labeler.transform(bars)
+        return np.column_stack([labels.action, labels.z])
+
+    return Probe("label", ("action", "z"), columns, window.window.end)
+
+
+def _regime(subject: Subject) -> Probe:
+    members = subject.market.members
+
+    def columns(bars: Bars) -> Array:
+        return np.searchsorted(np.sort(REGIMES), regimes(bars, members)).astype(float)[:, None]
+
+    return Probe("regime", ("regime",), columns)
+
+
+def _predictions(subject: Subject) -> Probe:
+    """The fitted winner's calibrated answers."""
+    names, known, comparison = subject.table.names, subject.market.bars.symbols, subject.comparison
+    members = subject.market.members
+
+    def columns(bars: Bars) -> Array:
+        values = features.compute(bars, names, members=_present(members, bars))
+        ready = np.isfinite(values).all(axis=1)
+        out = np.full((len(bars), 5), np.nan)
+        if ready.any():
+            inputs = model_inputs(np.round(values[ready], 7), bars.symbols, bars.code[ready], known)
+            raw = _exactly(comparison.estimator, inputs)
+            out[ready] = np.round(comparison.calibration.apply(raw), 6)
+        return out
+
+    return Probe("prediction", ("strong_sell", "sell", "hold", "buy", "strong_buy"), columns)
+
+
+def _pipeline(subject: Subject) -> tuple[Probe, list[int]]:
+    """Everything that is fitted, fitted anew on the bars up to a cut, and what it answers before and after."""
+    settings, market = subject.settings, subject.market
+    times = np.unique(subject.bars.bar_end)
+    cut = int(times[int(0.7 * len(times))])
+    recipe, members = subject.comparison.recipe, subject.market.members
+    state = ("temperature", "shrinkage", "cut 1", "cut 2", "cut 3", "cut 4", "weak", "strong")
+    names = ("scale", *state, "strong_sell", "sell", "hold", "buy", "strong_buy", "action", "wss", "equity")
+
+    def columns(bars: Bars) -> Array:
+        values = features.compute(bars, subject.table.names, members=_present(members, bars))
+        labeler = new_labeler(settings)
+        closed = labeler.window.end(bars) <= cut
+        labeler = labeler.fit(bars, closed)
+        labels = labeler.transform(bars)
+        usable = np.asarray(np.isfinite(values).all(axis=1))
+        train = np.flatnonzero(closed & usable & labels.known)
+        inputs = model_inputs(np.nan_to_num(values), bars.symbols, bars.code, bars.symbols)
+        later = bars.session[train] >= np.quantile(bars.session[train], 0.6)
+        ended = labels.label_end[train] < bars.bar_end[train][later].min()
+        early, late = train[~later & ended], train[later]
+        prior = np.bincount(labels.action[train], minlength=5) / len(train)
+        learned = calibration.fit(
+            _fit(recipe, inputs, early, labels.action, bars)(inputs[late]), labels.action[late], prior
+        )
+        said = learned.apply(_fit(recipe, inputs, train, labels.action, bars)(inputs))
+        decided = policy.act(said, settings.policy.rule, learned.cuts)
+        measure: Any = getattr(labeler, "scale", None)
+        scale = measure(bars) if callable(measure) else np.full(len(bars), np.nan)
+        facts = [learned.temperature, learned.shrinkage, *(learned.cuts or (0.0,) * 4)]
+        facts += [float(labeler.state().get(name, 0.0)) for name in ("k1", "k2")]
+        wss, equity = _index(bars, np.where(usable, SCORES[decided], 0.0), usable, market, settings.costs.bps / 1e4)
+        said[~usable] = np.nan
+        return np.column_stack([scale, np.tile(facts, (len(bars), 1)), said, decided, wss, equity])
+
+    return Probe("pipeline", names, columns), [
+        cut,
+        *(int(t) for t in times[[int(0.8 * len(times)), int(0.93 * len(times))]]),
+    ]
+
+
+def _index(bars: Bars, score: Array, usable: NDArray[np.bool_], market: Market, cost: float) -> tuple[Array, Array]:
+    """WSS at each row's instant, and the compounded equity of positions held over the bar that ends there."""
+    weight = np.array([market.weights.by_symbol.get(symbol, 0.0) for symbol in bars.symbols])[bars.code] * usable
+    _, at = np.unique(bars.bar_end, return_inverse=True)
+    covered = np.maximum(np.bincount(at, weights=weight), 1e-12)
+    wss = np.bincount(at, weights=weight * score) / covered
+    held = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], score[:-1] / 2, 0.0)])
+    before = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], held[:-1], 0.0)])
+    earned = held * (bars.close / bars.open - 1) - cost * np.abs(held - before)
+    share = 1 / np.bincount(at)
+    equity = np.cumsum(np.log1p(np.bincount(at, weights=earned) * share))
+    return wss[at], equity[at]

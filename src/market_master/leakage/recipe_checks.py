@@ -1,0 +1,165 @@
+"""market_master.leakage.recipe_checks"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from market_master import leakage
+from market_master.decision import calibration
+from market_master.decision.calibration import Calibration
+from market_master.domain.actions import expected_score, symmetric
+from market_master.domain.bars import Array, Bars
+from market_master.domain.model_inputs import model_inputs
+from market_master.leakage import Finding, Probe
+from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, Subject, _thin
+from market_master.market_data.ingest import fetch as fetch_market
+from market_master.progress import tell
+from market_master.stats.daily import day_t, days_permuted
+from market_master.stats.metrics import ic, ic_terms, rps
+from market_master.training.dataset import label as cut_labels
+from market_master.training.feature_table import FeatureTable
+from market_master.training.feature_table import compute as compute_table
+from market_master.training.folds import CombinatorialPurged
+from market_master.training.walk_forward import Course, OutOfFold, Recipe, answers, calibrated, course
+
+PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "sessions": 240, "edge": 0.15}
+
+
+MAX_SIGN = 0.55
+
+
+def paths(subject: Subject) -> list[float]:
+    """RPSS of the winner's recipe on each whole path of combinatorial purged cross-validation: an audit, never a score."""
+    bars, labels, table = subject.market.bars, subject.labelled.labels, subject.table
+    dev = np.flatnonzero(subject.labelled.zones.dev & labels.known & table.complete)
+    splitter = CombinatorialPurged(embargo=subject.settings.folds.embargo_sessions)
+    scores: list[list[Array]] = [[] for _ in range(splitter.groups)]
+    inputs = model_inputs(table.values, bars.symbols, bars.code, bars.symbols)
+    for chosen, fold in splitter.split(bars.session[dev], bars.bar_end[dev], labels.label_end[dev]):
+        train, test = _thin(bars, dev[fold.train], TRAINED_ON), dev[fold.test]
+        prior = np.bincount(labels.action[train], minlength=5) / len(train)
+        fitted = subject.comparison.recipe.new(len(bars.symbols)).fit(inputs[train], labels.action[train])
+        raw = np.asarray(fitted.predict_proba(inputs[test]), dtype=float)
+        said = replace(subject.comparison.calibration, prior=tuple(prior.tolist()), cuts=None).apply(raw)
+        gained = np.column_stack(
+            [rps(said, labels.action[test]), rps(np.tile(prior, (len(test), 1)), labels.action[test])]
+        )
+        blocks = np.array_split(np.unique(bars.session[dev]), splitter.groups)
+        for number in chosen:
+            inside = np.isin(bars.session[test], blocks[number])
+            scores[number].append(gained[inside].sum(axis=0))
+        tell("audit", len(scores[-1]), splitter.paths)
+    totals = np.array(scores).sum(axis=0)
+    return [float(1 - own / base) for own, base in totals]
+
+
+def _too_good(subject: Subject, table: FeatureTable | None = None) -> list[Finding]:
+    """L5: no feature's IC with the next z, on development rows, beyond what the market can hold."""
+    table, labelled, manifest = table or subject.table, subject.labelled, subject.market.manifest
+    rows = np.flatnonzero(labelled.zones.dev & labelled.labels.known & table.complete)
+    z, session = labelled.labels.z[rows], subject.market.bars.session[rows]
+    found = []
+    for column, name in enumerate(table.names):
+        value = table.values[rows, column]
+        said, limit = ic(value, z), subject.settings.gate.max_ic
+        if "ic" in manifest:
+            t = day_t(ic_terms(value, z), session)
+            limit = float(manifest["ic"]) + MAX_T * (abs(said / t) if t else 0.0)
+        centred = value - np.median(value)
+        sides = (centred != 0) & (z != 0)
+        hit = float((np.sign(centred) == np.sign(z))[sides].mean()) if sides.any() else 0.5
+        told = f"IC {said:+.4f}, limit {limit:.4f}; sign accuracy {max(hit, 1 - hit):.1%}"
+        told += ": look into it" if max(hit, 1 - hit) > MAX_SIGN else ""
+        found.append(Finding("L5", "feature", name, abs(said) <= limit, None, told))
+    return found
+
+
+def _shuffled(subject: Subject) -> list[Finding]:
+    """L6: with the labels of whole days dealt to other days, the recipe learns nothing."""
+    ground = _small(subject)
+    random = np.random.default_rng(SEED)
+    dealt = []
+    for fold in ground.folds:
+        action, z = fold.action.copy(), fold.z.copy()
+        for rows in (fold.train, fold.test):
+            other = rows[
+                days_permuted(ground.bars.code[rows], ground.bars.slot[rows], ground.bars.session[rows], random)
+            ]
+            action[rows], z[rows] = fold.action[other], fold.z[other]
+        dealt.append(replace(fold, action=action, z=z))
+    recipe = subject.comparison.recipe
+    oof, learned = _walk(recipe, replace(ground, folds=tuple(dealt)))
+    direction, information = _skill_t(oof, ground.bars)
+    passed = abs(direction) < MAX_T and abs(information) < MAX_T
+    told = f"DIR t {direction:+.2f}, IC t {information:+.2f} (limits {MAX_T:.0f}), lambda {learned.shrinkage:.2f}"
+    return [Finding("L6", "recipe", recipe.name, passed, None, told)]
+
+
+def _planted_edge(subject: Subject) -> list[Finding]:
+    """L7: on a market whose edge is known, features, label, folds and calibration find it, and no more."""
+    planted = subject.settings.model_copy(
+        update={
+            "provider": type(subject.settings)(name="planted", provider=PLANTED).provider,
+            "interval": "1h",
+            "calendar": "XNYS",
+            "universe": type(subject.settings.universe)(),
+            "label": type(subject.settings.label)(),
+        }
+    )
+    with TemporaryDirectory() as folder:
+        market = fetch_market(planted, Path(folder), 2**33)
+    table = compute_table(market.bars, planted, market.members)
+    ground = replace(course(market.bars, table, cut_labels(market.bars, planted), planted), max_train_rows=20_000)
+    oof, _ = _walk(subject.comparison.recipe, ground)
+    found, edge = ic(expected_score(oof.probabilities), oof.z), float(market.manifest["ic"])
+    direction, information = _skill_t(oof, market.bars)
+    error = abs(found / information) if information else 0.0
+    low, high = 0.6 * edge - MAX_T * error, edge + MAX_T * error
+    told = (
+        f"IC {found:.4f} of a planted {edge:.4f} ({low:.4f} to {high:.4f}), DIR t {direction:+.2f} (above {MAX_T:.0f})"
+    )
+    name = subject.comparison.recipe.name
+    return [Finding("L7", "recipe", name, low <= found <= high and direction > MAX_T, None, told)]
+
+
+def _planted_leaks(subject: Subject) -> list[Finding]:
+    """L8: the next z with noise, and a z-score over the whole sample, must be caught by the other laws."""
+    bars, labeler = subject.bars, subject.labelled.labeler
+
+    def next_z(given: Bars) -> Array:
+        noise = np.random.default_rng(SEED).standard_normal(len(bars))
+        return (np.nan_to_num(labeler.transform(given).z) + 3 * noise[: len(given)])[:, None]
+
+    def whole_sample(given: Bars) -> Array:
+        return ((given.close - given.close.mean()) / given.close.std())[:, None]
+
+    found = []
+    for name, leak in (("next z and noise", next_z), ("z-score of the whole sample", whole_sample)):
+        caught = leakage.never_ahead(Probe("planted leak", (name,), leak), bars, subject.instants[:3])
+        proof = next((finding.proof for finding in caught if not finding.passed), None)
+        told = f"caught by {', '.join(finding.law for finding in caught if not finding.passed) or 'no law'}"
+        found.append(Finding("L8", "planted leak", name, proof is not None, proof, told))
+    return found
+
+
+def _small(subject: Subject) -> Course:
+    """The run's own folds, trained on fewer rows."""
+    return replace(subject.comparison.course, max_train_rows=3 * TRAINED_ON, kept=None)
+
+
+def _walk(recipe: Recipe, ground: Course) -> tuple[OutOfFold, Calibration]:
+    raw = [said for *_, said, _ in answers([recipe], ground, range(len(ground.folds)))]
+    came = np.concatenate([fold.action[fold.test] for fold in ground.folds])
+    return calibrated(recipe, raw, ground), calibration.fit(np.concatenate(raw), came, ground.folds[-1].prior)
+
+
+def _skill_t(oof: OutOfFold, bars: Bars) -> tuple[float, float]:
+    """Day-level t of the directional part and of the IC."""
+    session = bars.session[oof.rows]
+    gained = rps(symmetric(oof.probabilities, oof.prior), oof.action) - rps(oof.probabilities, oof.action)
+    gained = np.where(np.abs(gained) < 1e-12, 0.0, gained)
+    return day_t(gained, session), day_t(ic_terms(expected_score(oof.probabilities), oof.z), session)

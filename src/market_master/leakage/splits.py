@@ -1,0 +1,34 @@
+"""L9: a split is cut by time, on one side for all symbols, and training labels were known before the test began."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master.domain.bars import Bars
+from market_master.domain.clock import Ints, iso
+from market_master.leakage.laws import Finding, Proof
+
+Mask = NDArray[np.bool_]
+
+
+def split_in_time(name: str, bars: Bars, train: Mask, test: Mask, label_end: Ints) -> Finding:
+    """The law for one split: masks over the bars, and when each row's label was known."""
+    both = train & test
+    ahead = train & (label_end >= bars.bar_end[test].min())
+    torn = train & np.isin(bars.session, bars.session[test])
+    for told, wrong in (
+        ("a row that is both trained on and tested", both),
+        ("a training label that was not known when the test began", ahead),
+        ("a training row of a tested session", torn),
+    ):
+        if wrong.any():
+            row = int(wrong.argmax())
+            return Finding("L9", "split", name, False, _proof(bars, row, label_end, test, told))
+    return Finding("L9", "split", name, True)
+
+
+def _proof(bars: Bars, row: int, label_end: Ints, test: Mask, told: str) -> Proof:
+    first = float(bars.bar_end[test].min())
+    said = f"{told}; the test begins {iso(int(first))}"
+    return Proof(bars.symbols[bars.code[row]], iso(bars.bar_end[row]), float(label_end[row]), first, said)

@@ -1,0 +1,1 @@
+"""The life of a version: registered, promoted, in the shadow, rolled back, retained."""

@@ -1,0 +1,175 @@
+"""Register: the winner becomes one graph and one card, a version in the registry, aliased `challenger`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from market_master import features
+from market_master.artifact.model_card import Card
+from market_master.artifact.onnx_graph import Graph
+from market_master.config import Settings
+from market_master.decision import policy
+from market_master.domain.actions import CLASSES
+from market_master.domain.bars import OHLCV
+from market_master.domain.calendar import calendar_of
+from market_master.domain.clock import iso
+from market_master.domain.records import Scorecard
+from market_master.files import write_whole
+from market_master.gate.contender import labels_known
+from market_master.leakage.certificate import Certificate
+from market_master.market_data.ingest import Market
+from market_master.provenance import commit, libraries
+from market_master.registry.export import parity, to_onnx
+from market_master.registry.journal import journal_of
+from market_master.registry.tracking import Run
+from market_master.registry.versions import Versions
+from market_master.reports import charts
+from market_master.stats import metrics
+from market_master.training.compare import Comparison
+from market_master.training.dataset import Labelled
+from market_master.training.feature_table import FeatureTable
+from market_master.training.recipe import parameters, recipe_hash
+
+PARITY_ROWS = 5000
+CALENDAR_YEARS = 2
+"""that a served version knows ahead"""
+
+
+def register(
+    run: Run,
+    market: Market,
+    table: FeatureTable,
+    labelled: Labelled,
+    comparison: Comparison,
+    certificate: Certificate,
+    settings: Settings,
+    home: Path,
+) -> str:
+    """Log the comparison, export the winner, and register it; returns the version number."""
+    _log(run, market, labelled, comparison, settings, home)
+    graph = to_onnx(comparison.estimator, comparison.inputs.shape[1])
+    sample = comparison.inputs[comparison.train_rows[:: max(1, len(comparison.train_rows) // PARITY_ROWS)]]
+    hashes = features.fingerprint(table.names)
+    rows = comparison.train_rows
+    bars = market.bars
+    card = Card(
+        candidate=comparison.winner,
+        run_id=run.id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings=settings.model_dump(mode="json"),
+        timetable=asdict(bars.timetable),
+        source=market.source,
+        live=market.live,
+        symbols=bars.symbols,
+        members=market.members,
+        features=table.names,
+        fingerprints=hashes,
+        fingerprint=features.combined(hashes),
+        warmup=features.warmup(table.names),
+        label=labelled.labeler.state(),
+        classes=CLASSES,
+        calibration=comparison.calibration.state(),
+        wss_expected_sd=comparison.wss_expected_sd,
+        train_first=iso(bars.bar_end[rows].min()),
+        train_last=iso(bars.bar_end[rows].max()),
+        label_known=iso(labels_known(labelled)),
+        train_rows=len(rows),
+        parameters=parameters(comparison),
+        tuned=comparison.recipe.parameters,
+        class_shares=comparison.class_shares,
+        importance=tuple(asdict(one) for one in comparison.importance),
+        trials=comparison.trials,
+        certificate=certificate.key,
+        recipe_hash=recipe_hash(comparison, hashes, settings),
+        data_hash=market.data_hash,
+        graph_sha256=Graph(graph).sha256,
+        parity=parity(comparison.estimator, graph, sample),
+        libraries=libraries(),
+        code_commit=commit(),
+        score_sizes=policy.sizes(comparison.out_of_fold[comparison.winner].probabilities),
+    )
+    years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)
+    version = Versions(home, settings.registry.model).register(
+        run,
+        graph,
+        card,
+        sample[:5],
+        calendar_of(bars.timetable.calendar, min(years), max(years)),
+        {"certificate.json": certificate.to_json()},
+    )
+    journal_of(home).write(
+        "registered",
+        by="pipeline",
+        reason=comparison.why,
+        to_version=version,
+        data_hash=market.data_hash,
+        feature_fingerprint=card.fingerprint,
+        code_commit=card.code_commit,
+        details={"run_id": run.id, "candidate": comparison.winner},
+    )
+    return version
+
+
+def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, settings: Settings, home: Path) -> None:
+    bars = market.bars
+    for name, rows in (("dev", labelled.zones.dev), ("holdout", labelled.zones.holdout)):
+        columns: dict[str, Any] = {column: getattr(bars, column)[rows] for column in ("bar_end", *OHLCV)}
+        frame = pd.DataFrame({"symbol": pd.Series(bars.symbols, dtype="str").to_numpy()[bars.code[rows]], **columns})
+        frame["bar_end"] = pd.to_datetime(frame["bar_end"], unit="s", utc=True)
+        run.dataset(frame, f"{settings.name}-{name}", name)
+    for card in comparison.leaderboard:
+        params: dict[str, Any] = {"kind": card.kind, "data_hash": market.data_hash}
+        if card.candidate in comparison.searches:
+            params |= comparison.searches[card.candidate].recipe.parameters
+        if card.candidate == comparison.winner:
+            params |= parameters(comparison)
+        run.candidate(card.candidate, params, _numbers(card))
+    winner = next(card for card in comparison.leaderboard if card.candidate == comparison.winner)
+    run.metrics({f"dev_{k}": v for k, v in _numbers(winner).items()})
+    run.tag(winner=comparison.winner, data_hash=market.data_hash)
+    folder = home / "data" / "runs" / run.id
+    baseline = next(card.candidate for card in comparison.leaderboard if card.kind == "baseline")
+    for name in (comparison.winner, baseline):
+        oof = comparison.out_of_fold[name]
+        for file in charts.draw(
+            folder / "charts",
+            name,
+            probabilities=oof.probabilities,
+            decided=oof.decided,
+            action=oof.action,
+            reliability=metrics.reliability(oof.probabilities, oof.action, market.bars.session[oof.rows]),
+        ):
+            run.file(file, "charts")
+    board = folder / "leaderboard.json"
+    summary = {
+        "leaderboard": [asdict(card) for card in comparison.leaderboard],
+        "winner": comparison.winner,
+        "why": comparison.why,
+        "class_shares": comparison.class_shares,
+        "importance": [asdict(one) for one in comparison.importance],
+        "kept": list(comparison.kept),
+        "tuning": {name: search.why for name, search in comparison.searches.items()},
+        "trials": [
+            {"candidate": name, "number": trial.number, "rps": trial.value, **trial.parameters}
+            for name, search in comparison.searches.items()
+            for trial in search.trials
+        ],
+        "calibration": comparison.calibration.state(),
+    }
+    write_whole(board, json.dumps(summary, indent=2).encode())
+    run.file(board)
+
+
+def _numbers(card: Scorecard) -> dict[str, float | None]:
+    """A scorecard as flat numbers, the ends of its intervals among them."""
+    flat = {k: v for k, v in asdict(card).items() if isinstance(v, (int, float))}
+    ends = zip(("low", "high"), zip(*card.intervals.values(), strict=True), strict=False)
+    return flat | {
+        f"{name}_{end}": value for end, values in ends for name, value in zip(card.intervals, values, strict=True)
+    }

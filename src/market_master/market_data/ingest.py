@@ -1,0 +1,106 @@
+"""Fetch: ask the provider, keep what is valid in the store, and refuse to go on with too little of the index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from market_master.config import Settings
+from market_master.domain.bars import Bars, digest
+from market_master.domain.clock import iso
+from market_master.domain.errors import FetchCoverage, NoBars
+from market_master.market_data.providers import Fetched, Provider, Query, SymbolReport
+from market_master.market_data.store import Store, Written
+from market_master.market_data.weights import Weights, weigh
+from market_master.plugins import family
+
+MIN_FETCHED = 0.80
+"""of the universe's weight"""
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """What a run works on: stored bars, the index's weights at the newest bar, and where it all came from."""
+
+    bars: Bars
+    weights: Weights
+    members: tuple[str, ...]
+    """symbols that make the market features: all but the benchmark"""
+    source: str
+    provider: str
+    live: bool
+    report: tuple[SymbolReport, ...]
+    written: Written
+    notes: tuple[str, ...]
+    manifest: dict[str, Any]
+    data_hash: str
+    kept_share: float
+    """valid bars over bars the calendar has, plus those quarantined"""
+
+
+def provider_of(settings: Settings) -> Provider:
+    """The configured provider."""
+    options = settings.provider.model_dump(exclude={"kind"})
+    provider: Provider = family("market_data.providers")[settings.provider.kind].make(**options)
+    return provider
+
+
+def fetch(settings: Settings, home: Path, now: int) -> Market:
+    """Bring the store up to date and read the run's bars from it.
+
+    Raises NoBars, FetchCoverage (under 80 % of the universe's weight arrived), MixedGrid, NotOhlcv, MissingWeight.
+    """
+    provider = provider_of(settings)
+    asked = _asked(settings)
+    fetched = provider.fetch(Query(asked, settings.calendar, settings.interval, now))
+    series = {symbol: columns for symbol, columns in fetched.series.items() if len(columns["bar_end"])}
+    _require_coverage(settings, fetched, set(series))
+    store = Store(home / "data", provider.source, settings.interval)
+    store.quarantine(fetched.quarantine)
+    written = store.append(fetched.timetable, series)
+    bars = store.bars(tuple(sorted(series)))
+    return Market(
+        bars=bars,
+        weights=weigh(settings.universe, bars.newest, set(bars.symbols)),
+        members=tuple(symbol for symbol in bars.symbols if symbol != settings.universe.benchmark),
+        source=provider.source,
+        provider=settings.provider.kind,
+        live=provider.live,
+        report=fetched.report,
+        written=written,
+        notes=fetched.notes,
+        manifest=dict(fetched.manifest),
+        data_hash=digest(bars, head=repr((bars.timetable, bars.symbols))),
+        kept_share=_kept_share(fetched.report),
+    )
+
+
+def _asked(settings: Settings) -> tuple[str, ...]:
+    """The configured symbols, and the benchmark's own bars; empty = all that the provider has."""
+    symbols, benchmark = settings.universe.symbols, settings.universe.benchmark
+    return (*symbols, benchmark) if symbols and benchmark and benchmark not in symbols else symbols
+
+
+def _require_coverage(settings: Settings, fetched: Fetched, arrived: set[str]) -> None:
+    if not arrived:
+        raise NoBars(f"The provider '{settings.provider.kind}' answered without a single valid bar.")
+    newest = max(int(fetched.series[symbol]["bar_end"][-1]) for symbol in arrived)
+    known = {row.symbol for row in fetched.report} | set(settings.universe.symbols)
+    wanted = weigh(settings.universe, newest, known).by_symbol
+    share = sum(weight for symbol, weight in wanted.items() if symbol in arrived)
+    if share < MIN_FETCHED:
+        lost = sorted(set(wanted) - arrived)
+        raise FetchCoverage(
+            f"Only {share:.1%} of the universe's weight arrived, {MIN_FETCHED:.0%} is needed; nothing came of "
+            f"{len(lost)} of {len(wanted)} constituents as of {iso(newest)}: {', '.join(lost[:10])}.",
+            share=share,
+            needed=MIN_FETCHED,
+            missing=lost,
+        )
+
+
+def _kept_share(report: tuple[SymbolReport, ...]) -> float:
+    kept = sum(row.kept for row in report)
+    lost = sum(row.missing + row.impossible + row.conflicts for row in report)
+    return kept / (kept + lost) if kept else 0.0

@@ -1,0 +1,193 @@
+"""One Parquet file a symbol; a bar once written never changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from market_master.domain.bars import OHLCV, Bars
+from market_master.domain.calendar import Timetable
+from market_master.domain.clock import iso
+from market_master.domain.errors import MixedGrid
+from market_master.files import write_whole
+from market_master.market_data.store import recent
+from market_master.market_data.store.recent import COLUMNS, Recent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an append did: bars added, bars that were there already, bars that contradict the store."""
+
+    added: int
+    known: int
+    conflicts: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """Bars of one source and interval in `<root>/bars/<source>/<interval>/`; contradictions in `<root>/quarantine/`."""
+
+    root: Path
+    """the home's data folder"""
+    source: str
+    interval: str
+
+    @property
+    def folder(self) -> Path:
+        """Where this source's files of this interval lie."""
+        return self.root / "bars" / self.source / self.interval
+
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols the store has bars of."""
+        return tuple(sorted(unquote(file.stem) for file in self.folder.glob("*.parquet")))
+
+    def timetable(self) -> Timetable:
+        """The calendar and grid all bars here lie on. Raises NoBars when nothing was ever stored."""
+        file = self.folder / "timetable.json"
+        if not file.exists():
+            raise recent.nothing(self.source, self.interval)
+        return Timetable(**json.loads(file.read_text(encoding="utf-8")))
+
+    def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Written:
+        """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing.
+
+        Raises MixedGrid, before anything is written, for bars of another calendar or grid than those here.
+        """
+        import pandas as pd
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        added = known = 0
+        conflicts: list[pd.DataFrame] = []
+        with FileLock(self.folder / ".lock"):
+            kept = self.folder / "timetable.json"
+            if not kept.exists():
+                write_whole(kept, json.dumps(vars(timetable)).encode())
+            elif self.timetable() != timetable:
+                raise MixedGrid(
+                    f"The store's {self.interval} bars of '{self.source}' lie on {self.timetable()}, the new ones on "
+                    f"{timetable}; they can't share one series. Move {self.folder} away to begin anew."
+                )
+            tails = self._tails()
+            for symbol, columns in series.items():
+                fresh = pd.DataFrame({name: np.asarray(columns[name]) for name in COLUMNS})
+                old = self._read(symbol)
+                at = np.searchsorted(old["bar_end"].to_numpy(), columns["bar_end"])
+                there = old.reindex(at)
+                met = there["bar_end"].to_numpy() == columns["bar_end"]
+                same = np.all([there[name].to_numpy() == columns[name] for name in OHLCV], axis=0)
+                known += int((met & same).sum())
+                if (met & ~same).any():
+                    conflicts.append(fresh[met & ~same].assign(symbol=symbol))
+                if not met.all():
+                    frame = pd.concat([old, fresh[~met]]).sort_values("bar_end")
+                    (self.folder / recent.FILE).unlink(missing_ok=True)
+                    write_whole(self._file(symbol), frame.to_parquet(index=False))
+                    tails[symbol] = _columns(frame.tail(recent.KEPT))
+                    added += int((~met).sum())
+            if added:
+                recent.write(self.folder, tails)
+        if conflicts:
+            self.quarantine(pd.concat(conflicts).assign(reason="differs from the stored bar"))
+        return Written(added, known, sum(map(len, conflicts)))
+
+    def quarantine(self, rows: pd.DataFrame) -> Path | None:
+        """Keep rows aside with their reasons, once; returns the file, or None when there is nothing to keep."""
+        import pandas as pd
+
+        if rows.empty:
+            return None
+        file = self.root / "quarantine" / self.source / f"{self.interval}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{file}.lock"):
+            fresh = rows.astype(str)
+            old = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else fresh.iloc[:0]
+            seen = pd.concat([old, fresh]).fillna("").drop_duplicates()
+            if len(seen) > len(old):
+                write_whole(file, seen.to_csv(index=False).encode())
+        return file
+
+    def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
+        """Stored bars of some symbols (all, if none is named), optionally each one's last bars up to an instant.
+
+        Raises UnknownSymbol for a symbol without a file, NoBars for an empty store.
+        """
+        timetable, held = self.timetable(), self.symbols()
+        for symbol in symbols:
+            if symbol not in held:
+                raise recent.unknown(symbol, self.source, self.interval, len(held))
+        series = {}
+        for symbol in symbols or held:
+            frame = self._read(symbol)
+            frame = frame if until is None else frame[frame["bar_end"] <= until]
+            frame = frame if last is None else frame.tail(last)
+            series[symbol] = _columns(frame)
+        return Bars.of(timetable, series)
+
+    def recent(self, known: Recent | None = None) -> Recent:
+        """The newest bars of every symbol, in memory; `known` itself while nothing was written since it was read.
+
+        Raises NoBars for an empty store.
+        """
+        stamp = recent.stamp(self.folder)
+        if known and stamp in (known.stamp, None):
+            return known
+        timetable = self.timetable()
+        if stamp is None:
+            with FileLock(self.folder / ".lock"):
+                if tails := self._tails():
+                    recent.write(self.folder, tails)
+            stamp = recent.stamp(self.folder)
+        series = recent.read(self.folder)
+        if not series or stamp is None:
+            raise recent.nothing(self.source, self.interval)
+        return Recent(self.source, timetable, series, stamp)
+
+    def holdings(self) -> list[dict[str, str | int]]:
+        """For each symbol: bars, first and last bar_end."""
+        rows: list[dict[str, str | int]] = []
+        for symbol in self.symbols():
+            ends = self._read(symbol)["bar_end"]
+            rows.append({"symbol": symbol, "bars": len(ends), "first": iso(ends.min()), "last": iso(ends.max())})
+        return rows
+
+    def _tails(self) -> dict[str, dict[str, NDArray]]:
+        """Each symbol's newest bars: from their file, or where a crash left none, from all bars."""
+        kept = recent.read(self.folder)
+        if kept is None:
+            return {symbol: _columns(self._read(symbol).tail(recent.KEPT)) for symbol in self.symbols()}
+        return kept
+
+    def _file(self, symbol: str) -> Path:
+        return self.folder / f"{quote(symbol, safe='')}.parquet"
+
+    def _read(self, symbol: str) -> pd.DataFrame:
+        import pandas as pd
+
+        file = self._file(symbol)
+        if file.exists():
+            return pd.read_parquet(file)
+        return pd.DataFrame({name: np.array([], dtype="int64" if name == "bar_end" else "float64") for name in COLUMNS})
+
+
+def stores(root: Path) -> list[Store]:
+    """Every source and interval that lies under a data folder."""
+    return [
+        Store(root, folder.parent.name, folder.name)
+        for folder in sorted((root / "bars").glob("*/*"))
+        if folder.is_dir()
+    ]
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, NDArray]:
+    return {name: frame[name].to_numpy() for name in COLUMNS}

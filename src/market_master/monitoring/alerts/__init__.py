@@ -1,0 +1,6 @@
+"""What somebody ought to know: one open alert for each model and cause, delivered until somebody has it."""
+
+from market_master.monitoring.alerts.book import Alert, Book
+from market_master.monitoring.alerts.delivery import Addresses, deliver
+
+__all__ = ["Addresses", "Alert", "Book", "deliver"]

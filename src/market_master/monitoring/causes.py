@@ -1,0 +1,59 @@
+"""market_master.monitoring.causes"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from market_master.monitoring.alerts import Alert
+from market_master.monitoring.performance import Realised
+from market_master.monitoring.reading import Reading
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an alarm is about, how loud it is, and whether it asks for a new candidate."""
+
+    severity: str
+    retrain: bool
+    words: str
+
+
+CAUSES = {
+    "outage": Cause("page", False, "the newest bars have no signal"),
+    "constant": Cause("page", False, "the champion says the same of everything"),
+    "parity": Cause("page", False, "answers made again differ from those that were served"),
+    "performance": Cause("page", True, "the daily gain over the prior has fallen"),
+    "direction": Cause("page", True, "direction is worse than at promotion, by more than chance"),
+    "domain": Cause("warn", True, "a classifier can tell these sessions from the training window"),
+    "features": Cause("warn", True, "a feature lies further out than any past block of the training window"),
+    "predictions": Cause("warn", False, "the mix of answers has moved"),
+    "calibration": Cause("warn", False, "probabilities are less calibrated than in any past block"),
+    "coverage": Cause("warn", False, "part of the index weight had no fresh action"),
+    "bars": Cause("warn", False, "bars that the calendar has are missing"),
+    "universe": Cause("warn", True, "weight lies on symbols the champion never saw"),
+    "feature": Cause("info", False, "single features lie outside all past blocks"),
+    "labels": Cause("info", False, "the mix of outcomes has moved"),
+}
+"""`level` readings (prices' spread, volume, the clock) are told and never alarm"""
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """One look at the champion; its field names are the JSON of `mm drift` and GET /drift."""
+
+    as_of: str
+    model: str
+    version: str
+    shadow: str | None
+    compared: dict[str, Any]
+    """first and last session of the reference and of the windows"""
+    alarms: list[str]
+    """causes that moved, loudest first"""
+    retrain: bool
+    readings: list[Reading]
+    realised: list[Realised]
+    realised_shadow: list[Realised]
+    alerts: list[Alert]
+    """open ones"""
+    reports: dict[str, str]

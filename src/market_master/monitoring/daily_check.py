@@ -1,0 +1,63 @@
+"""Oversee: a day's look at the champion, and what follows from it: the shadow goes on, the guard goes back, people are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from market_master.domain.records import JournalEntry
+from market_master.lifecycle.auto_rollback import guard
+from market_master.lifecycle.shadow import Standing, advance, standing
+from market_master.monitoring.alerts import Addresses
+from market_master.monitoring.causes import Monitored
+from market_master.monitoring.monitor import monitor
+from market_master.monitoring.notify import notify
+from market_master.prediction_log import PredictionLog
+from market_master.signals.settlement import settle
+
+
+@dataclass(frozen=True)
+class Overseen:
+    """What was seen, and what was done about it."""
+
+    seen: Monitored
+    settled: int
+    shadow: Standing | None
+    """how the version in the shadow did, before anything was done"""
+    done: tuple[JournalEntry, ...]
+    """moves of versions, in order"""
+    delivered: int
+    undelivered: int
+
+    @property
+    def wants_approval(self) -> bool:
+        """A version has served its sessions and waits for somebody."""
+        return self.shadow is not None and self.shadow.served and not self.done
+
+    @property
+    def words(self) -> str:
+        """The day in a sentence or two."""
+        moved = ", ".join(self.seen.alarms) or "nothing"
+        done = " ".join(f"Version {entry.to_version} {entry.event}: {entry.reason}" for entry in self.done)
+        beside = f" {self.shadow.words}" if self.shadow and not self.done else ""
+        return f"Version {self.seen.version} as of {self.seen.as_of}: {moved} moved. {done}{beside}".strip()
+
+
+def oversee(model: str, home: Path, log: PredictionLog, to: Addresses, *, now: int, evidently: bool = True) -> Overseen:
+    """Settle, monitor, advance or withdraw the version in the shadow, roll back on a ground for it, deliver alerts.
+
+    Raises what `monitor` raises.
+    """
+    settled = settle(log, model, home, now=now)["settled"]
+    seen = monitor(model, home, log, now=now, evidently=evidently)
+    beside = standing(model, home, log)
+    moves = (advance(beside, model, home), guard(model, home, seen.alarms, of=seen.version))
+    told = notify(home, to)
+    return Overseen(
+        seen=seen,
+        settled=settled,
+        shadow=beside,
+        done=tuple(entry for entry in moves if entry is not None),
+        delivered=sum(told.values()),
+        undelivered=len(told) - sum(told.values()),
+    )

@@ -1,0 +1,193 @@
+"""The training pipeline as a story. `steps` are plain functions, or the same functions dressed as Prefect tasks."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from market_master.backtest import evaluate
+from market_master.config import Settings
+from market_master.domain.clock import iso
+from market_master.domain.errors import MarketMasterError, NoChampion
+from market_master.domain.records import IndexSignal, as_json
+from market_master.files import write_whole
+from market_master.gate import decide, evidently_page, page
+from market_master.gate.decide import Decision
+from market_master.index import signal as aggregate
+from market_master.leakage import certificate as audit
+from market_master.lifecycle import attach_artifacts, promote, recovery, register
+from market_master.market_data import ingest
+from market_master.prediction.loaded_model import load_champion
+from market_master.progress import tell
+from market_master.registry import run_lock
+from market_master.registry.tracking import Run
+from market_master.training import compare, dataset, feature_table
+
+Step = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The verbs of the pipeline, in order."""
+
+    fetch: Step = ingest.fetch
+    features: Step = feature_table.compute
+    label: Step = dataset.label
+    train_compare: Step = compare.train_compare
+    audit: Step = audit.certify
+    register: Step = register.register
+    gate: Step = decide.gate
+    review: Step = page.review
+    reference: Step = attach_artifacts.reference
+    promote: Step = promote.promote
+    predict_index: Step = aggregate.index_signal
+    report: Step = evidently_page.report
+    backtest: Step = evaluate.report_backtest
+
+
+STEPS = tuple(Steps.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pipeline run came to; its field names are the JSON of `mm run`."""
+
+    run_id: str
+    outcome: str
+    """promoted, provisional, rejected, or compared (a dev run stops before the gate)"""
+    reason: str
+    version: str | None
+    data: dict[str, Any]
+    leaderboard: list[dict[str, Any]]
+    winner: str
+    verdicts: list[dict[str, Any]]
+    signal: dict[str, Any] | None
+    signal_reason: str | None
+    reports: dict[str, str]
+    timings: dict[str, float]
+    fits: dict[str, int]
+    """how many were made, and how many an earlier run had finished"""
+
+
+def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps: Steps | None = None) -> Outcome:
+    """Fetch, features, label, train and compare, gate, promote, and one signal. `dev` stops before the gate."""
+    timings: dict[str, float] = {}
+    todo = _timed(steps or Steps(), timings)
+    model = settings.registry.model
+    recovery.recover(model, home)
+    market = todo.fetch(settings, home, now)
+    run = Run.start(home, settings.name, settings.model_dump(mode="json"))
+    with run_lock.going_on(run):
+        table = todo.features(market.bars, settings, market.members)
+        labelled = todo.label(market.bars, settings)
+        comparison = todo.train_compare(market, table, labelled, settings, home)
+        version = decision = moved = None
+        reports: dict[str, str] = {}
+        signal: IndexSignal | None = None
+        silence: str | None = "A dev run makes no signal."
+        if not dev:
+            certificate = todo.audit(market, table, labelled, comparison, settings, home)
+            version = todo.register(run, market, table, labelled, comparison, certificate, settings, home)
+            decision = todo.gate(market, table, labelled, comparison, certificate, version, settings, home)
+            reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
+            todo.reference(market, table, labelled, comparison, version, model, home)
+            moved = todo.promote(decision, settings, home)
+            signal, silence = _signal(todo, home, model, now)
+            reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
+            reports["backtest"] = str(todo.backtest(run, market.bars, version, model, home))
+        outcome = Outcome(
+            run_id=run.id,
+            outcome=decision.outcome if decision else "compared",
+            reason=moved.reason if moved else comparison.why,
+            version=version,
+            data=summary(market, table, labelled),
+            leaderboard=as_json(comparison.leaderboard),
+            winner=comparison.winner,
+            verdicts=as_json(decision.verdicts) if decision else [],
+            signal=as_json(signal) if signal else None,
+            signal_reason=silence,
+            reports=reports,
+            timings=timings,
+            fits=dict(comparison.course.kept.told),
+        )
+        _keep(run, outcome, settings, decision, home)
+    return outcome
+
+
+def summary(market: ingest.Market, table: feature_table.FeatureTable, labelled: dataset.Labelled) -> dict[str, Any]:
+    """What the run worked on, as the summary and the records tell it."""
+    bars = market.bars
+    first, last = iso(bars.bar_end.min()), iso(bars.newest)
+    return {
+        "provider": market.provider,
+        "source": market.source,
+        "timetable": asdict(bars.timetable),
+        "rows": len(bars),
+        "symbols": len(bars.symbols),
+        "constituents": len(market.weights.by_symbol),
+        "index_share": market.weights.index_share,
+        "weights_as_of": market.weights.as_of,
+        "first": first,
+        "last": last,
+        "sessions": len(set(bars.session.tolist())),
+        "holdout_sessions": labelled.zones.holdout_sessions,
+        "features": len(table.names),
+        "left_out": table.left_out,
+        "data_hash": market.data_hash,
+        "kept_share": market.kept_share,
+        "written": asdict(market.written),
+        "dropped": {
+            kind: sum(getattr(row, kind) for row in market.report)
+            for kind in ("duplicates", "conflicts", "impossible", "off_grid", "out_of_session", "forming")
+        },
+        "notes": list(market.notes),
+        "quality": [asdict(row) for row in market.report],
+    }
+
+
+def _signal(todo: Steps, home: Path, model: str, now: int) -> tuple[IndexSignal | None, str | None]:
+    """The index's signal by whoever is champion now, or the reason why there is none."""
+    try:
+        champion = load_champion(home, model)
+        return todo.predict_index(champion, champion.store(home), now=now), None
+    except NoChampion as error:
+        return None, str(error)
+    except MarketMasterError as error:
+        return None, f"{error.title}: {error}"
+
+
+def _keep(run: Run, outcome: Outcome, settings: Settings, decision: Decision | None, home: Path) -> None:
+    folder = home / "data" / "runs" / run.id
+    for name, content in (("summary.json", asdict(outcome)), ("settings.json", settings.model_dump(mode="json"))):
+        write_whole(folder / name, json.dumps(content, indent=2).encode())
+        run.file(folder / name)
+    if decision:
+        run.file(folder / "decision.json")
+        numbers = asdict(decision.holdout) if decision.holdout else {}
+        run.metrics({f"holdout_{k}": v for k, v in numbers.items() if isinstance(v, (int, float))})
+    run.tag(outcome=outcome.outcome, version=outcome.version or "")
+
+
+def _timed(steps: Steps, timings: dict[str, float]) -> Steps:
+    """The same steps, each telling when it begins and ends, and keeping its seconds."""
+
+    def timed(name: str, step: Step) -> Step:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            tell(name, 0, 1)
+            begun = time.perf_counter()
+            try:
+                answer = step(*args, **kwargs)
+            except Exception as error:
+                error.add_note(f"The step '{name}' failed.")
+                raise
+            timings[name] = round(time.perf_counter() - begun, 3)
+            tell(name, 1, 1)
+            return answer
+
+        return call
+
+    return Steps(**{name: timed(name, getattr(steps, name)) for name in STEPS})

@@ -1,0 +1,1 @@
+"""A loaded version and its predictions. No label, no pandas, no MLflow."""

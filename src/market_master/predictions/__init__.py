@@ -1,6 +1,0 @@
-"""What was predicted, by whom, and what came of it: written once, never rewritten; SQLite by default, PostgreSQL by URL."""
-
-from market_master.predictions.log import PredictionLog
-from market_master.predictions.writer import Writer
-
-__all__ = ["PredictionLog", "Writer"]

@@ -1,0 +1,1 @@
+"""Signals in time: scheduled, settled, replayed, traded on paper."""

@@ -1,0 +1,74 @@
+"""Replay: the signal that was served, made again from what is kept, and compared with what was said then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from market_master.domain.clock import iso
+from market_master.domain.errors import NoSignal
+from market_master.domain.records import as_json
+from market_master.index.signal import hashes_of, index_signal
+from market_master.prediction.loaded_model import champion_of
+from market_master.prediction_log import PredictionLog
+from market_master.registry.versions import Versions
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A served signal and the same made again; its field names are the JSON of `mm replay`."""
+
+    as_of: str
+    version: str
+    source: str
+    """scheduled, backfilled, or stored (by the server)"""
+    identical: bool
+    differences: list[dict[str, Any]]
+    """where, served, rebuilt"""
+    hashes: dict[str, dict[str, str]]
+    """of bars, weights, features' code and graph: then and now"""
+    signal: dict[str, Any]
+    """as it was served"""
+
+
+def replay(model: str, index: str | None, home: Path, log: PredictionLog, *, asof: int) -> Replay:
+    """Rebuild the signal that stood at an instant: the newest one whose bar had closed.
+
+    Raises NoSignal when none was logged by then, and what loading its version raises: FingerprintMismatch names the commit
+    whose code made it.
+    """
+    row = log.signal_by(model, index, asof)
+    if row is None:
+        raise NoSignal(
+            f"No signal of {model} was logged for a bar that had closed by {iso(asof)}; `mm backfill` makes them."
+        )
+    served, bar_end = json.loads(row["record"]), int(row["bar_end"])
+    champion = champion_of(Versions(home, model).load(row["version"]))
+    store = champion.store(home)
+    rebuilt = as_json(index_signal(champion, store, now=bar_end, asof=bar_end))
+    then, now = json.loads(row["hashes"]), hashes_of(champion, store, bar_end)
+    differences = list(_differences("", served, json.loads(json.dumps(rebuilt))))
+    return Replay(
+        as_of=iso(bar_end),
+        version=row["version"],
+        source=row["source"],
+        identical=not differences and then == now,
+        differences=differences,
+        hashes={name: {"served": then.get(name, ""), "now": now[name]} for name in now},
+        signal=served,
+    )
+
+
+def _differences(where: str, served: Any, rebuilt: Any) -> Iterator[dict[str, Any]]:
+    """The leaves that are not the same."""
+    if isinstance(served, dict) and isinstance(rebuilt, dict):
+        for key in sorted(served.keys() | rebuilt.keys()):
+            yield from _differences(f"{where}.{key}".lstrip("."), served.get(key), rebuilt.get(key))
+    elif isinstance(served, list) and isinstance(rebuilt, list) and len(served) == len(rebuilt):
+        for place, pair in enumerate(zip(served, rebuilt, strict=True)):
+            yield from _differences(f"{where}[{place}]", *pair)
+    elif served != rebuilt:
+        yield {"where": where, "served": served, "rebuilt": rebuilt}

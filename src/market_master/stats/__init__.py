@@ -1,0 +1,1 @@
+"""Statistics: scores, bootstrap, overfitting, distances, control charts."""

@@ -1,0 +1,257 @@
+"""Train and compare: every candidate and baseline on the same purged folds; the winner becomes the challenger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master import features
+from market_master.config import Settings
+from market_master.decision.calibration import Calibration
+from market_master.domain.actions import expected_score
+from market_master.domain.bars import Array, Bars
+from market_master.domain.clock import Ints
+from market_master.domain.errors import ConfigError
+from market_master.domain.records import Scorecard
+from market_master.market_data.ingest import Market
+from market_master.plugins import family
+from market_master.progress import tell
+from market_master.provenance import everything
+from market_master.stats import metrics
+from market_master.stats.daily import by_day, day_t, newey_west_se
+from market_master.stats.regimes import regimes
+from market_master.training.dataset import Labelled, class_shares, shares_by
+from market_master.training.feature_table import FeatureTable
+from market_master.training.fit_cache import Kept
+from market_master.training.importance import SCREENER, Importance, measure, screened
+from market_master.training.tuning import Search, tune
+from market_master.training.walk_forward import (  # fmt: skip
+    Course,
+    FoldRows,
+    OutOfFold,
+    Recipe,
+    answers,
+    calibrated,
+    calibration_of,
+    course,
+    daily_rps,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The leaderboard, the winner fitted on all development rows, and the out-of-fold answers behind both."""
+
+    leaderboard: tuple[Scorecard, ...]
+    """best first; candidates and baselines"""
+    winner: str
+    why: str
+    recipe: Recipe
+    """the winner's"""
+    searches: dict[str, Search]
+    """what tuning tried for each candidate"""
+    importance: tuple[Importance, ...]
+    """of the winner's features, most important first"""
+    kept: tuple[str, ...]
+    """the features the winner looks at"""
+    estimator: Any
+    calibration: Calibration
+    out_of_fold: dict[str, OutOfFold]
+    daily: NDArray[np.float64]
+    """[scored sessions, candidates and finished trials]: RPS of everything that was tried"""
+    trials: int
+    """how many recipes were tried, pruned ones included"""
+    excess: dict[str, float]
+    """winner's RPS above each baseline's, in standard errors of the daily difference"""
+    course: Course
+    """the folds that all of this ran over"""
+    wss_expected_sd: float | None
+    train_rows: Ints
+    inputs: NDArray[np.float32]
+    """the matrix of all rows, as the graph sees it"""
+    class_shares: dict[str, Any]
+    """shares of the labels, by fold (with its rows), slot and regime"""
+
+
+def train_compare(
+    market: Market, table: FeatureTable, labelled: Labelled, settings: Settings, home: Path | None = None
+) -> Comparison:
+    """Score everything by walk-forward (fold 1 only teaches calibration) and fit the winner. Nothing reads the hold-out.
+
+    Studies of tuning and results of fits are kept in `home`; without one they are forgotten.
+    """
+    bars = market.bars
+    candidates, baselines = _recipes(settings)
+    kept = Kept(home / "data" / "steps", everything()) if home else None
+    ground = course(bars, table, labelled, settings, kept)
+    if settings.features.keep is not None:
+        ground = screened(ground, Recipe(family("models")[SCREENER]), table.names, settings.features.keep)
+    key = f"{market.data_hash} {features.combined(features.fingerprint(table.names))}"
+    searches = {recipe.name: tune(recipe, ground, settings, key, home) for recipe in candidates}
+    tuned = [searches[recipe.name].recipe for recipe in candidates]
+    raw, seconds = _fit_all([*tuned, *baselines], ground)
+    out_of_fold = {recipe.name: calibrated(recipe, raw[recipe.name], ground) for recipe in (*tuned, *baselines)}
+    winner, why = _winner(tuned, out_of_fold, bars.session)
+    fitted = calibration_of(
+        raw[winner.name], ground, range(len(ground.folds)), _shares(labelled.labels.action, labelled.zones.dev)
+    )
+    estimator, rows = fit(winner, ground, labelled, table)
+    cards = [
+        _card(recipe, out_of_fold[recipe.name], seconds[recipe.name], ground, market) for recipe in (*tuned, *baselines)
+    ]
+    keep = ground.keep[-1]
+    return Comparison(
+        leaderboard=tuple(sorted(cards, key=lambda card: card.rps)),
+        winner=winner.name,
+        why=why,
+        recipe=winner,
+        searches=searches,
+        importance=measure(winner, ground, table.names, range(1, len(ground.folds))),
+        kept=table.names if keep is None else tuple(table.names[k] for k in keep[:-1]),
+        estimator=estimator,
+        calibration=fitted,
+        out_of_fold=out_of_fold,
+        daily=_everything_tried(tuned, searches, out_of_fold, bars),
+        trials=sum(max(1, len(search.trials)) for search in searches.values()),
+        excess={one.name: _excess(out_of_fold[winner.name], out_of_fold[one.name], bars.session) for one in baselines},
+        course=ground,
+        wss_expected_sd=_wss_expected_sd(out_of_fold[winner.name], market),
+        train_rows=rows,
+        inputs=ground.inputs,
+        class_shares=_class_shares(ground, labelled, market),
+    )
+
+
+def fit(recipe: Recipe, ground: Course, labelled: Labelled, table: FeatureTable) -> tuple[Any, Ints]:
+    """The recipe fitted on all development rows, and which rows it saw."""
+    rows = ground.train_rows(recipe, np.flatnonzero(labelled.zones.dev & labelled.labels.known & table.complete))
+    extra = {} if ground.weight is None else {"sample_weight": ground.weight[rows]}
+    estimator = recipe.new(len(ground.bars.symbols), ground.keep[-1])
+    return estimator.fit(ground.inputs[rows], labelled.labels.action[rows], **extra), rows
+
+
+def _recipes(settings: Settings) -> tuple[list[Recipe], list[Recipe]]:
+    """Candidates as configured, and every baseline."""
+    known = family("models")
+    models = [name for name, plugin in known.items() if plugin.facts["kind"] == "model"]
+    for name in settings.candidates:
+        if name not in models:
+            raise ConfigError(f"candidates names '{name}'; there are {', '.join(models)}.")
+    candidates = [Recipe(known[name], seeds=settings.training.seeds) for name in settings.candidates]
+    return candidates, [Recipe(plugin) for plugin in known.values() if plugin.facts["kind"] == "baseline"]
+
+
+def _fit_all(recipes: Sequence[Recipe], ground: Course) -> tuple[dict[str, list[Array]], dict[str, float]]:
+    """Raw test probabilities of every recipe by fold, and its mean seconds for a fit."""
+    raw: dict[str, list[Array]] = {recipe.name: [] for recipe in recipes}
+    seconds = {recipe.name: 0.0 for recipe in recipes}
+    total = len(recipes) * len(ground.folds)
+    for done, (place, _, probabilities, spent) in enumerate(answers(recipes, ground, range(len(ground.folds)))):
+        raw[recipes[place].name].append(probabilities)
+        seconds[recipes[place].name] += spent / len(ground.folds)
+        tell("train_compare", done + 1, total + 1)
+    return raw, seconds
+
+
+def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: Course, market: Market) -> Scorecard:
+    bars = market.bars
+    card = metrics.scorecard(
+        recipe.name,
+        recipe.plugin.facts["kind"],
+        probabilities=oof.probabilities,
+        prior=oof.prior,
+        decided=oof.decided,
+        action=oof.action,
+        z=oof.z,
+        session=bars.session[oof.rows],
+        fit_seconds=seconds,
+        folds=len(ground.folds) - 1,
+        bar_end=bars.bar_end[oof.rows],
+        overlap=ground.overlap,
+    )
+    said, came, session = _index(oof, market)
+    return replace(
+        card, wss_ic=metrics.ic(said, came), wss_ic_t=day_t(metrics.ic_terms(said, came), session, ground.overlap)
+    )
+
+
+def _shares(action: NDArray[np.int8], mask: NDArray[np.bool_]) -> Array:
+    return class_shares(action[mask & (action >= 0)])
+
+
+def _winner(candidates: Sequence[Recipe], out_of_fold: dict[str, OutOfFold], session: Ints) -> tuple[Recipe, str]:
+    """The simplest candidate within one standard error of the lowest mean RPS."""
+    mean = {recipe.name: float(out_of_fold[recipe.name].rps.mean()) for recipe in candidates}
+    best = min(candidates, key=lambda recipe: mean[recipe.name])
+    close = [r for r in candidates if _excess(out_of_fold[r.name], out_of_fold[best.name], session) <= 1.0]
+    chosen = min(close, key=lambda recipe: (recipe.plugin.facts["complexity"], mean[recipe.name]))
+    if chosen is best:
+        return chosen, (
+            f"{chosen.name} has the lowest RPS ({mean[chosen.name]:.5f}), and none as simple comes within one SE."
+        )
+    return chosen, (
+        f"{chosen.name} (RPS {mean[chosen.name]:.5f}) is the simplest of {len(close)} candidates within one standard error "
+        f"of the best, {best.name} ({mean[best.name]:.5f})."
+    )
+
+
+def _everything_tried(
+    tuned: Sequence[Recipe], searches: dict[str, Search], out_of_fold: dict[str, OutOfFold], bars: Bars
+) -> Array:
+    columns = []
+    for recipe in tuned:
+        finished = [trial.daily for trial in searches[recipe.name].trials if trial.daily is not None]
+        columns += finished or [daily_rps(out_of_fold[recipe.name], bars)]
+    return np.stack(columns, axis=1)
+
+
+def _excess(one: OutOfFold, other: OutOfFold, session: Ints) -> float:
+    """How far one's RPS lies above another's, in standard errors of the daily difference."""
+    daily = by_day(one.rps - other.rps, session[one.rows])
+    se = newey_west_se(daily)
+    return float(daily.mean() / se) if se > 0 else 0.0
+
+
+def _index(oof: OutOfFold, market: Market) -> tuple[Array, Array, Ints]:
+    """At each instant the weighted expected score and the weighted z that came, and the instant's session."""
+    weight = np.array([market.weights.by_symbol.get(symbol, 0.0) for symbol in market.bars.symbols])[
+        market.bars.code[oof.rows]
+    ]
+    instants, place = np.unique(market.bars.bar_end[oof.rows], return_inverse=True)
+    session = np.zeros(len(instants), dtype=np.int64)
+    session[place] = market.bars.session[oof.rows]
+    covered = np.bincount(place, weights=weight)
+    said = np.bincount(place, weights=weight * expected_score(oof.probabilities))
+    came = np.bincount(place, weights=weight * oof.z)
+    there = covered > 0
+    return said[there] / covered[there], came[there] / covered[there], session[there]
+
+
+def _wss_expected_sd(oof: OutOfFold, market: Market) -> float | None:
+    """Spread over time of the weighted expected score, out of fold; None when it never moves."""
+    spread = float(np.std(_index(oof, market)[0]))
+    return spread if spread > 1e-12 else None
+
+
+def _class_shares(ground: Course, labelled: Labelled, market: Market) -> dict[str, Any]:
+    bars, labels, dev = market.bars, labelled.labels, labelled.zones.dev
+    return {
+        "fold": [_fold_summary(fold, bars) for fold in ground.folds],
+        "slot": shares_by(labels, dev, bars.next_slot),
+        "regime": shares_by(labels, dev, regimes(bars, market.members)),
+    }
+
+
+def _fold_summary(fold: FoldRows, bars: Bars) -> dict[str, Any]:
+    return {
+        "train_rows": len(fold.train),
+        "test_rows": len(fold.test),
+        "crossing_session": float((bars.next_slot[fold.test] == 0).mean()),
+        "train_shares": fold.prior.round(4).tolist(),
+        "test_shares": (np.bincount(fold.action[fold.test], minlength=5) / len(fold.test)).round(4).tolist(),
+    }

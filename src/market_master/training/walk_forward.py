@@ -1,0 +1,264 @@
+"""Walk forward: fit any recipe on every fold, and calibrate its answers by what the folds before had taught."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from market_master.config import Settings
+from market_master.decision import calibration, policy
+from market_master.decision.calibration import Calibration
+from market_master.domain.bars import Array, Bars
+from market_master.domain.clock import Ints
+from market_master.domain.errors import TooFewBars
+from market_master.domain.model_inputs import model_inputs
+from market_master.labels import Window
+from market_master.models import BASELINE_COLUMNS
+from market_master.models.columns import averaged, keeping
+from market_master.plugins import Plugin
+from market_master.stats import metrics
+from market_master.stats.daily import by_day
+from market_master.training.dataset import Labelled, class_shares, new_labeler
+from market_master.training.feature_table import FeatureTable
+from market_master.training.fit_cache import Kept, Result, hash_of
+from market_master.training.folds import PurgedWalkForward, sample_timestamps
+from market_master.training.runner import Runner
+
+SEED = 7
+Actions = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one candidate or baseline is made: its plug-in, the parameters that are not defaults, the number of seeds."""
+
+    plugin: Plugin
+    parameters: dict[str, Any] = field(default_factory=dict)
+    seeds: int = 1
+
+    @property
+    def name(self) -> str:
+        """The plug-in's name."""
+        return self.plugin.name
+
+    @property
+    def learns(self) -> bool:
+        """A candidate, not a baseline."""
+        return bool(self.plugin.facts["kind"] == "model")
+
+    def new(self, symbols: int, keep: Ints | None = None) -> Any:
+        """An unfitted estimator; a candidate looks only at the columns of the inputs in `keep`."""
+        seeds = range(SEED, SEED + self.seeds) if self.learns else range(SEED, SEED + 1)
+        made = averaged([self.plugin.make(symbols=symbols, seed=seed, **self.parameters) for seed in seeds])
+        return made if keep is None or not self.learns else keeping(made, keep.tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class FoldRows:
+    """One fold as row numbers, with the labels its own labeler gives."""
+
+    train: Ints
+    test: Ints
+    action: Actions
+    """labels of all rows by this fold's labeler"""
+    z: Array
+    prior: Array
+    """class shares of the training rows"""
+    label_end: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The ground that every recipe runs over: the same rows, labels and inputs for all."""
+
+    bars: Bars
+    folds: tuple[FoldRows, ...]
+    inputs: NDArray[np.float32]
+    """the matrix of all rows, as the graph sees it"""
+    rules_see: tuple[NDArray[np.float32], ...]
+    """for each fold what baselines look at, all rows"""
+    weight: Array | None
+    """of each training row; None = all alike"""
+    max_train_rows: int
+    runner: Runner
+    rule: str
+    """the policy's, which makes actions of answers"""
+    overlap: int
+    """sessions that neighbouring labels share"""
+    keep: tuple[Ints | None, ...]
+    """for each fold, then for all of them: the columns of `inputs` that candidates look at; None = all"""
+    kept: Kept | None = None
+    """where the results of fits lie, to be found again; None = each is made anew"""
+
+    def train_rows(self, recipe: Recipe, rows: Ints) -> Ints:
+        """The rows it is trained on, thinned by whole timestamps."""
+        mask = np.zeros(len(self.bars), dtype=bool)
+        mask[rows] = True
+        limit = min(recipe.plugin.facts["max_rows"] or self.max_train_rows, self.max_train_rows)
+        return np.flatnonzero(sample_timestamps(mask, self.bars.bar_end, limit))
+
+    def job(self, recipe: Recipe, number: int) -> tuple[Any, ...]:
+        """What `fit_and_answer` needs to run a recipe over fold `number`."""
+        fold = self.folds[number]
+        rows = self.train_rows(recipe, fold.train)
+        seen = None if recipe.learns else self.rules_see[number][np.concatenate([rows, fold.test])]
+        weight = None if self.weight is None or not recipe.learns else self.weight[rows]
+        estimator = recipe.new(len(self.bars.symbols), self.keep[number])
+        return estimator, rows, fold.action[rows], weight, fold.test, seen
+
+    def map(self, function: Callable[..., Result], jobs: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+        """function(inputs, *job) for each job, in order; what is kept is not made again."""
+        run = partial(self.runner.map, shared=(self.inputs,))
+        return self.kept.map(run, function, jobs, shared=self._inputs_hash) if self.kept else run(function, jobs)
+
+    @cached_property
+    def _inputs_hash(self) -> str:
+        return hash_of(self.inputs)
+
+    def narrowed(self, keep: Sequence[Ints | None]) -> Course:
+        """The same course, where each fold's candidates look at fewer features."""
+        return replace(self, keep=tuple(keep))
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """A candidate's answers on the scored test rows, calibrated with what earlier folds had taught."""
+
+    rows: Ints
+    action: Actions
+    z: Array
+    prior: Array
+    """[n, 5]: class shares each row's fold was trained on"""
+    probabilities: Array
+    decided: NDArray[np.int64]
+
+    @property
+    def rps(self) -> Array:
+        """Of each row."""
+        return metrics.rps(self.probabilities, self.action)
+
+
+def course(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings, kept: Kept | None = None) -> Course:
+    """Lay out the folds of a run's development rows. Raises TooFewBars for folds with too little in them."""
+    folds = tuple(_fold_rows(bars, table, labelled, settings))
+    return Course(
+        bars=bars,
+        folds=folds,
+        inputs=model_inputs(table.values, bars.symbols, bars.code, bars.symbols),
+        rules_see=tuple(_baseline_inputs(bars, table, fold, settings.label.horizon) for fold in folds),
+        weight=_weight(bars, labelled, settings.training.recency_sessions),
+        max_train_rows=settings.folds.max_train_rows,
+        runner=Runner(**settings.runner.model_dump()),
+        rule=settings.policy.rule,
+        overlap=labelled.overlap,
+        keep=(None,) * (len(folds) + 1),
+        kept=kept,
+    )
+
+
+def answers(
+    recipes: Sequence[Recipe], course: Course, numbers: Iterable[int]
+) -> Iterator[tuple[int, int, Array, float]]:
+    """Fit recipes on folds: (recipe's place, fold, raw test probabilities, seconds of the fit), fold by fold."""
+    owners = [(place, number) for number in numbers for place in range(len(recipes))]
+    jobs = (course.job(recipes[place], number) for place, number in owners)
+    results = course.map(fit_and_answer, jobs)
+    for (place, number), (probabilities, spent) in zip(owners, results, strict=True):
+        yield place, number, probabilities, spent
+
+
+def fit_and_answer(
+    inputs: NDArray[np.float32],
+    estimator: Any,
+    train: Ints,
+    action: Actions,
+    weight: Array | None,
+    test: Ints,
+    seen: NDArray[np.float32] | None,
+) -> tuple[Array, float]:
+    """Raw probabilities of the test rows, and the seconds the fit took; `seen` stands in for the inputs of a baseline."""
+    known, asked = (inputs[train], inputs[test]) if seen is None else (seen[: len(train)], seen[len(train) :])
+    begun = time.perf_counter()
+    fitted = estimator.fit(known, action) if weight is None else estimator.fit(known, action, sample_weight=weight)
+    spent = time.perf_counter() - begun
+    return np.asarray(fitted.predict_proba(asked), dtype=float), spent
+
+
+def calibrated(recipe: Recipe, raw: Sequence[Array], course: Course) -> OutOfFold:
+    """Answers of folds 2 and on, as many as there are, each calibrated and cut by what the folds before it taught."""
+    probabilities, decided = [], []
+    for number in range(1, len(raw)):
+        learned = calibration_of(raw, course, range(number), course.folds[number].prior)
+        probabilities.append(learned.apply(raw[number]) if recipe.learns else raw[number])
+        decided.append(policy.act(probabilities[-1], course.rule, learned.cuts))
+    scored = course.folds[1 : len(raw)]
+    return OutOfFold(
+        rows=np.concatenate([fold.test for fold in scored]),
+        action=np.concatenate([fold.action[fold.test] for fold in scored]),
+        z=np.concatenate([fold.z[fold.test] for fold in scored]),
+        prior=np.concatenate([np.tile(fold.prior, (len(fold.test), 1)) for fold in scored]),
+        probabilities=np.concatenate(probabilities),
+        decided=np.concatenate(decided),
+    )
+
+
+def calibration_of(raw: Sequence[Array], course: Course, which: range, prior: Array) -> Calibration:
+    """What the raw answers of some folds teach."""
+    said = np.concatenate([raw[k] for k in which])
+    came = np.concatenate([course.folds[k].action[course.folds[k].test] for k in which])
+    return calibration.fit(said, came, prior)
+
+
+def daily_rps(oof: OutOfFold, bars: Bars) -> Array:
+    """Mean RPS of each scored session."""
+    return by_day(oof.rps, bars.session[oof.rows])
+
+
+def _fold_rows(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings) -> Iterator[FoldRows]:
+    dev = np.flatnonzero(labelled.zones.dev & table.complete)
+    splitter = PurgedWalkForward(settings.folds.splits, settings.folds.embargo_sessions, settings.folds.train_sessions)
+    window_end = Window(settings.label.target, settings.label.horizon).end(bars)
+    for number, fold in enumerate(splitter.split(bars.session[dev], bars.bar_end[dev], window_end[dev])):
+        train = np.zeros(len(bars), dtype=bool)
+        train[dev[fold.train]] = True
+        labels = new_labeler(settings).fit(bars, train).transform(bars)
+        if not np.array_equal(labels.label_end, window_end):
+            ended = list(splitter.split(bars.session[dev], bars.bar_end[dev], labels.label_end[dev]))[number]
+            train[dev[ended.train]] = True
+        taught = np.flatnonzero(train & labels.known)
+        asked = dev[fold.test][labels.known[dev[fold.test]]]
+        if len(taught) < 100 or len(asked) < 20:
+            raise TooFewBars(
+                f"A fold has {len(taught)} training and {len(asked)} test rows with a label; at least 100 and 20 are needed. "
+                "Fetch a longer history or lower folds.splits.",
+                train=len(taught),
+                test=len(asked),
+            )
+        yield FoldRows(taught, asked, labels.action, labels.z, class_shares(labels.action[taught]), labels.label_end)
+
+
+def _baseline_inputs(bars: Bars, table: FeatureTable, fold: FoldRows, horizon: int) -> NDArray[np.float32]:
+    """What the rules look at: the newest class and z whose window has closed with the bar, volatility, and the slot."""
+    row = np.arange(len(bars))
+    before = np.maximum(row - horizon, 0)
+    closed = (row >= horizon) & (bars.code[before] == bars.code) & (fold.label_end[before] <= bars.bar_end)
+    last_class = np.where(closed, fold.action[before], -1.0)
+    last_z = np.where(closed & np.isfinite(fold.z[before]), fold.z[before], 0.0)
+    columns = {"last_class": last_class, "last_z": last_z, "slot": bars.next_slot}
+    columns["volatility_ratio"] = table.values[:, table.names.index("volatility_ratio")]
+    return np.column_stack([columns[name] for name in BASELINE_COLUMNS]).astype(np.float32)
+
+
+def _weight(bars: Bars, labelled: Labelled, halflife: int | None) -> Array | None:
+    """How much each training row counts: less where labels overlap, half with every `halflife` sessions; None = all alike."""
+    if halflife is None:
+        return labelled.weight
+    days, place = np.unique(bars.session, return_inverse=True)
+    recency = np.asarray(0.5 ** ((len(days) - 1 - place) / halflife))
+    return recency if labelled.weight is None else recency * labelled.weight
