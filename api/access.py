@@ -7,13 +7,13 @@ from fastapi.security import APIKeyHeader
 
 from api import keys
 from api.keys import Key
-from api.options import Options
+from api.options import ServerSettings
 
 OPEN = ("/health", "/ready", "/v1/health", "/v1/ready")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key made by `mm keys create`")
 
 
-class Refused(Exception):
+class AccessDenied(Exception):
     """Why a request may not be answered."""
 
     def __init__(self, status: int, title: str, sentence: str) -> None:
@@ -24,7 +24,7 @@ class Refused(Exception):
 class Access:
     """The keys of a server: from the environment, and from a file that is read again when it changes."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ServerSettings) -> None:
         self._options = options
         named = [("read", secret) for secret in options.read_keys] + [
             ("admin", secret) for secret in options.admin_keys
@@ -38,13 +38,13 @@ class Access:
         if not given and headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
             given = headers[b"authorization"][7:].decode("latin-1").strip()
         if given:
-            key = keys.found(self.known(), given)
+            key = keys.find_key(self.known(), given)
             if key is None:
-                raise Refused(401, "KeyUnknown", "The key given is not known, or has expired.")
+                raise AccessDenied(401, "KeyUnknown", "The key given is not known, or has expired.")
             return key
         if self._options.open or path in OPEN:
             return None
-        raise Refused(401, "KeyMissing", "This server is not on loopback and needs a key: send it as X-API-Key.")
+        raise AccessDenied(401, "KeyMissing", "This server is not on loopback and needs a key: send it as X-API-Key.")
 
     def known(self) -> tuple[Key, ...]:
         """All keys; a change of the file counts at once."""
@@ -62,9 +62,9 @@ def admin(request: Request, _: str | None = Security(HEADER)) -> Key:
         return key
     access: Access = request.app.state.access
     if not any(known.scope == "admin" for known in access.known()):
-        raise Refused(
+        raise AccessDenied(
             403, "NoAdminKey", "No admin key was ever configured; `mm keys create NAME --scope admin` makes one."
         )
     if key is None:
-        raise Refused(401, "KeyMissing", "This needs an admin key: send it as X-API-Key.")
-    raise Refused(403, "ScopeTooSmall", f"The key '{key.name}' may read; this needs one of scope admin.")
+        raise AccessDenied(401, "KeyMissing", "This needs an admin key: send it as X-API-Key.")
+    raise AccessDenied(403, "ScopeTooSmall", f"The key '{key.name}' may read; this needs one of scope admin.")

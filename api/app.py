@@ -17,15 +17,15 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 from structlog.tracebacks import ExceptionDictTransformer
 
-from api.access import Access, Refused
+from api.access import Access, AccessDenied
 from api.cache import cache_at
-from api.errors import PROBLEMS, Problem, answer, explain_errors, told
+from api.errors import PROBLEMS, Problem, add_error_handlers, problem, problem_response
 from api.limits import Limits
-from api.middleware import Around
-from api.options import options
+from api.middleware import RequestMiddleware
+from api.options import server_settings
 from api.routes import features, health, metrics, models, monitoring, operations, predict, predictions, signal, training
 from api.schemas import COMPONENTS
-from api.serving import Serving
+from api.serving import ModelServer
 from market_master import __doc__ as what
 
 structlog.configure(
@@ -52,7 +52,7 @@ class Direct(Route):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The champion is loaded before the first request; alias and store are followed until the last."""
-    serving: Serving = app.state.serving
+    serving: ModelServer = app.state.serving
     await asyncio.to_thread(serving.start)
     gc.collect()
     gc.freeze()  # what is loaded by now stays; looking through it again would only cost pauses
@@ -67,9 +67,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     """The application with all routes, each also under /v1; told by the environment."""
-    chosen = options(os.environ)
+    chosen = server_settings(os.environ)
     app = FastAPIOffline(title="Market Master", description=what or "", version="1", lifespan=lifespan, redoc_url=None)
-    app.state.serving = Serving(chosen)
+    app.state.serving = ModelServer(chosen)
     app.state.access = Access(chosen)
     app.state.cache = cache_at(chosen.redis)
     for noun in (health, predict, signal, features, predictions, models, monitoring, operations, training, metrics):
@@ -80,8 +80,8 @@ def create_app() -> FastAPI:
         app.include_router(noun.router, prefix="/v1", include_in_schema=False)
     for prefix in ("", "/v1"):
         app.router.routes.insert(0, Direct(f"{prefix}/predict", predict.predict, methods=["POST"]))
-    explain_errors(app)
-    app.exception_handler(Refused)(_refused)
+    add_error_handlers(app)
+    app.exception_handler(AccessDenied)(_refused)
     if chosen.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -90,7 +90,7 @@ def create_app() -> FastAPI:
             allow_headers=["X-API-Key"],
         )
     app.add_middleware(
-        Around,
+        RequestMiddleware,
         serving=app.state.serving,
         access=app.state.access,
         limits=Limits(chosen.rate, chosen.redis),
@@ -101,8 +101,8 @@ def create_app() -> FastAPI:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return answer(told(request.state.request_id, error.status, error.title, str(error)))
+    assert isinstance(error, AccessDenied)
+    return problem_response(problem(request.state.request_id, error.status, error.title, str(error)))
 
 
 def _describe_bodies(app: FastAPI) -> None:

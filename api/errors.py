@@ -30,24 +30,24 @@ class Problem(BaseModel):
     request_id: str
 
 
-def told(request_id: str, status: int, title: str, detail: str, **numbers: Any) -> dict[str, Any]:
+def problem(request_id: str, status: int, title: str, detail: str, **numbers: Any) -> dict[str, Any]:
     """A problem document."""
     REFUSALS.labels(title).inc()
     kind = {"type": f"urn:market-master:{title}", "title": title, "status": status, "detail": detail}
     return {**kind, "request_id": request_id, **numbers}
 
 
-def told_of(error: Exception, request_id: str) -> dict[str, Any]:
+def problem_from_error(error: Exception, request_id: str) -> dict[str, Any]:
     """The problem document of a refusal of ours, or of a body that can't be decoded."""
     if isinstance(error, MarketMasterError):
-        return told(request_id, error.status, error.title, str(error), **error.numbers)
+        return problem(request_id, error.status, error.title, str(error), **error.numbers)
     what, _, where = str(error).partition(" - at ")
     field = where.strip("`").removeprefix("$").lstrip(".") or "body"
     sentence = f"The request is not what the schema says: {field}: {what}."
-    return told(request_id, 422, "Malformed", sentence, rows=[{"field": field, "rule": what}], broken=1)
+    return problem(request_id, 422, "Malformed", sentence, rows=[{"field": field, "rule": what}], broken=1)
 
 
-def answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+def problem_response(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     """A problem document as a response."""
     body = msgspec.json.encode(document)
     return Response(body, status_code=document["status"], media_type=PROBLEM_JSON, headers=headers)
@@ -69,31 +69,31 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def explain_errors(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Let every error of the app leave as a problem document."""
 
     @app.exception_handler(MarketMasterError)
     @app.exception_handler(msgspec.DecodeError)
     async def refused(request: Request, error: Exception) -> Response:
-        return answer(told_of(error, _id(request)))
+        return problem_response(problem_from_error(error, _id(request)))
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
         rows = [{"field": ".".join(map(str, item["loc"])), "rule": item["msg"]} for item in error.errors()]
         first = f"the first is {rows[0]['field']}: {rows[0]['rule']}." if rows else ""
         detail = f"{len(rows)} parts of the request are not what the schema says; {first}"
-        return answer(told(_id(request), 422, "Malformed", detail, rows=rows[:20], broken=len(rows)))
+        return problem_response(problem(_id(request), 422, "Malformed", detail, rows=rows[:20], broken=len(rows)))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
-        document = told(_id(request), error.status_code, "HttpError", str(error.detail))
-        return answer(document, dict(error.headers or {}))
+        document = problem(_id(request), error.status_code, "HttpError", str(error.detail))
+        return problem_response(document, dict(error.headers or {}))
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
         log.error("failed", request_id=_id(request), error=repr(error), exc_info=error)
         detail = "The server failed to answer; the log tells more under this request_id."
-        return answer(told(_id(request), 500, "Failed", detail))
+        return problem_response(problem(_id(request), 500, "Failed", detail))
 
 
 def _id(request: Request) -> str:

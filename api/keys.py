@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from market_master.domain.errors import ConfigError
-from market_master.files import write_whole
+from market_master.files import write_atomic
 
 SCOPES = ("read", "admin")
 
@@ -48,7 +48,7 @@ def create(file: Path, name: str, scope: str, days: int | None, now: datetime) -
         secret = f"mm_{secrets.token_urlsafe(32)}"
         expires = (now + timedelta(days=days)).isoformat(timespec="seconds") if days else None
         fresh = of_secret(name, scope, secret, expires)
-        write_whole(file, json.dumps([asdict(key) for key in (*kept, fresh)], indent=2).encode())
+        write_atomic(file, json.dumps([asdict(key) for key in (*kept, fresh)], indent=2).encode())
         file.chmod(0o600)
     return secret
 
@@ -69,7 +69,7 @@ def of_secret(name: str, scope: str, secret: str, expires: str | None = None) ->
     return Key(name, scope, salt, _hash(salt, secret), expires)
 
 
-def found(keys: Sequence[Key], given: str) -> Key | None:
+def find_key(keys: Sequence[Key], given: str) -> Key | None:
     """The key that was given, None when it is none of them; every one is compared, so that time tells nothing."""
     now, hit = datetime.now(UTC), None
     for key in keys:

@@ -15,42 +15,44 @@ import numpy as np
 
 from market_master import features
 from market_master.artifact import bundle
-from market_master.artifact.bundle import Place
+from market_master.artifact.bundle import VersionFiles
 from market_master.config import Settings
 from market_master.domain.clock import instant, iso
 from market_master.domain.errors import MarketMasterError, UnknownSymbol
-from market_master.domain.records import IndexSignal, Prediction, Provenance, Witness
+from market_master.domain.records import IndexSignal, Prediction, PredictionObserver, Provenance
 from market_master.index.attribution import explain
-from market_master.index.signal import hashes_of, index_signal
+from market_master.index.signal import index_signal, input_hashes
 from market_master.market_data.store import Recent, Store
-from market_master.prediction.loaded_model import Champion, champion_of
+from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction.predict import predict_bars, predict_stored
 from market_master.prediction.recorder import Recorder
 from market_master.prediction.window import require_fresh
 
 T = TypeVar("T")
-Tagged = tuple[IndexSignal, bytes, str]
+SignalWithETag = tuple[IndexSignal, bytes, str]
 """a signal, its JSON, and a tag that changes when it does"""
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class PredictionSnapshot:
     """What was made of one state of the store: values, or the refusal each came to."""
 
     recent: Recent
     weights_written: int | None
     predictions: dict[str, Prediction | MarketMasterError]
-    signal: Tagged | MarketMasterError
+    signal: SignalWithETag | MarketMasterError
 
 
-class Served:
+class LiveModel:
     """A verified champion, ready to answer about stored bars; threads may share it."""
 
-    def __init__(self, champion: Champion, store: Store, place: Place, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, champion: LoadedModel, store: Store, place: VersionFiles, recorder: Recorder | None = None
+    ) -> None:
         self.champion, self.store, self.place, self.recorder = champion, store, place, recorder
         self.key = (place.version, place.outcome)
-        self._answered: Answered | None = None
-        self._explained: tuple[Answered, Tagged] | None = None
+        self._answered: PredictionSnapshot | None = None
+        self._explained: tuple[PredictionSnapshot, SignalWithETag] | None = None
         self._lock = threading.Lock()
 
     def recent(self) -> Recent:
@@ -76,11 +78,11 @@ class Served:
         require_fresh(self.champion, bar_end, now, symbol)
         return replace(found, provenance=Provenance(found.provenance.provider, now - bar_end))
 
-    def signal(self, now: int) -> Tagged:
+    def signal(self, now: int) -> SignalWithETag:
         """The index's signal at the newest stored bar. Raises LowCoverage, StaleData, NoBars."""
         return self._fresh(self.answers(now), now)
 
-    def explained(self, now: int) -> Tagged:
+    def explained(self, now: int) -> SignalWithETag:
         """The same signal with what moved it; made when it is first asked for. Raises what `signal` raises."""
         answered = self.answers(now)
         signal = self._fresh(answered, now)[0]
@@ -90,7 +92,7 @@ class Served:
                 self._explained = (answered, _tagged(replace(signal, explanation=explanation)))
             return self._explained[1]
 
-    def answers(self, now: int) -> Answered:
+    def answers(self, now: int) -> PredictionSnapshot:
         """What is known of the present state of the store; made once for each state, in one call for all constituents."""
         recent, written = self.recent(), _written(self.champion.settings.universe.weights)
         known = self._answered
@@ -104,8 +106,8 @@ class Served:
             made = _try(lambda: self._index(recent, now, predictions))
             signal = made if isinstance(made, MarketMasterError) else _tagged(made)
             if self.recorder and not isinstance(made, MarketMasterError):
-                self.recorder.signal(made, partial(hashes_of, self.champion, recent, instant(made.as_of)))
-            self._answered = Answered(recent, written, {**predictions}, signal)
+                self.recorder.signal(made, partial(input_hashes, self.champion, recent, instant(made.as_of)))
+            self._answered = PredictionSnapshot(recent, written, {**predictions}, signal)
             return self._answered
 
     def warm(self, now: int) -> None:
@@ -132,7 +134,7 @@ class Served:
             for row in range(max(rows.start, rows.stop - lookback), rows.stop)
         ]
 
-    def _fresh(self, answered: Answered, now: int) -> Tagged:
+    def _fresh(self, answered: PredictionSnapshot, now: int) -> SignalWithETag:
         if isinstance(answered.signal, MarketMasterError):
             raise answered.signal
         newest = instant(answered.signal[0].as_of)
@@ -155,22 +157,24 @@ class Served:
     def _index(self, recent: Recent, now: int, known: dict[str, Prediction]) -> IndexSignal:
         return index_signal(self.champion, recent, now=now, known=known, seen=self._witness())
 
-    def _witness(self) -> Witness | None:
+    def _witness(self) -> PredictionObserver | None:
         return self.recorder.witness() if self.recorder else None
 
 
-def take(place: Place, home: Path, settings: Settings | None, now: int, recorder: Recorder | None = None) -> Served:
+def load_live_model(
+    place: VersionFiles, home: Path, settings: Settings | None, now: int, recorder: Recorder | None = None
+) -> LiveModel:
     """A version, read, verified and warmed aside. Raises what `champion_of` raises; nothing is served by it yet.
 
     What it says of stored bars goes to the `recorder`.
     """
-    champion = champion_of(bundle.read(place), settings)
-    served = Served(champion, champion.store(home), place, recorder)
+    champion = load_model(bundle.read(place), settings)
+    served = LiveModel(champion, champion.store(home), place, recorder)
     served.warm(now)
     return served
 
 
-def _tagged(signal: IndexSignal) -> Tagged:
+def _tagged(signal: IndexSignal) -> SignalWithETag:
     content = msgspec.json.encode(signal)
     return signal, content, '"' + hashlib.sha256(content).hexdigest()[:24] + '"'
 

@@ -14,11 +14,11 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import Access, Refused
-from api.errors import PROBLEM_JSON, told
+from api.access import Access, AccessDenied
+from api.errors import PROBLEM_JSON, problem
 from api.limits import Limits
 from api.metrics import IN_FLIGHT, LATENCY
-from api.serving import Serving
+from api.serving import ModelServer
 
 MAX_BODY = 8 * 1024 * 1024
 SECURITY = [
@@ -43,10 +43,12 @@ class TooSlow(Exception):
     """The body did not arrive in time."""
 
 
-class Around:
+class RequestMiddleware:
     """Refuses before any work is done what may not be asked, or is too much; every answer carries X-Request-ID."""
 
-    def __init__(self, app: ASGIApp, *, serving: Serving, access: Access, limits: Limits, body_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, *, serving: ModelServer, access: Access, limits: Limits, body_seconds: float
+    ) -> None:
         self.app, self.serving, self.access, self.limits = app, serving, access, limits
         self.body_seconds = body_seconds
 
@@ -95,20 +97,20 @@ class Around:
             await self._admit(scope, headers)
             with suppress(ClientDisconnect):
                 await self.app(scope, limited, answer)
-        except Refused as error:
-            await _refuse(answer, told(request_id, error.status, error.title, str(error)))
+        except AccessDenied as error:
+            await _refuse(answer, problem(request_id, error.status, error.title, str(error)))
         except TooMany as error:
             wait = {"retry_after": error.seconds}
             sentence = f"More than {self.limits.rate} came from this client; ask again in {error.seconds} s."
             await _refuse(
-                answer, told(request_id, 429, "TooMany", sentence, **wait), (b"retry-after", b"%d" % error.seconds)
+                answer, problem(request_id, 429, "TooMany", sentence, **wait), (b"retry-after", b"%d" % error.seconds)
             )
         except TooLarge:
             sentence = f"The body is larger than {MAX_BODY} bytes; send fewer bars."
-            await _refuse(answer, told(request_id, 413, "TooLarge", sentence, limit=MAX_BODY))
+            await _refuse(answer, problem(request_id, 413, "TooLarge", sentence, limit=MAX_BODY))
         except TooSlow:
             sentence = f"The body did not arrive within {self.body_seconds:g} s."
-            await _refuse(answer, told(request_id, 408, "TooSlow", sentence, seconds=self.body_seconds))
+            await _refuse(answer, problem(request_id, 408, "TooSlow", sentence, seconds=self.body_seconds))
         finally:
             IN_FLIGHT.dec()
             spent = time.perf_counter() - begun

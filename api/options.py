@@ -14,7 +14,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
-class Options:
+class ServerSettings:
     """Where a server stands, whom it lets in, and how much it takes."""
 
     home: Path
@@ -47,12 +47,12 @@ class Options:
         return self.host in LOOPBACK
 
 
-def options(environ: Mapping[str, str]) -> Options:
+def server_settings(environ: Mapping[str, str]) -> ServerSettings:
     """The options an environment names. Raises ConfigError for a number that is none."""
     file = environ.get("MM_CONFIG")
     settings = config.load(Path(file), environ) if file else None
     home = config.home(environ)
-    return Options(
+    return ServerSettings(
         home=home,
         model=settings.registry.model if settings else environ.get("MM_REGISTRY__MODEL", "market-master"),
         settings=settings,
@@ -61,12 +61,12 @@ def options(environ: Mapping[str, str]) -> Options:
         read_keys=_words(environ.get("MM_READ_KEYS")),
         admin_keys=_words(environ.get("MM_ADMIN_KEYS")),
         origins=_words(environ.get("MM_CORS_ORIGINS")),
-        rate=environ.get("MM_RATE_LIMIT") or Options.rate,
+        rate=environ.get("MM_RATE_LIMIT") or ServerSettings.rate,
         redis=environ.get("MM_REDIS_URL") or None,
         prefect=config.prefect_url(environ),
         predictions=config.predictions_url(environ),
-        poll_seconds=_number(environ, "MM_POLL_SECONDS", Options.poll_seconds),
-        body_seconds=_number(environ, "MM_BODY_SECONDS", Options.body_seconds),
+        poll_seconds=_number(environ, "MM_POLL_SECONDS", ServerSettings.poll_seconds),
+        body_seconds=_number(environ, "MM_BODY_SECONDS", ServerSettings.body_seconds),
     )
 
 

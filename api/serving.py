@@ -9,37 +9,37 @@ from datetime import datetime
 import structlog
 from fastapi import Request
 
-from api.live_model import Served, take
+from api.live_model import LiveModel, load_live_model
 from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, LOG_LOST, STALENESS, SWAPS
-from api.options import Options
+from api.options import ServerSettings
 from market_master.artifact import bundle
-from market_master.artifact.bundle import Place
+from market_master.artifact.bundle import VersionFiles
 from market_master.domain.errors import MarketMasterError, NoChampion, NotWritten, RegistryAway
-from market_master.domain.records import Witness
+from market_master.domain.records import PredictionObserver
 from market_master.market_data import store
 from market_master.prediction.recorder import Recorder
 from market_master.prediction_log import PredictionLog, Writer
-from market_master.registry.client_process import Clerk
+from market_master.registry.client_process import RegistryClient
 
 log = structlog.get_logger()
 
 
-class Serving:
+class ModelServer:
     """The champion that answers; requests take it once, so that the old one goes on for those it has begun."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ServerSettings) -> None:
         self.options = options
         self.log = PredictionLog(options.predictions)
         self.writer: Writer | None = None
         """of the prediction log, while the server runs"""
-        self.clerk = Clerk(options.home, options.model)
-        self.now: Served | None = None
+        self.clerk = RegistryClient(options.home, options.model)
+        self.now: LiveModel | None = None
         self.refusal: MarketMasterError = NoChampion("No champion has been loaded yet.")
         self.note = ""
         """why the version behind `production` is not the one that answers, or that the registry is away"""
         self._copies = options.home / "data" / "serving" / options.model
 
-    def posted(self) -> Witness | None:
+    def posted(self) -> PredictionObserver | None:
         """Who records an answer to posted bars."""
         return Recorder(self.writer.put, "posted").witness() if self.writer else None
 
@@ -84,7 +84,7 @@ class Serving:
         """The version that answers, '' for none."""
         return self.now.place.version if self.now else ""
 
-    def champion(self) -> Served:
+    def champion(self) -> LiveModel:
         """The champion. Raises the reason why there is none."""
         if self.now is None:
             raise self.refusal
@@ -99,20 +99,20 @@ class Serving:
             if self.now:
                 await asyncio.to_thread(self._measure, self.now)
 
-    def _verified(self, place: Place) -> Served:
+    def _verified(self, place: VersionFiles) -> LiveModel:
         served = self._taken(place)
         with suppress(OSError, NotWritten):
-            bundle.keep_copy(place, self._copies)
+            bundle.save_fallback_copy(place, self._copies)
         return served
 
-    def _taken(self, place: Place) -> Served:
+    def _taken(self, place: VersionFiles) -> LiveModel:
         recorder = Recorder(self.writer.put, "stored") if self.writer else None
-        return take(place, self.options.home, self.options.settings, store.now(), recorder)
+        return load_live_model(place, self.options.home, self.options.settings, store.now(), recorder)
 
     def _from_copy(self) -> None:
         away = str(self.refusal)
         try:
-            place = bundle.kept_copy(self._copies)
+            place = bundle.load_fallback_copy(self._copies)
             if place is None:
                 raise NoChampion(f"{away} There is no local copy of a champion either.")
             served = self._taken(place)
@@ -121,13 +121,13 @@ class Serving:
             return
         self._swap(served, f"The registry is away ({away}); version {place.version} is served from its local copy.")
 
-    def _swap(self, served: Served, note: str) -> None:
+    def _swap(self, served: LiveModel, note: str) -> None:
         before, self.now, self.note = self.version, served, note
         SWAPS.labels("taken").inc()
         log.info("champion", version=served.place.version, before=before, note=note)
         self._measure(served)
 
-    def _measure(self, served: Served) -> None:
+    def _measure(self, served: LiveModel) -> None:
         """Answer for new bars before anyone asks, and tell Prometheus."""
         now, version = store.now(), served.place.version
         CHAMPION.set(float(version) if version.isdigit() else 0.0)
@@ -140,12 +140,12 @@ class Serving:
             COVERAGE.set(0.0 if isinstance(answered.signal, MarketMasterError) else answered.signal[0].coverage)
 
 
-def serving(request: Request) -> Serving:
+def model_server(request: Request) -> ModelServer:
     """What this server serves."""
-    found: Serving = request.app.state.serving
+    found: ModelServer = request.app.state.serving
     return found
 
 
-def served(request: Request) -> Served:
+def live_model(request: Request) -> LiveModel:
     """The champion that answers this request. Raises the reason why there is none."""
-    return serving(request).champion()
+    return model_server(request).champion()

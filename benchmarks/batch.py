@@ -21,7 +21,7 @@ from rich.table import Table
 from market_master import config, features
 from market_master.batch.score import batch
 from market_master.batch.score import run as answer
-from market_master.batch.summary import Came
+from market_master.batch.summary import BatchResult
 from market_master.decision import policy
 from market_master.domain.actions import SCORES
 from market_master.domain.bars import OHLCV, Bars
@@ -32,8 +32,8 @@ from market_master.market_data.ingest import provider_of
 from market_master.market_data.providers import Query
 from market_master.market_data.quality import read_files
 from market_master.pipeline import train
-from market_master.prediction.history import answers
-from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.prediction.history import predict_history
+from market_master.prediction.loaded_model import LoadedModel, load_champion
 
 MODEL = "market-master"
 PARTS = ("read the files", "answer every bar", "answers, index and outcomes", "all, tables and evaluation written")
@@ -73,7 +73,7 @@ def write(bars: Bars, folder: Path) -> None:
         frame.to_csv(folder / f"{symbol}.csv", index=False)
 
 
-def timed(champion: Champion, folder: Path, out: Path, bars: Bars) -> Table:
+def timed(champion: LoadedModel, folder: Path, out: Path, bars: Bars) -> Table:
     """Seconds of each part, best of three after one to import what is imported late."""
     table = Table(
         "part", "seconds", "CPU seconds", title=f"{len(bars.symbols)} symbols, {len(bars):,} bars; best of three"
@@ -84,7 +84,7 @@ def timed(champion: Champion, folder: Path, out: Path, bars: Bars) -> Table:
         marks = [(time.perf_counter(), time.process_time())]
         read_files(folder, Query((), times.calendar, times.interval, now))
         marks.append((time.perf_counter(), time.process_time()))
-        answers(champion, bars)
+        predict_history(champion, bars)
         marks.append((time.perf_counter(), time.process_time()))
         answer(champion, bars, None)
         marks.append((time.perf_counter(), time.process_time()))
@@ -98,7 +98,7 @@ def timed(champion: Champion, folder: Path, out: Path, bars: Bars) -> Table:
     return table
 
 
-def quadratic(champion: Champion, bars: Bars, folder: Path) -> Table:
+def quadratic(champion: LoadedModel, bars: Bars, folder: Path) -> Table:
     """At each bar the features of the whole history anew, for its newest row: on a few bars, times all of them."""
     ends = np.unique(bars.bar_end)[champion.card.warmup :]
     picked = ends[np.linspace(0, len(ends) - 1, QUADRATIC_AT).astype(int)]
@@ -106,7 +106,7 @@ def quadratic(champion: Champion, bars: Bars, folder: Path) -> Table:
     naive = [_anew(champion, bars, int(end)) for end in picked]
     slow = (time.process_time() - begun) / len(picked) * len(ends)
     begun = time.process_time()
-    came: Came = answer(champion, bars, None)
+    came: BatchResult = answer(champion, bars, None)
     fast = time.process_time() - begun
     begun = time.process_time()
     read_files(folder, Query((), champion.card.times.calendar, champion.card.times.interval, store.now()))
@@ -124,7 +124,7 @@ def quadratic(champion: Champion, bars: Bars, folder: Path) -> Table:
     return table
 
 
-def _anew(champion: Champion, bars: Bars, end: int) -> float:
+def _anew(champion: LoadedModel, bars: Bars, end: int) -> float:
     """The equal-weight WSS at one bar, with every feature of every bar before it computed again."""
     seen, card = bars.until(end), champion.card
     values = features.compute(seen, card.features, members=card.members)
@@ -135,7 +135,7 @@ def _anew(champion: Champion, bars: Bars, end: int) -> float:
     return float(SCORES[decided[(seen.bar_end == end) & whole]].mean())
 
 
-def memory(champion: Champion, symbols: int, count: int) -> Table:
+def memory(champion: LoadedModel, symbols: int, count: int) -> Table:
     """Peak above what goes in and comes out, for a series and one four times as long."""
     table = Table("bars", "inputs MB", "answers MB", "peak beyond both MB", title="memory of answering (tracemalloc)")
     for times in (1, 4):
@@ -143,9 +143,9 @@ def memory(champion: Champion, symbols: int, count: int) -> Table:
         held = sum(
             getattr(bars, name).nbytes for name in ("code", "bar_end", "bar_start", "next_start", "next_end", *OHLCV)
         )
-        answers(champion, bars.last(200))
+        predict_history(champion, bars.last(200))
         tracemalloc.start()
-        said = answers(champion, bars)
+        said = predict_history(champion, bars)
         index_series(said, champion.settings.universe, champion.settings.policy)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

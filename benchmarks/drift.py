@@ -19,7 +19,7 @@ from market_master import config
 from market_master.artifact.reference_window import Reference
 from market_master.market_data import store
 from market_master.market_data.ingest import fetch
-from market_master.monitoring.drift import WINDOWS, Newest, Usual, feature_drift
+from market_master.monitoring.drift import WINDOWS, CurrentWindow, ReferenceDistances, feature_drift
 from market_master.monitoring.reading import IN_A_ROW
 from market_master.training import feature_table as features_step
 
@@ -37,7 +37,7 @@ def main(windows: int, evidently: int) -> None:
     session = np.unique(market.bars.session, return_inverse=True)[1][whole]
     learned = session < LEARNED
     count = int(learned.sum())
-    usual = Usual.of(
+    usual = ReferenceDistances.of(
         Reference(
             names, values[learned], session[learned], np.ones(count, dtype=bool), np.full(count, 2, dtype=np.int8),
             np.zeros(count), np.full((count, 5), np.nan), np.full(5, 0.2),
@@ -61,9 +61,9 @@ def main(windows: int, evidently: int) -> None:
     Console().print(told)
 
 
-def _moved(usual: Usual, values: np.ndarray, session: np.ndarray, day: int) -> set[tuple[int, str]]:
+def _moved(usual: ReferenceDistances, values: np.ndarray, session: np.ndarray, day: int) -> set[tuple[int, str]]:
     inside = (session <= day) & (session > day - max(WINDOWS) - IN_A_ROW + 1)
-    newest = Newest(values[inside].astype(float), session[inside], None, None)  # type: ignore[arg-type]
+    newest = CurrentWindow(values[inside].astype(float), session[inside], None, None)  # type: ignore[arg-type]
     return {(reading.sessions, reading.cause) for reading in feature_drift(usual, newest) if reading.moved}
 
 

@@ -11,16 +11,20 @@ from pydantic import AwareDatetime, BaseModel
 from api import app as ours
 from api.access import Access
 from api.limits import Limits
-from api.middleware import Around
-from api.options import options
+from api.middleware import RequestMiddleware
+from api.options import server_settings
 from api.protocol import ImpatientProtocol
-from api.serving import Serving
+from api.serving import ModelServer
 
 assert ours
-chosen = options(os.environ)
+chosen = server_settings(os.environ)
 app = FastAPI()
 app.add_middleware(
-    Around, serving=Serving(chosen), access=Access(chosen), limits=Limits(chosen.rate, None), body_seconds=10.0
+    RequestMiddleware,
+    serving=ModelServer(chosen),
+    access=Access(chosen),
+    limits=Limits(chosen.rate, None),
+    body_seconds=10.0,
 )
 
 

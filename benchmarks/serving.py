@@ -32,8 +32,8 @@ from market_master import config, features
 from market_master.domain.bars import OHLCV
 from market_master.domain.clock import iso
 from market_master.domain.model_inputs import model_inputs
-from market_master.plugins import family
-from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.plugins import load_family
+from market_master.prediction.loaded_model import LoadedModel, load_champion
 from market_master.registry.versions import Versions
 from market_master.training.dataset import label
 
@@ -64,7 +64,7 @@ def main() -> None:
     swap(home, champion)
 
 
-def latency(champion: Champion, home: Path, echo: int, ours: int, told: str) -> None:
+def latency(champion: LoadedModel, home: Path, echo: int, ours: int, told: str) -> None:
     """POST /predict and the echo, request by request in turn."""
     table = Table(
         "bars", "echo p50", "p99", "predict p50", "p99", "p50 ratio", "p99 ratio", title=f"milliseconds; {told}"
@@ -84,7 +84,7 @@ def latency(champion: Champion, home: Path, echo: int, ours: int, told: str) -> 
     console.print(table)
 
 
-def index(champion: Champion, copy: Path, ours: int, told: str) -> None:
+def index(champion: LoadedModel, copy: Path, ours: int, told: str) -> None:
     """GET /signal/index with a new state of the store, again, and GET /health."""
     file = champion.store(copy).folder / "recent.npz"
     content, one = file.read_bytes(), client(ours)
@@ -102,7 +102,7 @@ def index(champion: Champion, copy: Path, ours: int, told: str) -> None:
     console.print(table)
 
 
-def throughput(champion: Champion, home: Path, told: str) -> None:
+def throughput(champion: LoadedModel, home: Path, told: str) -> None:
     """Requests a second over 16 connections: ours from raw bars, MLflow's own server from ready inputs.
 
     MLflow serves a forest as scikit-learn logs it, and the champion's graph as we do: what the form is worth, and the rest.
@@ -129,7 +129,7 @@ def throughput(champion: Champion, home: Path, told: str) -> None:
     console.print(table)
 
 
-def sklearn_forest(home: Path, champion: Champion, folder: Path) -> str:
+def sklearn_forest(home: Path, champion: LoadedModel, folder: Path) -> str:
     """Our random forest fitted on the stored bars, kept as MLflow keeps scikit-learn's; where it lies."""
     import mlflow
 
@@ -139,7 +139,7 @@ def sklearn_forest(home: Path, champion: Champion, folder: Path) -> str:
     rows = np.flatnonzero(action.known & np.isfinite(values).all(axis=1))
     rows = rows[:: len(rows) // 60_000 + 1]
     inputs = model_inputs(values[rows], bars.symbols, bars.code[rows], card.symbols)
-    forest = family("models")["random_forest"].make(symbols=len(card.symbols), seed=1)
+    forest = load_family("models")["random_forest"].make(symbols=len(card.symbols), seed=1)
     forest.fit(inputs, action.action[rows])
     mlflow.sklearn.save_model(
         forest, str(folder), pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",
@@ -148,7 +148,7 @@ def sklearn_forest(home: Path, champion: Champion, folder: Path) -> str:
     return str(folder)
 
 
-def swap(home: Path, champion: Champion) -> None:
+def swap(home: Path, champion: LoadedModel) -> None:
     """20,000 requests while the alias moves to another version and back."""
     versions = Versions(home, MODEL)
     with TemporaryDirectory() as folder:
@@ -185,7 +185,7 @@ def swap(home: Path, champion: Champion) -> None:
     console.print(table)
 
 
-def soak(home: Path, champion: Champion, seconds: float) -> None:
+def soak(home: Path, champion: LoadedModel, seconds: float) -> None:
     """Half of the peak rate for so long: errors, and growth of memory after the first minute."""
     bodies = distinct(champion, home, 60, 6000)
     with server("api", home) as port:
@@ -206,7 +206,7 @@ def soak(home: Path, champion: Champion, seconds: float) -> None:
     console.print(table)
 
 
-def distinct(champion: Champion, home: Path, bars: int, count: int) -> list[bytes]:
+def distinct(champion: LoadedModel, home: Path, bars: int, count: int) -> list[bytes]:
     """Bodies of one symbol's newest bars, each with another newest volume."""
     symbol = champion.card.symbols[0]
     held = champion.store(home).bars((symbol,), last=bars)
@@ -222,7 +222,7 @@ def distinct(champion: Champion, home: Path, bars: int, count: int) -> list[byte
     return found
 
 
-def again(versions: Versions, champion: Champion) -> str:
+def again(versions: Versions, champion: LoadedModel) -> str:
     """A second version with the same files, where there is only one."""
     api = versions._ask(lambda client: client)
     found = api.get_model_version(MODEL, champion.model.version)

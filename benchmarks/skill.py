@@ -21,14 +21,14 @@ from rich.table import Table
 
 from benchmarks.peers import AncestorForest, DefaultForest, QlibLightGBM, alpha158, eleven
 from market_master import config
-from market_master.domain.actions import symmetric
+from market_master.domain.actions import without_direction
 from market_master.domain.bars import Array
 from market_master.market_data import ingest, store
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, newey_west_se
 from market_master.training import dataset, feature_table
 from market_master.training.compare import train_compare
-from market_master.training.walk_forward import OutOfFold, calibrated
+from market_master.training.walk_forward import OutOfFold, calibrate_out_of_fold
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def main() -> None:
             rows = _thinned(ground, fold.train)
             raw.append(model.answers(values, rows, fold.action, fold.test))
         for learns, how in ((False, "as it comes"), (True, "calibrated")):
-            found[f"{name}, {how}"] = calibrated(Peer(learns), raw, ground)  # type: ignore[arg-type]
+            found[f"{name}, {how}"] = calibrate_out_of_fold(Peer(learns), raw, ground)  # type: ignore[arg-type]
     ours = comparison.out_of_fold[comparison.winner]
     rules = {name: oof for name, oof in comparison.out_of_fold.items() if name not in comparison.searches}
     mine = {name: oof for name, oof in comparison.out_of_fold.items() if name in comparison.searches}
@@ -83,7 +83,7 @@ def _thinned(ground: Any, rows: Any) -> Any:
 
 def _parts(oof: OutOfFold) -> tuple[Array, Array, Array]:
     """RPS of each row: its own, without direction, and the prior's."""
-    flat = symmetric(oof.probabilities, oof.prior)
+    flat = without_direction(oof.probabilities, oof.prior)
     return oof.rps, metrics.rps(flat, oof.action), metrics.rps(oof.prior, oof.action)
 
 

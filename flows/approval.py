@@ -8,11 +8,11 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from flows.runs import Config, ended, settings_of
+from flows.runs import Config, completed, load_settings
 from market_master.config import home, predictions_url
 from market_master.domain.records import JournalEntry, as_json
 from market_master.lifecycle.promote import withdraw
-from market_master.lifecycle.shadow import approve, standing
+from market_master.lifecycle.shadow import approve, compare_shadow
 from market_master.prediction_log import PredictionLog
 
 HOUR = 3600
@@ -34,12 +34,12 @@ def approval(config: Config = "demo", hours: int = 72) -> JournalEntry | None:
         config: Whose model, a file of configs/.
         hours: So long the form waits; then the run fails, the version stays in the shadow, and the next look asks again.
     """
-    settings, log = settings_of(config), PredictionLog(predictions_url())
+    settings, log = load_settings(config), PredictionLog(predictions_url())
     model = settings.registry.model
-    found = standing(model, home(), log)
+    found = compare_shadow(model, home(), log)
     if found is None or not found.served:
         said = found.words if found else "No version is in the shadow."
-        nothing: None = ended(None, "nothing", said, market=settings.name, bar=None)
+        nothing: None = completed(None, "nothing", said, market=settings.name, bar=None)
         return nothing
     create_table_artifact([as_json(found)], key="shadow", description=found.words)
     form = Decision.with_initial_data(description=f"Version {found.version} of {model}: {found.words}")
@@ -49,5 +49,5 @@ def approval(config: Config = "demo", hours: int = 72) -> JournalEntry | None:
         if told.approve
         else withdraw(found.version, told.by, told.reason, model, home())
     )
-    end: JournalEntry = ended(move, move.event, move.reason, market=settings.name, bar=None)
+    end: JournalEntry = completed(move, move.event, move.reason, market=settings.name, bar=None)
     return end

@@ -23,7 +23,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows.monitoring import RETRAIN, SERVED
 from flows.recurrence import rule
-from flows.runs import settings_of
+from flows.runs import load_settings
 from market_master import config
 from market_master.domain.calendar import Timetable
 from market_master.domain.errors import ConfigError, MarketMasterError
@@ -40,7 +40,7 @@ GRACE = 30.0
 
 def after_each_bar(config: str, minutes: int) -> dict[str, str]:
     """A step of deployments/prefect.yaml: the recurrence rule that meets each bar's close, by the exchange's calendar."""
-    settings = settings_of(config)
+    settings = load_settings(config)
     grid = "clock" if getattr(settings.provider, "grid", "") == "clock" else "session"
     timetable = Timetable(settings.calendar, settings.interval, grid)
     rrule, zone = rule(timetable, store.now(), minutes_after=minutes)
@@ -56,7 +56,7 @@ def deploy(environ: Mapping[str, str]) -> None:
     file = config.file_of(environ.get("MM_CONFIG") or "demo").absolute()
     chosen = file.stem if file == config.file_of(file.stem) else str(file)
     told = {**environ, "PREFECT_API_URL": address, "MM_HOME": str(config.home(environ)), "MM_CONFIG": chosen}
-    settings = settings_of(chosen)
+    settings = load_settings(chosen)
     begun = time.monotonic()
     with server(address, told):
         _pool(address)

@@ -9,11 +9,11 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
-from flows.runs import Config, ended, link_report, settings_of
+from flows.runs import Config, completed, link_report, load_settings
 from market_master.config import home, predictions_url
 from market_master.domain.records import as_json
 from market_master.market_data import store
-from market_master.monitoring.daily_check import Overseen, oversee
+from market_master.monitoring.daily_check import DailyCheck, run_daily_check
 from market_master.monitoring.notify import addresses
 from market_master.prediction_log import PredictionLog
 
@@ -22,16 +22,16 @@ RETRAIN, SERVED = "market-master.retrain", "market-master.served"
 
 
 @flow(name="monitoring", flow_run_name="monitoring-{config}", validate_parameters=True)
-def monitoring(config: Config = "demo", evidently: bool = True) -> Overseen:
+def monitoring(config: Config = "demo", evidently: bool = True) -> DailyCheck:
     """Has the world moved, is the champion still as good, and what follows from it.
 
     Args:
         config: Whose champion, a file of configs/.
         evidently: Write Evidently's pages too; they take most of the time.
     """
-    settings, log = settings_of(config), PredictionLog(predictions_url())
+    settings, log = load_settings(config), PredictionLog(predictions_url())
     model = settings.registry.model
-    told = oversee(model, home(), log, addresses(os.environ), now=store.now(), evidently=evidently)
+    told = run_daily_check(model, home(), log, addresses(os.environ), now=store.now(), evidently=evidently)
     readings = [
         row
         for row in as_json(told.seen.readings)
@@ -50,5 +50,5 @@ def monitoring(config: Config = "demo", evidently: bool = True) -> Overseen:
     if told.wants_approval:
         emit_event(SERVED, resource, payload={"words": told.words})
     word = "moved" if told.seen.alarms else "quiet"
-    end: Overseen = ended(told, word, told.words, market=settings.name, bar=told.seen.as_of)
+    end: DailyCheck = completed(told, word, told.words, market=settings.name, bar=told.seen.as_of)
     return end

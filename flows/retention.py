@@ -5,10 +5,10 @@ from __future__ import annotations
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from flows.runs import Config, ended, settings_of
+from flows.runs import Config, completed, load_settings
 from market_master.config import home
 from market_master.domain.records import as_json
-from market_master.lifecycle.retention import NEWEST, Retained, retain
+from market_master.lifecycle.retention import NEWEST, Retained, apply_retention
 from market_master.market_data import store
 
 
@@ -21,8 +21,8 @@ def retention(config: Config = "demo", keep: int = NEWEST, apply: bool = False) 
         keep: So many of the newest versions stay, whatever became of them.
         apply: Delete; else only say what would go.
     """
-    settings = settings_of(config)
-    told = retain(settings.registry.model, home(), now=store.now(), keep=keep, apply=apply)
+    settings = load_settings(config)
+    told = apply_retention(settings.registry.model, home(), now=store.now(), keep=keep, apply=apply)
     create_table_artifact(as_json(told.stays), key="retention", description=told.summary)
-    end: Retained = ended(told, "applied" if apply else "planned", told.summary, market=settings.name, bar=None)
+    end: Retained = completed(told, "applied" if apply else "planned", told.summary, market=settings.name, bar=None)
     return end

@@ -21,7 +21,7 @@ MLFLOW_UI = os.environ.get("MM_MLFLOW_UI") or "http://127.0.0.1:5000"
 SERVER = os.environ.get("MM_SERVER") or "http://127.0.0.1:8000"
 
 
-def settings_of(name: str) -> Settings:
+def load_settings(name: str) -> Settings:
     """The settings behind a name or a path, and the environment's."""
     return config.load(config.file_of(name), os.environ)
 
@@ -40,7 +40,7 @@ def link_report(file: Path, key: str, what: str) -> None:
     create_link_artifact(link, link_text=what, key=key, description=f"`make serve`, or {file}")
 
 
-def ended(answer: Any, word: str, reason: str, *, market: str, bar: str | None) -> Any:
+def completed(answer: Any, word: str, reason: str, *, market: str, bar: str | None) -> Any:
     """The end of a run: named by what it came to, with the reason; the run's own name gets its bar, its tags market and word.
 
     Called from Python, the flow returns the answer.

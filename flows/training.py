@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from flows.runs import Config, ended, link_run, settings_of
+from flows.runs import Config, completed, link_run, load_settings
 from flows.tasks import as_tasks
 from market_master.config import home
 from market_master.market_data import store
@@ -23,7 +23,7 @@ def training(config: Config = "demo", dev: bool = False, against: Config | None 
         dev: Compare the candidates only; no look at the hold-out, nothing registered, no signal.
         against: Another recipe to compare with this one. Both are compared as with dev, their candidates in one table.
     """
-    chosen = [settings_of(name) for name in (config, against) if name is not None]
+    chosen = [load_settings(name) for name in (config, against) if name is not None]
     compare = dev or against is not None
     outcomes = []
     for settings in chosen:
@@ -32,7 +32,7 @@ def training(config: Config = "demo", dev: bool = False, against: Config | None 
     if against is not None:
         _side_by_side([settings.name for settings in chosen], outcomes)
     told = outcomes[0]
-    end: Outcome = ended(told, told.outcome, told.reason, market=chosen[0].name, bar=told.data["last"])
+    end: Outcome = completed(told, told.outcome, told.reason, market=chosen[0].name, bar=told.data["last"])
     return end
 
 

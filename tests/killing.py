@@ -21,13 +21,13 @@ from trained import settings_of
 from market_master.lifecycle import promote
 from market_master.market_data import store
 from market_master.pipeline import train
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.prediction_log import PredictionLog, Writer
-from market_master.signals.scheduled import announce
-from market_master.signals.settlement import settle
+from market_master.signals.scheduled import run_scheduled_signal
+from market_master.signals.settlement import settle_outcomes
 
 for _family in ("models", "features", "labels", "gates", "providers"):
-    family(_family)
+    load_family(_family)
 ROWS = 20
 SECONDS = 300
 LOADED = ["mlflow.onnx", "killing"]
@@ -61,7 +61,7 @@ def training(home: Path) -> None:
 
 def signalling(home: Path) -> None:
     """The scheduled signal of the newest bar."""
-    announce(settings_of("test"), home, log_of(home), now=store.now())
+    run_scheduled_signal(settings_of("test"), home, log_of(home), now=store.now())
 
 
 def promoting(home: Path) -> None:
@@ -76,12 +76,12 @@ def rolling_back(home: Path) -> None:
 
 def mending(home: Path) -> None:
     """A move that was cut off."""
-    promote.mend(MODEL, home)
+    promote.complete_interrupted_move(MODEL, home)
 
 
 def settling(home: Path) -> None:
     """The outcomes of what was predicted."""
-    settle(log_of(home), MODEL, home, now=store.now())
+    settle_outcomes(log_of(home), MODEL, home, now=store.now())
 
 
 def spilling(home: Path) -> None:

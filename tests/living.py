@@ -18,7 +18,7 @@ from market_master.market_data.ingest import fetch
 from market_master.market_data.providers.simulated import _last_sessions
 from market_master.pipeline import Outcome, Steps, train
 from market_master.prediction_log import PredictionLog
-from market_master.signals.scheduled import Announced, announce, backfill
+from market_master.signals.scheduled import SignalRun, backfill, run_scheduled_signal
 
 MODEL = "market-master"
 MINUTE = 60
@@ -51,12 +51,12 @@ class World:
         """The bars that have closed by an instant, into the store."""
         fetch(self.settings, self.home, now)
 
-    def signal(self, bar_end: int, now: int | None = None) -> Announced:
+    def signal(self, bar_end: int, now: int | None = None) -> SignalRun:
         """The scheduled run for a bar, three minutes after its close unless it is late."""
         moment = bar_end + 3 * MINUTE if now is None else now
-        return announce(self.settings, self.home, self.log, now=moment, asof=bar_end)
+        return run_scheduled_signal(self.settings, self.home, self.log, now=moment, asof=bar_end)
 
-    def fill(self, first: int, last: int, now: int) -> list[Announced]:
+    def fill(self, first: int, last: int, now: int) -> list[SignalRun]:
         """The bars that were missed."""
         return backfill(self.settings, self.home, self.log, first=first, last=last, now=now)
 

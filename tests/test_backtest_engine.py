@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from market import random_bars, shaken
 
-from market_master.backtest.engine import STRETCH, Path, simulate
+from market_master.backtest.engine import STRETCH, SimulationResult, simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
 from market_master.domain.bars import PRICES, Array
@@ -68,7 +68,7 @@ def column(*values: float) -> Array:
     return np.array(values, dtype=float)[:, None]
 
 
-def same(one: Path, other: Path, bars: int) -> bool:
+def same(one: SimulationResult, other: SimulationResult, bars: int) -> bool:
     """Paths that agree, to the last bit, up to a bar."""
     names = ("net", "gross", "turnover", "exposure", "equity")
     return all(np.array_equal(getattr(one, name)[:bars], getattr(other, name)[:bars]) for name in names)

@@ -19,15 +19,21 @@ from market_master import config
 from market_master.artifact.out_of_sample import HOLDOUT, OutOfSample
 from market_master.backtest.evaluate import evaluate
 from market_master.backtest.instrument import basket, instrument
-from market_master.backtest.run import Evidence, backtest, index_of, kept_answers, new_answers
+from market_master.backtest.run import (
+    OutOfSampleHistory,
+    backtest,
+    index_history,
+    predict_out_of_sample,
+    stored_out_of_sample,
+)
 from market_master.backtest.tearsheet import tearsheet
 from market_master.cli import app
 from market_master.config import Universe
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.clock import instant
 from market_master.domain.errors import ConfigError, InSample, ModelError
-from market_master.prediction.history import answers
-from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.prediction.history import predict_history
+from market_master.prediction.loaded_model import LoadedModel, load_champion
 from market_master.prediction_log import PredictionLog
 from market_master.registry.versions import Versions
 from market_master.signals.paper_trading import paper
@@ -36,30 +42,30 @@ EQUAL = 1e-12
 
 
 @pytest.fixture(scope="module")
-def champion(trained_home: Path) -> Champion:
+def champion(trained_home: Path) -> LoadedModel:
     """The trained home's."""
     return load_champion(trained_home, MODEL)
 
 
 @pytest.fixture(scope="module")
-def known(trained_home: Path, champion: Champion) -> OutOfSample:
+def known(trained_home: Path, champion: LoadedModel) -> OutOfSample:
     """What it answered out of sample."""
     return OutOfSample.read(Path(Versions(trained_home, MODEL).place(champion.model.version).folder))
 
 
 @pytest.fixture(scope="module")
-def bars(trained_home: Path, champion: Champion) -> Bars:
+def bars(trained_home: Path, champion: LoadedModel) -> Bars:
     """The store's."""
     return champion.store(trained_home).bars()
 
 
 @pytest.fixture(scope="module")
-def evidence(champion: Champion, known: OutOfSample, bars: Bars) -> Evidence:
+def evidence(champion: LoadedModel, known: OutOfSample, bars: Bars) -> OutOfSampleHistory:
     """Answers out of sample, and their index."""
-    return kept_answers(champion, known, bars)
+    return stored_out_of_sample(champion, known, bars)
 
 
-def test_nothing_that_was_learned_from_is_kept(champion: Champion, known: OutOfSample) -> None:
+def test_nothing_that_was_learned_from_is_kept(champion: LoadedModel, known: OutOfSample) -> None:
     """Hold-out rows end after the last label was known; walk-forward rows are of a fold after the first, each row once."""
     assert known.bar_end[known.fold == HOLDOUT].min() > instant(champion.card.label_known)
     assert known.bar_end[known.fold != HOLDOUT].max() <= instant(champion.card.label_known)
@@ -69,10 +75,12 @@ def test_nothing_that_was_learned_from_is_kept(champion: Champion, known: OutOfS
         assert known.bar_end[known.fold == fold].min() > known.bar_end[known.fold == fold - 1].max()
 
 
-def test_the_wss_of_the_backtest_is_that_of_the_series(champion: Champion, evidence: Evidence, bars: Bars) -> None:
+def test_the_wss_of_the_backtest_is_that_of_the_series(
+    champion: LoadedModel, evidence: OutOfSampleHistory, bars: Bars
+) -> None:
     """On the hold-out the registered graph spoke, so its WSS is batch's and serving's to the last digit."""
     ends = bars.bar_end[evidence.said.rows][evidence.fold == HOLDOUT]
-    series = index_of(champion, answers(champion, bars, since=int(ends.min())))
+    series = index_history(champion, predict_history(champion, bars, since=int(ends.min())))
     place = np.searchsorted(evidence.index.bar_end, series.bar_end)
     assert np.array_equal(evidence.index.bar_end[place], series.bar_end)
     assert np.abs(evidence.index.wss[place] - series.wss).max() <= EQUAL
@@ -80,17 +88,17 @@ def test_the_wss_of_the_backtest_is_that_of_the_series(champion: Champion, evide
     assert [evidence.index.signal[n] for n in place.tolist()] == list(series.signal)
 
 
-def test_what_was_learned_is_refused(champion: Champion, bars: Bars) -> None:
+def test_what_was_learned_is_refused(champion: LoadedModel, bars: Bars) -> None:
     """Bars up to the last known label are left out and counted; nothing but them is an error with the remedy."""
     known = instant(champion.card.label_known)
-    later = new_answers(champion, bars)
+    later = predict_out_of_sample(champion, bars)
     assert bars.bar_end[later.said.rows].min() > known
     assert later.refused == int((bars.bar_end <= known).sum())
     with pytest.raises(InSample, match="Bring later bars"):
-        new_answers(champion, bars.until(known))
+        predict_out_of_sample(champion, bars.until(known))
 
 
-def test_later_prices_leave_earlier_equity_as_it_was(champion: Champion, evidence: Evidence) -> None:
+def test_later_prices_leave_earlier_equity_as_it_was(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
     """Every bar after an instant is another: targets and equity up to it are the same to the bit, in both books."""
     bars = evidence.said.bars
     cut = int(np.quantile(evidence.index.bar_end, 0.6))
@@ -105,7 +113,7 @@ def test_later_prices_leave_earlier_equity_as_it_was(champion: Champion, evidenc
         assert not np.array_equal(one.path.equity, other.path.equity)
 
 
-def test_the_constituents_book_is_half_the_wss(champion: Champion, evidence: Evidence) -> None:
+def test_the_constituents_book_is_half_the_wss(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
     """Its targets add up to half the WSS of the bar: each holds its own part in it."""
     book = backtest(champion, evidence).constituents
     place = np.searchsorted(book.panel.bar_end, evidence.index.bar_end)
@@ -134,7 +142,7 @@ def test_the_benchmarks_own_bars_are_traded_where_there_are_any(bars: Bars) -> N
     assert "basket" in instrument(bars, Universe()).words
 
 
-def test_what_never_trades_has_no_skill(champion: Champion, evidence: Evidence) -> None:
+def test_what_never_trades_has_no_skill(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
     """A threshold that the WSS never reaches: the first sentence says so, the equity is 1, and no number is invented."""
     policy = champion.settings.policy.model_copy(update={"buy": 2.0, "sell": -2.0})
     quiet = replace(champion, settings=champion.settings.model_copy(update={"policy": policy}))
@@ -214,7 +222,7 @@ def test_bars_that_came_since_are_traded_too(home: Path, tmp_path: Path) -> None
     assert instant(answer["span"]["last"]) == here.close(125)
 
 
-def test_the_settings_reach_the_rules(champion: Champion, evidence: Evidence) -> None:
+def test_the_settings_reach_the_rules(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
     """Costs of the index are its own where they are set; a limit of the settings is one of the engine's."""
     settings = settings_of("test", MM_COSTS__INDEX_BPS="0.5", MM_BACKTEST__FLAT_BY_CLOSE="true")
     chosen = champion.settings.model_copy(update={"costs": settings.costs, "backtest": settings.backtest})

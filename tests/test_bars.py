@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from market import changed, random_bars
 
-from market_master.domain.bars import OHLCV, PRICES, Bars, broken, digest, violations
+from market_master.domain.bars import OHLCV, PRICES, Bars, digest, invalid_rows, violations
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import iso
 from market_master.domain.errors import MixedGrid, NoBars
@@ -42,7 +42,7 @@ def test_each_rule_of_the_contract_names_the_field_and_the_bar(changes, field, w
     found = [(rule, mask.tolist()) for rule, mask in violations(*columns(**changes))]
     assert [mask for rule, mask in found if rule.field == field and words in rule.text] == [[False, True]]
     assert all(mask == [False, True] for _, mask in found)
-    assert broken(*columns(**changes)).tolist() == [False, True]
+    assert invalid_rows(*columns(**changes)).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_each_rule_of_the_contract_names_the_field_and_the_bar(changes, field, w
 def test_a_bar_may_be_flat_silent_or_all_body(changes):
     """No volume, no range or no shadows break no rule."""
     assert violations(*columns(**changes)) == []
-    assert not broken(*columns(**changes)).any()
+    assert not invalid_rows(*columns(**changes)).any()
 
 
 def test_symbols_are_sorted_and_each_keeps_its_bars():

@@ -17,17 +17,17 @@ from trained import ROOT
 
 from market_master import config
 from market_master.artifact.out_of_sample import OutOfSample
-from market_master.backtest.run import kept_answers
+from market_master.backtest.run import stored_out_of_sample
 from market_master.batch.score import batch
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.clock import iso
 from market_master.domain.errors import ConfigError, IntervalMismatch, NotOhlcv, NotWritten, TooFewBars
 from market_master.market_data import store
-from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.prediction.loaded_model import LoadedModel, load_champion
 from market_master.prediction_log import PredictionLog
 from market_master.registry.tracking_uri import tracking_uri
 from market_master.signals.replay import replay
-from market_master.signals.scheduled import announce
+from market_master.signals.scheduled import run_scheduled_signal
 
 OUTCOMES = ["outcome", "outcome_return", "outcome_z"]
 SESSIONS = 21
@@ -35,13 +35,13 @@ SESSIONS = 21
 
 
 @pytest.fixture(scope="module")
-def champion(trained_home: Path) -> Champion:
+def champion(trained_home: Path) -> LoadedModel:
     """The trained home's."""
     return load_champion(trained_home, MODEL)
 
 
 @pytest.fixture(scope="module")
-def bars(champion: Champion, trained_home: Path) -> Bars:
+def bars(champion: LoadedModel, trained_home: Path) -> Bars:
     """Its stored bars."""
     return champion.store(trained_home).bars()
 
@@ -63,12 +63,12 @@ def newest(bars: Bars, sessions: int) -> Bars:
     return bars.take(np.isin(bars.session, np.unique(bars.session)[-sessions:]))
 
 
-def answered(champion: Champion, path: Path, out: Path, weights: Path | None = None) -> dict[str, Any]:
+def answered(champion: LoadedModel, path: Path, out: Path, weights: Path | None = None) -> dict[str, Any]:
     """A batch that is not logged."""
     return batch(champion, path, weights, out, now=store.now())
 
 
-def test_21_days_of_hourly_files(champion: Champion, bars: Bars, tmp_path: Path) -> None:
+def test_21_days_of_hourly_files(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """The classic case: a table for each symbol and the index's, in Parquet and CSV, and a summary that counts them."""
     summary = answered(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out")
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
@@ -94,7 +94,7 @@ def test_21_days_of_hourly_files(champion: Champion, bars: Bars, tmp_path: Path)
     assert one["outcome"].isna().tolist() == [*[False] * (len(one) - 1), True]
 
 
-def test_csv_and_parquet_hold_the_same(champion: Champion, bars: Bars, tmp_path: Path) -> None:
+def test_csv_and_parquet_hold_the_same(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """Every number to the last bit, instants in ISO 8601, what is not known empty."""
     answered(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out")
     for name in ("index", "symbols/S002"):
@@ -110,7 +110,7 @@ def test_csv_and_parquet_hold_the_same(champion: Champion, bars: Bars, tmp_path:
                 assert csv[column][present].tolist() == parquet[column][present].tolist(), column
 
 
-def test_files_cut_off_at_t_give_the_same_rows_up_to_t(champion: Champion, bars: Bars, tmp_path: Path) -> None:
+def test_files_cut_off_at_t_give_the_same_rows_up_to_t(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """Bit for bit, in every table; an outcome is the only thing that a later bar tells, and it changes none that is known."""
     ends = np.unique(bars.bar_end)
     late = bars.take(~((bars.code == 1) & (bars.bar_end < ends[400])) & (bars.bar_end >= ends[250]))
@@ -149,13 +149,13 @@ def test_wss_is_one_number_wherever_it_is_asked(
     log = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
     found = [served]
     if not keeping:
-        announce(settings, altered, log, now=store.now())
+        run_scheduled_signal(settings, altered, log, now=store.now())
         again = replay(MODEL, None, altered, log, asof=store.now())
         assert again.identical
         found.append(again.signal)
     log.close()
     kept = OutOfSample.read(champion.model.folder)
-    traded = kept_answers(champion, kept, champion.store(altered).bars()).index
+    traded = stored_out_of_sample(champion, kept, champion.store(altered).bars()).index
     for told in found:
         for name in ("wss", "wss_expected", "wss_z", "coverage"):
             assert getattr(traded, name)[-1] == pytest.approx(told[name], abs=1e-12, rel=0), name
@@ -166,7 +166,7 @@ def test_wss_is_one_number_wherever_it_is_asked(
         assert told["signal"] == index["signal"]
 
 
-def test_only_what_is_out_of_sample_is_evaluated(champion: Champion, bars: Bars, tmp_path: Path) -> None:
+def test_only_what_is_out_of_sample_is_evaluated(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """Rows up to the last label the champion learned from are marked; the scorecard is of the others, as by hand."""
     summary = answered(champion, folder_of(bars, tmp_path / "in"), tmp_path / "out")
     rows = pd.concat(pd.read_parquet(file) for file in (tmp_path / "out" / "symbols").glob("*.parquet"))
@@ -184,7 +184,7 @@ def test_only_what_is_out_of_sample_is_evaluated(champion: Champion, bars: Bars,
 
 
 def test_few_sessions_are_not_evaluated_and_the_summary_says_why(
-    champion: Champion, bars: Bars, tmp_path: Path
+    champion: LoadedModel, bars: Bars, tmp_path: Path
 ) -> None:
     """Ten sessions are needed; the tables are there all the same."""
     summary = answered(champion, folder_of(newest(bars, 12), tmp_path / "in"), tmp_path / "out")
@@ -193,7 +193,7 @@ def test_few_sessions_are_not_evaluated_and_the_summary_says_why(
     assert summary["bars"]["answered"] > 0
 
 
-def test_what_is_missing_is_told_with_its_reason(champion: Champion, bars: Bars, tmp_path: Path) -> None:
+def test_what_is_missing_is_told_with_its_reason(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """A symbol with too few bars, one that is absent at a bar, bars under the floor of coverage."""
     some = newest(bars, SESSIONS)
     ends = np.unique(some.bar_end)
@@ -211,7 +211,7 @@ def test_what_is_missing_is_told_with_its_reason(champion: Champion, bars: Bars,
     assert not (tmp_path / "out" / "symbols" / "S010.csv").exists()
 
 
-def test_weights_of_a_file_are_used(champion: Champion, bars: Bars, tmp_path: Path) -> None:
+def test_weights_of_a_file_are_used(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """With all the weight on one symbol WSS is its score."""
     file = tmp_path / "weights.csv"
     file.write_text("symbol,weight\nS003,1\nELSE,1\n", encoding="utf-8")
@@ -223,7 +223,7 @@ def test_weights_of_a_file_are_used(champion: Champion, bars: Bars, tmp_path: Pa
     assert "low_index_share" in summary["warnings"]
 
 
-def test_bars_of_another_interval_are_refused(champion: Champion, shared_data: Path, tmp_path: Path) -> None:
+def test_bars_of_another_interval_are_refused(champion: LoadedModel, shared_data: Path, tmp_path: Path) -> None:
     """Ten days of 5-minute bars are not for an hourly champion; nothing is written."""
     frame = pd.read_parquet(shared_data / "us-5m" / "bars.parquet")
     one = frame[frame["symbol"] == frame["symbol"].iloc[0]].head(780)
@@ -234,7 +234,7 @@ def test_bars_of_another_interval_are_refused(champion: Champion, shared_data: P
 
 
 def test_nothing_is_written_but_whole(
-    champion: Champion, bars: Bars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    champion: LoadedModel, bars: Bars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder in use, a file that is no bars, too few bars, a disk that breaks: each is an error, and no folder is left."""
     path = folder_of(newest(bars, SESSIONS), tmp_path / "in")

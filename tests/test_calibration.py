@@ -23,10 +23,10 @@ shares = st.lists(st.floats(0.03, 1.0), min_size=5, max_size=5).map(lambda p: tu
 def test_a_distortion_is_undone(temperature):
     """Probabilities made too sharp or too flat by a factor of 2 come back within 10 %, and with them the true odds."""
     true, action, *_ = world(1, 60_000, 0.5)
-    learned = calibration.fit(calibration.tempered(true, 1 / temperature), action, PRIOR)
+    learned = calibration.fit(calibration.temperature_scaled(true, 1 / temperature), action, PRIOR)
     assert learned.temperature == pytest.approx(temperature, rel=0.10)
     assert learned.shrinkage > 0.9
-    assert learned.apply(calibration.tempered(true, 1 / temperature)) == pytest.approx(true, abs=0.03)
+    assert learned.apply(calibration.temperature_scaled(true, 1 / temperature)) == pytest.approx(true, abs=0.03)
 
 
 def test_true_odds_are_left_alone():
@@ -52,13 +52,13 @@ def test_direction_that_is_wrong_is_taken_out():
     assert (learned.shrinkage, learned.cuts) == (0.0, None)
     answers = learned.apply(true)
     assert expected_score(answers) == pytest.approx(np.zeros(len(true)), abs=1e-12)
-    assert (policy.act(answers, "expected_score", learned.cuts) == 2).all()
+    assert (policy.assign_actions(answers, "expected_score", learned.cuts) == 2).all()
 
 
 def test_no_other_shrinkage_would_have_been_better():
     """The closed form is the least RPS over all shares of direction from 0 to 1, on the rows it was learned from."""
     true, action, *_ = world(4, 20_000, 0.1)
-    loud = calibration.tempered(true * [1, 1, 1, 1.02, 1.05] + 0.0, 1.0)
+    loud = calibration.temperature_scaled(true * [1, 1, 1, 1.02, 1.05] + 0.0, 1.0)
     learned = calibration.fit(loud, action, PRIOR)
 
     def score(shrinkage: float) -> float:
@@ -111,7 +111,7 @@ def test_cuts_give_actions_the_shares_of_labels():
     """On the rows they were learned from actions are 10/20/40/20/10 %."""
     true, action, *_ = world(5, 20_000, 0.2)
     learned = calibration.fit(true, action, PRIOR)
-    acted = policy.act(learned.apply(true), "expected_score", learned.cuts)
+    acted = policy.assign_actions(learned.apply(true), "expected_score", learned.cuts)
     assert np.bincount(acted, minlength=5) / len(acted) == pytest.approx(PRIOR, abs=1e-3)
 
 
@@ -124,7 +124,7 @@ def test_an_answer_that_never_changes_has_no_direction():
 def test_what_was_learned_travels_as_json():
     """Written into a model card and read again it is the same, with cuts and without."""
     true, action, *_ = world(7, 5000, 0.3)
-    for learned in (calibration.fit(true, action, PRIOR), calibration.untouched(PRIOR)):
+    for learned in (calibration.fit(true, action, PRIOR), calibration.identity(PRIOR)):
         again = Calibration.from_state(json.loads(json.dumps(learned.state())))
         assert again == learned
         assert np.array_equal(again.apply(true), learned.apply(true))
@@ -134,4 +134,4 @@ def test_what_was_learned_travels_as_json():
 def test_untouched_changes_nothing():
     """Before anything is learned an answer is what the model said."""
     true = world(8, 100, 0.5).probabilities
-    assert calibration.untouched(PRIOR).apply(true) == pytest.approx(true)
+    assert calibration.identity(PRIOR).apply(true) == pytest.approx(true)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from market_master import config, features
 from market_master.config import Settings
 from market_master.domain.errors import ConfigError
-from market_master.plugins import family
+from market_master.plugins import load_family
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted((ROOT / "configs").glob("*.yaml"))
@@ -37,7 +37,7 @@ def refusal(folder: Path, text: str, **environ: str) -> str:
 def test_every_shipped_config_loads_and_names_what_exists(file):
     """A shipped config is called as its file is, and its candidates, feature sets, label and rules all exist."""
     settings = config.load(file, {})
-    models, labels, gates = family("models"), family("labels"), family("gate.rules")
+    models, labels, gates = load_family("models"), load_family("labels"), load_family("gate.rules")
     assert settings.name == file.stem
     assert {models[name].facts["kind"] for name in settings.candidates} == {"model"}
     assert features.select(settings.features.sets, settings.interval)

@@ -11,10 +11,18 @@ from market_master.domain.bars import Array
 from market_master.domain.clock import Ints
 from market_master.market_data import store
 from market_master.market_data.ingest import fetch
-from market_master.monitoring.drift import LEVELS, WINDOWS, Newest, Usual, feature_drift
-from market_master.monitoring.performance import FALLEN
-from market_master.monitoring.reading import IN_A_ROW, LEAST_BLOCKS, MOVED, OK, TOO_LITTLE, compared, judged
-from market_master.plugins import family
+from market_master.monitoring.drift import LEVELS, WINDOWS, CurrentWindow, ReferenceDistances, feature_drift
+from market_master.monitoring.performance import DIRECTION_ALARM_T
+from market_master.monitoring.reading import (
+    IN_A_ROW,
+    LEAST_BLOCKS,
+    MOVED,
+    OK,
+    TOO_LITTLE,
+    compare_with_past_blocks,
+    evaluate_limit,
+)
+from market_master.plugins import load_family
 from market_master.stats.control_charts import DECISION, FALL_TIME, cusum, shortfall
 from market_master.stats.daily import newey_west_se
 from market_master.stats.distances import Counts, unusual, windows
@@ -50,11 +58,11 @@ def _reference(values: Array, session: Ints, names: np.ndarray) -> Reference:
 
 def _found(values: Array, session: Ints, names: np.ndarray, ends: range) -> dict[int, list[str]]:
     """For each day, what moved by the windows that end with it."""
-    usual, told = Usual.of(_reference(values, session, names)), {}
+    usual, told = ReferenceDistances.of(_reference(values, session, names)), {}
     kept = values.astype(np.float32).astype(float)
     for end in ends:
         inside = (session <= end) & (session > end - max(WINDOWS) - IN_A_ROW + 1)
-        readings = feature_drift(usual, Newest(kept[inside], session[inside], None, None))  # type: ignore[arg-type]
+        readings = feature_drift(usual, CurrentWindow(kept[inside], session[inside], None, None))  # type: ignore[arg-type]
         told[end] = [f"{r.cause} {r.statistic} {r.sessions}" for r in readings if r.moved]
     return told
 
@@ -92,7 +100,7 @@ def test_a_feature_that_spreads_by_half_is_found(rows, name: str) -> None:
 def test_levels_are_told_and_never_alarm(rows) -> None:
     """Volatility and volume wander by nature: a shift of theirs is in the readings, and opens nothing."""
     values, session, names = rows
-    known = family("features")
+    known = load_family("features")
     levels = [n for n, name in enumerate(names.tolist()) if known[name].facts["unit"] in LEVELS]
     assert levels
     planted = values.copy()
@@ -106,9 +114,9 @@ def test_levels_are_told_and_never_alarm(rows) -> None:
 def test_too_few_blocks_is_not_ok() -> None:
     """Under twenty past blocks, or three evaluations, nothing is said; and that is not a clean bill."""
     few, enough, three = np.ones(LEAST_BLOCKS - 1), np.ones(LEAST_BLOCKS), np.zeros(IN_A_ROW)
-    assert compared("features", "x", 5, past=few, now=three).state == TOO_LITTLE
-    assert compared("features", "x", 5, past=enough, now=three[:-1]).state == TOO_LITTLE
-    assert compared("features", "x", 5, past=enough, now=three).state == OK
+    assert compare_with_past_blocks("features", "x", 5, past=few, now=three).state == TOO_LITTLE
+    assert compare_with_past_blocks("features", "x", 5, past=enough, now=three[:-1]).state == TOO_LITTLE
+    assert compare_with_past_blocks("features", "x", 5, past=enough, now=three).state == OK
 
 
 @pytest.mark.parametrize(
@@ -116,7 +124,7 @@ def test_too_few_blocks_is_not_ok() -> None:
 )
 def test_an_alarm_needs_three_in_a_row(now: list[float], run: int, state: str) -> None:
     """The newest three evaluations have to agree."""
-    reading = judged("features", "x", 5, np.array(now, dtype=float), 1.0, "test")
+    reading = evaluate_limit("features", "x", 5, np.array(now, dtype=float), 1.0, "test")
     assert (reading.in_a_row, reading.state) == (run, state)
     assert "1" in reading.reason
 
@@ -226,7 +234,10 @@ def test_pages_are_rarer_than_two_in_a_hundred_weeks() -> None:
         before, live = both[:180], both[180:]
         gains, direction = live.T
         path = cusum(gains, before[:, 0].mean() - newey_west_se(before[:, 0]), before[:, 0].std(ddof=1)) >= DECISION
-        short = [n >= 20 and shortfall(direction[n - 20 : n], before[:, 1]) > FALLEN for n in range(1, len(live) + 1)]
+        short = [
+            n >= 20 and shortfall(direction[n - 20 : n], before[:, 1]) > DIRECTION_ALARM_T
+            for n in range(1, len(live) + 1)
+        ]
         moved = path | np.array(short)
         opened = moved & ~np.r_[False, moved[:-1]]
         weeks += len(live) // 5

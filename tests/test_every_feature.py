@@ -13,10 +13,10 @@ from market_master import features
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, ContextMissing
 from market_master.features.engine.declare import COLUMNS, MEMBERS, node
-from market_master.features.engine.graph import own_values, plan
-from market_master.plugins import family
+from market_master.features.engine.graph import evaluate_by_symbol, plan
+from market_master.plugins import load_family
 
-PLUGINS = family("features")
+PLUGINS = load_family("features")
 ALL = tuple(PLUGINS)
 CORE = features.select(["core"], "1h")
 MARKET = features.select(["market"], "1h")
@@ -307,9 +307,9 @@ def test_symbols_may_lie_behind_each_other(market):
     bars = market()
     steps = plan(tuple(ALL))
     named = [step for step in steps.own if step.name not in ("same_slot", "next_slot_before")]
-    together = own_values(bars, slice(0, len(bars)), steps)
+    together = evaluate_by_symbol(bars, slice(0, len(bars)), steps)
     for _, rows in bars:
-        alone = own_values(bars, rows, steps)
+        alone = evaluate_by_symbol(bars, rows, steps)
         for step in named:
             ready = bars.age[rows] >= step.warmup
             one, other = alone[step.name][ready], together[step.name][rows][ready]

@@ -22,7 +22,7 @@ from market_master.domain.errors import ModelError
 from market_master.domain.model_inputs import UNSEEN
 from market_master.models import BASELINE_COLUMNS
 from market_master.models.columns import candidate
-from market_master.plugins import Plugin, family
+from market_master.plugins import Plugin, load_family
 from market_master.registry.export import parity, to_onnx
 from market_master.stats.metrics import rps
 
@@ -39,11 +39,11 @@ Actions = NDArray[np.int8]
 
 
 def _kind(kind: str) -> list[str]:
-    return [name for name, plugin in family("models").items() if plugin.facts["kind"] == kind]
+    return [name for name, plugin in load_family("models").items() if plugin.facts["kind"] == kind]
 
 
 def _plugin(name: str) -> Plugin:
-    return family("models")[name]
+    return load_family("models")[name]
 
 
 def _new(name: str) -> Any:
@@ -90,7 +90,7 @@ def test_the_family_is_the_contracts() -> None:
     """The candidates are those of the contract, the baselines those of the method, and each says what it is."""
     assert set(_kind("model")) == CONTRACT
     assert set(_kind("baseline")) == RULES
-    for plugin in family("models").values():
+    for plugin in load_family("models").values():
         assert plugin.facts["label"]
         assert plugin.summary.endswith(".")
 

@@ -22,7 +22,7 @@ from market_master.index.attribution import explain, group_values
 from market_master.index.signal import index_signal
 from market_master.market_data import store
 from market_master.market_data.store import Recent
-from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.prediction.loaded_model import LoadedModel, load_champion
 
 law = settings(max_examples=100, derandomize=True, database=None, deadline=None)
 NAMES = [f"S{number:02}" for number in range(12)]
@@ -117,19 +117,19 @@ def test_coalitions_hold_their_groups_columns():
 
 
 @pytest.fixture(scope="module")
-def champion(trained_home: Path) -> Champion:
+def champion(trained_home: Path) -> LoadedModel:
     """The champion of the trained home."""
     return load_champion(trained_home, "market-master")
 
 
 @pytest.fixture(scope="module")
-def recent(champion: Champion, trained_home: Path) -> Recent:
+def recent(champion: LoadedModel, trained_home: Path) -> Recent:
     """Its newest bars."""
     return champion.store(trained_home).recent()
 
 
 @pytest.fixture(scope="module")
-def inputs(champion: Champion, recent: Recent) -> tuple[np.ndarray, np.ndarray]:
+def inputs(champion: LoadedModel, recent: Recent) -> tuple[np.ndarray, np.ndarray]:
     """Model inputs of its constituents at two bars."""
     rows: list[np.ndarray] = []
     ends = np.unique(recent.bars(last=3).bar_end)
@@ -138,7 +138,7 @@ def inputs(champion: Champion, recent: Recent) -> tuple[np.ndarray, np.ndarray]:
     return rows[0], rows[1]
 
 
-def expected(champion: Champion, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
+def expected(champion: LoadedModel, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Expected scores of some inputs."""
     return tuple(expected_score(champion.probabilities(each)) for each in rows)
 
@@ -150,7 +150,7 @@ def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
     return replace(recent, series={**recent.series, symbol: {name: values[kept] for name, values in columns.items()}})
 
 
-def test_an_explanation_is_of_the_signals_that_are_served(champion: Champion, recent: Recent) -> None:
+def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
     """The signal is the served one, the bar before is the stored one before, and both ends of each symbol are theirs."""
     told = explain(champion, recent, now=store.now())
     assert told.explanation is not None
@@ -169,7 +169,7 @@ def test_an_explanation_is_of_the_signals_that_are_served(champion: Champion, re
     assert any(abs(value) > 1e-4 for move in told.explanation.moves for value in move.by_group.values())
 
 
-def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: Champion, recent: Recent) -> None:
+def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: LoadedModel, recent: Recent) -> None:
     """Without its newest bar S003 leaves, without the one before it enters; neither has a change of score to explain."""
     for without, there, not_there in ((-1, "score_before", "score"), (-2, "score", "score_before")):
         bars = altered(recent, "S003", without=without)
@@ -186,7 +186,7 @@ def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: Champion, 
         assert all(each.by_group for each in others)
 
 
-def test_a_first_bar_has_nothing_to_be_compared_with(champion: Champion, recent: Recent) -> None:
+def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, recent: Recent) -> None:
     """Where the bar before had no signal the explanation says why, and the signal stands."""
     needed = champion.card.warmup + 1
     short = {s: {name: values[-needed:] for name, values in columns.items()} for s, columns in recent.series.items()}
@@ -197,7 +197,7 @@ def test_a_first_bar_has_nothing_to_be_compared_with(champion: Champion, recent:
     assert told.explanation.reason.startswith("LowCoverage: ")
 
 
-def test_what_did_not_change_has_no_value(champion: Champion, inputs: tuple[np.ndarray, np.ndarray]) -> None:
+def test_what_did_not_change_has_no_value(champion: LoadedModel, inputs: tuple[np.ndarray, np.ndarray]) -> None:
     """Dummy: where one group's features alone differ, it has the whole change and the others nothing."""
     old, new = inputs
     for place, columns in enumerate(features.groups(champion.card.features).values()):
@@ -209,7 +209,7 @@ def test_what_did_not_change_has_no_value(champion: Champion, inputs: tuple[np.n
         assert np.abs(np.delete(values, place, axis=1)).max() < FLOAT32
 
 
-def test_forth_and_back_through_the_features(champion: Champion, inputs: tuple[np.ndarray, np.ndarray]) -> None:
+def test_forth_and_back_through_the_features(champion: LoadedModel, inputs: tuple[np.ndarray, np.ndarray]) -> None:
     """Symmetry: the values from now to before are the negative ones; efficiency: they sum to the change, to 1e-12."""
     old, new = inputs
     was, came = expected(champion, old, new)

@@ -28,7 +28,7 @@ from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client
 from market_master.registry.versions import Versions
 from market_master.signals import scheduled as announcing
-from market_master.signals.scheduled import announce
+from market_master.signals.scheduled import run_scheduled_signal
 
 pytestmark = pytest.mark.long
 
@@ -106,7 +106,7 @@ def test_a_signal_waits_for_its_log_and_is_made_once(copied: Path, monkeypatch: 
         assert log.count() == 0
         server.stop()
         with pytest.raises(LogAway) as refused:
-            announce(settings, copied, log, now=now)
+            run_scheduled_signal(settings, copied, log, now=now)
         assert refused.value.exit_code == 4
         server.start()
         plain = announcing.index_signal
@@ -117,12 +117,12 @@ def test_a_signal_waits_for_its_log_and_is_made_once(copied: Path, monkeypatch: 
 
         with monkeypatch.context() as patch:
             patch.setattr(announcing, "index_signal", stopping)
-            told = announce(settings, copied, log, now=now)
+            told = run_scheduled_signal(settings, copied, log, now=now)
         assert told.status == "signalled"
         assert len(list((copied / "data" / "spill").glob("[0-9]*.jsonl"))) == 1
         server.start()
         promote.promote_by_hand("2", "anna", "better", MODEL, copied)
-        assert announce(settings, copied, log, now=now).status == "skipped"
+        assert run_scheduled_signal(settings, copied, log, now=now).status == "skipped"
         assert [one["version"] for one in log.signals(10)] == ["1"]
         assert told.signal
         assert log.count() == len(told.signal.constituents)

@@ -13,14 +13,14 @@ import pytest
 
 from market_master.domain.clock import iso
 from market_master.domain.errors import ConfigError, IntervalMismatch, MarketMasterError, NotOhlcv
-from market_master.market_data.providers import Fetched, Query
+from market_master.market_data.providers import FetchResult, Query
 from market_master.market_data.providers.files import Files
 
 HEADER = "date,open,high,low,close,volume\n"
 NOW = 1_800_000_000
 
 
-def fetch(path: Path, calendar: str = "XNYS", interval: str = "1d", *symbols: str, **options: Any) -> Fetched:
+def fetch(path: Path, calendar: str = "XNYS", interval: str = "1d", *symbols: str, **options: Any) -> FetchResult:
     """What the provider makes of a file."""
     return Files(path, **options).fetch(Query(symbols, calendar, interval, NOW))
 

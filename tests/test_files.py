@@ -14,7 +14,7 @@ import pytest
 from market_master.domain.bars import OHLCV
 from market_master.domain.clock import iso
 from market_master.domain.errors import IntervalMismatch, MixedGrid, NoBars, NotOhlcv
-from market_master.market_data.providers import Fetched, Query
+from market_master.market_data.providers import FetchResult, Query
 from market_master.market_data.providers.files import Files
 
 NOW = 1_800_000_000
@@ -22,7 +22,7 @@ NOW = 1_800_000_000
 
 def fetch(
     path: Path, calendar: str = "XNYS", interval: str = "1h", *symbols: str, now: int = NOW, **options: Any
-) -> Fetched:
+) -> FetchResult:
     """What the provider makes of a file."""
     return Files(path, **options).fetch(Query(symbols, calendar, interval, now))
 
@@ -40,7 +40,7 @@ HOURS = pd.date_range("2025-03-07 09:30", periods=7, freq="h", tz="America/New_Y
 MONDAY = pd.date_range("2025-03-10 09:30", periods=7, freq="h", tz="America/New_York")
 
 
-def _ends(fetched: Fetched, symbol: str) -> list[str]:
+def _ends(fetched: FetchResult, symbol: str) -> list[str]:
     return [iso(end) for end in fetched.series[symbol]["bar_end"]]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from market_master.backtest.forecast_skill import LEAST, forecast, mean_by, pesaran_timmermann
+from market_master.backtest.forecast_skill import LEAST, forecast, group_means, pesaran_timmermann
 
 DAYS, SLOTS = 200, 7
 SESSION = np.repeat(np.arange(DAYS), SLOTS)
@@ -78,7 +78,7 @@ def test_means_by_group_have_bands_by_day() -> None:
     """Rows of one day move together, so the band is that of days: as wide as theirs, not as rows' would be."""
     random = np.random.default_rng(2)
     values = np.repeat(random.standard_normal(DAYS), SLOTS)
-    (all_of_it, none) = mean_by(values, np.zeros(len(values), np.int64), ("all", "none"), SESSION)
+    (all_of_it, none) = group_means(values, np.zeros(len(values), np.int64), ("all", "none"), SESSION)
     assert all_of_it.mean == pytest.approx(values.mean())
     assert all_of_it.low is not None
     assert all_of_it.high is not None

@@ -14,9 +14,9 @@ from test_gates import evidence
 from trained import settings_of
 
 from market_master.domain.records import Scorecard
-from market_master.gate.collect_evidence import Look, collect
+from market_master.gate.collect_evidence import HoldoutTerms, collect_evidence
 from market_master.gate.contender import of_comparison
-from market_master.gate.rules import Duel, Evidence, judge
+from market_master.gate.rules import Evidence, PairedComparison, judge
 from market_master.leakage import LAWS
 from market_master.leakage.certificate import Certificate
 from market_master.market_data import ingest, store
@@ -27,7 +27,7 @@ from market_master.training.experiment import Trial
 ALL_SEEDS = bool(os.environ.get("MM_ALL_SEEDS"))
 """12 and 40 of them take ten minutes more"""
 PROVED = Certificate("proved-elsewhere", "", {}, tuple(LAWS), ())
-FIRST_LOOK = Look("new_recipe", 0.05, 1.0)
+FIRST_LOOK = HoldoutTerms("new_recipe", 0.05, 1.0)
 
 
 def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
@@ -50,7 +50,7 @@ def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
 def judged(trial: Trial) -> tuple[Evidence, str]:
     """What the gate says of its winner against the prior, at the year's first look."""
     challenger = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
-    found = collect(trial, FIRST_LOOK, challenger, None, parity=0.0, deterministic=True, certificate=PROVED)
+    found = collect_evidence(trial, FIRST_LOOK, challenger, None, parity=0.0, deterministic=True, certificate=PROVED)
     return found, judge(found, (), provisional=True).outcome
 
 
@@ -96,11 +96,11 @@ def test_noise_is_called_skilled_no_more_often_than_allowed(home):
     assert largest < 3.6
 
 
-def null_duel(random: np.random.Generator, days: int) -> Duel:
+def null_duel(random: np.random.Generator, days: int) -> PairedComparison:
     """Daily gains of nothing: fat-tailed, the directional part correlated with the whole, a little momentum by day."""
     whole, own = 0.01 * random.standard_t(5, (2, days))
     whole[1:] += 0.1 * whole[:-1]
-    return Duel.of(whole - 0.0, 0.7 * whole + 0.7 * own)
+    return PairedComparison.of(whole - 0.0, 0.7 * whole + 0.7 * own)
 
 
 @pytest.mark.parametrize("days", [60, 120])
@@ -144,7 +144,7 @@ def test_better_on_average_and_broken_for_one_symbol_is_blocked(home):
     """The average hides it, the segments don't: the verdict names the symbol."""
     trial = tried(home, 3, 0.4, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")
     challenger, champion = broken_for(trial, "S005")
-    found = collect(
+    found = collect_evidence(
         trial,
         FIRST_LOOK,
         challenger,

@@ -12,12 +12,12 @@ import pytest
 from market_master.domain.errors import ConfigError
 from market_master.domain.records import Scorecard, Trades, Verdict
 from market_master.gate import rules
-from market_master.gate.rules import Duel, Evidence, Segment, Speed, judge
+from market_master.gate.rules import Evidence, PairedComparison, Segment, Speed, judge
 from market_master.leakage import LAWS
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.stats.daily import Gain
 
-RULES = family("gate.rules")
+RULES = load_family("gate.rules")
 SKILL = sorted(name for name, plugin in RULES.items() if plugin.facts["proves"] == rules.SKILL_RULES)
 SOUND = sorted(set(RULES) - set(SKILL))
 LIKED = Gain(mean=0.004, low=0.001, high=0.007, p_value=0.0123, days=60, p_bootstrap=0.0123, p_diebold_mariano=0.0101)
@@ -61,11 +61,11 @@ def card(candidate: str, kind: str = "model", **numbers: float) -> Scorecard:
 
 
 BREAKS: dict[str, dict[str, Any]] = {
-    "beats_prior": {"against_prior": Duel(EQUAL, LIKED)},
-    "knows_direction": {"against_prior": Duel(LIKED, EQUAL)},
-    "not_worse_than_prior": {"against_prior": Duel(WORSE, WORSE)},
-    "beats_champion": {"against_champion": Duel(EQUAL, EQUAL)},
-    "recipe_beats_champion": {"recipes": Duel(EQUAL, EQUAL)},
+    "beats_prior": {"against_prior": PairedComparison(EQUAL, LIKED)},
+    "knows_direction": {"against_prior": PairedComparison(LIKED, EQUAL)},
+    "not_worse_than_prior": {"against_prior": PairedComparison(WORSE, WORSE)},
+    "beats_champion": {"against_champion": PairedComparison(EQUAL, EQUAL)},
+    "recipe_beats_champion": {"recipes": PairedComparison(EQUAL, EQUAL)},
     "no_broken_segment": {"segments": (FINE, Segment("symbol", "S1", 400, 0.004, 3.21))},
     "survives_search": {"luck": 0.0712},
     "not_overfitted": {"pbo": 0.57},
@@ -94,15 +94,15 @@ def evidence(**changes: Any) -> Evidence:
         "alpha": 0.05,
         "max_ic": 0.15,
         "challenger": card("logistic"),
-        "against_prior": Duel(LIKED, LIKED),
+        "against_prior": PairedComparison(LIKED, LIKED),
         "champion_version": "3",
         "champion": card("mlp"),
         "overlap": 0,
-        "against_champion": Duel(LIKED, LIKED),
-        "against_champion_relabelled": Duel(LIKED, LIKED),
+        "against_champion": PairedComparison(LIKED, LIKED),
+        "against_champion_relabelled": PairedComparison(LIKED, LIKED),
         "rows_lost": 0.0012,
         "champion_reason": "",
-        "recipes": Duel(LIKED, LIKED),
+        "recipes": PairedComparison(LIKED, LIKED),
         "recipes_reason": "",
         "dev": (card("logistic"), card("svc", ic=0.9), card("prior", "baseline", rps=0.800)),
         "winner": "logistic",
@@ -183,12 +183,12 @@ def test_numbers_that_are_none_do_not_pass(rule):
     """NaN is below no limit and above none: each rule that looks at a number refuses it."""
     nan, gain = math.nan, Gain(math.nan, math.nan, math.nan, math.nan, 60, math.nan, math.nan)
     poisoned = {
-        "against_prior": Duel(gain, gain),
-        "against_champion": Duel(gain, gain),
+        "against_prior": PairedComparison(gain, gain),
+        "against_champion": PairedComparison(gain, gain),
         "excess": {"vol_only": nan},
-        "against_champion_relabelled": Duel(gain, gain),
+        "against_champion_relabelled": PairedComparison(gain, gain),
         "rows_lost": nan,
-        "recipes": Duel(gain, gain),
+        "recipes": PairedComparison(gain, gain),
         "luck": nan,
         "pbo": nan,
         "segments": (replace(FINE, worse=nan, t=nan),),
@@ -262,15 +262,17 @@ def test_skill_is_proved_by_exactly_these_rules():
 
 def test_noise_is_never_promoted_as_skilled():
     """No gain over the prior: provisional where allowed, else rejected; worse than the prior: always rejected."""
-    nothing = {"against_prior": Duel(EQUAL, EQUAL), "champion_version": None, "shrinkage": 0.0}
+    nothing = {"against_prior": PairedComparison(EQUAL, EQUAL), "champion_version": None, "shrinkage": 0.0}
     assert outcome(provisional=True, **nothing) == "provisional"
     assert outcome(provisional=False, **nothing) == "rejected"
-    assert outcome(provisional=True, **nothing | {"against_prior": Duel(WORSE, EQUAL)}) == "rejected"
+    assert outcome(provisional=True, **nothing | {"against_prior": PairedComparison(WORSE, EQUAL)}) == "rejected"
 
 
 def test_an_equal_recipe_fails_as_new_and_passes_as_refresh():
     """The champion against itself: novelty must prove itself, newer data of the same recipe must only not harm."""
-    equal = {name: Duel(EQUAL, EQUAL) for name in ("against_champion", "against_champion_relabelled", "recipes")}
+    equal = {
+        name: PairedComparison(EQUAL, EQUAL) for name in ("against_champion", "against_champion_relabelled", "recipes")
+    }
     assert not ask("beats_champion", lane="new_recipe", **equal).passed
     assert ask("beats_champion", lane="refresh", **equal).passed
     assert outcome(lane="refresh", **equal) == "promoted"
@@ -292,7 +294,7 @@ def test_an_equal_recipe_fails_as_new_and_passes_as_refresh():
 )
 def test_the_limits_of_the_duel(lane, rps, direction, passes):
     """New: p at most alpha, at least 0.05 % better, direction no worse. Refresh: at worst 0.25 % worse in both."""
-    assert ask("beats_champion", lane=lane, against_champion=Duel(rps, direction)).passed is passes
+    assert ask("beats_champion", lane=lane, against_champion=PairedComparison(rps, direction)).passed is passes
 
 
 def test_without_a_champion_the_prior_stands_in():
@@ -329,7 +331,7 @@ def test_a_hold_out_that_overlaps_training_is_refused(learner, known, passes):
 
 def test_a_short_history_never_proves_skill():
     """However good the numbers."""
-    sure = Duel(replace(LIKED, p_value=0.0), replace(LIKED, p_value=0.0))
+    sure = PairedComparison(replace(LIKED, p_value=0.0), replace(LIKED, p_value=0.0))
     assert outcome(short_history=True, holdout_sessions=20, against_prior=sure, against_champion=sure) == "provisional"
     assert "20 sessions" in ask("enough_history", short_history=True, holdout_sessions=20).reason
 
@@ -382,7 +384,7 @@ def test_one_broken_part_blocks_however_good_the_average(worse, t, passes):
 
 def test_both_labels_have_to_agree():
     """A gain that the champion's own labels turn into a loss is none; lost rows beyond 1 % end the comparison."""
-    assert not ask("beats_champion", against_champion_relabelled=Duel(WORSE, WORSE)).passed
+    assert not ask("beats_champion", against_champion_relabelled=PairedComparison(WORSE, WORSE)).passed
     assert ask("beats_champion", rows_lost=0.01).passed
     assert not ask("beats_champion", rows_lost=0.0101).passed
 

@@ -10,20 +10,20 @@ from market import random_bars
 from trained import settings_of
 
 from market_master.market_data import ingest, store
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.stats.daily import days_permuted
 from market_master.training import dataset, feature_table
-from market_master.training.importance import measure, screened
-from market_master.training.walk_forward import Course, Recipe, course
+from market_master.training.importance import permutation_importance, select_features
+from market_master.training.walk_forward import FoldData, Recipe, prepare_folds
 
 
 @pytest.fixture
-def ground(home: Path) -> tuple[Course, tuple[str, ...]]:
+def ground(home: Path) -> tuple[FoldData, tuple[str, ...]]:
     """The folds of a small market with a strong edge, which shows in the volume."""
     settings = settings_of("test", MM_PROVIDER__EDGE="0.5")
     market = ingest.fetch(settings, home, store.now())
     table = feature_table.compute(market.bars, settings, market.members)
-    return course(market.bars, table, dataset.label(market.bars, settings), settings), table.names
+    return prepare_folds(market.bars, table, dataset.label(market.bars, settings), settings), table.names
 
 
 def test_a_permuted_day_is_a_whole_other_day() -> None:
@@ -39,34 +39,34 @@ def test_a_permuted_day_is_a_whole_other_day() -> None:
         assert len(set(bars.session[rows[other]][(bars.session[rows] == day) & moved])) <= 1
 
 
-def test_what_carries_the_edge_is_most_important(ground: tuple[Course, tuple[str, ...]]) -> None:
+def test_what_carries_the_edge_is_most_important(ground: tuple[FoldData, tuple[str, ...]]) -> None:
     """On a market whose edge shows in the volume, a feature of volume leads by more than two standard errors."""
     place, names = ground
-    found = measure(Recipe(family("models")["logistic"]), place, names, range(1, len(place.folds)))
+    found = permutation_importance(Recipe(load_family("models")["logistic"]), place, names, range(1, len(place.folds)))
     assert len(found) == len(names)
     assert "volume" in found[0].feature
     assert found[0].loss > 2 * found[0].error
 
 
-def test_a_feature_no_candidate_sees_has_none(ground: tuple[Course, tuple[str, ...]]) -> None:
+def test_a_feature_no_candidate_sees_has_none(ground: tuple[FoldData, tuple[str, ...]]) -> None:
     """Screened to five, the others lose nothing when permuted; the first fold, which nothing came before, keeps all."""
     place, names = ground
-    narrow = screened(place, Recipe(family("models")["lightgbm"]), names, 5)
+    narrow = select_features(place, Recipe(load_family("models")["lightgbm"]), names, 5)
     assert narrow.keep[0] is None
     assert all(keep is not None and len(keep) == 6 and keep[-1] == len(names) for keep in narrow.keep[1:])
-    found = measure(Recipe(family("models")["logistic"]), narrow, names, [1])
+    found = permutation_importance(Recipe(load_family("models")["logistic"]), narrow, names, [1])
     assert sum(one.loss != 0 for one in found) <= 5
 
 
-def test_a_fold_is_screened_by_the_folds_before_it_only(ground: tuple[Course, tuple[str, ...]]) -> None:
+def test_a_fold_is_screened_by_the_folds_before_it_only(ground: tuple[FoldData, tuple[str, ...]]) -> None:
     """Other labels in a fold change the features of later folds, never its own."""
     from dataclasses import replace
 
     place, names = ground
-    recipe = Recipe(family("models")["lightgbm"])
+    recipe = Recipe(load_family("models")["lightgbm"])
     last = place.folds[-1]
     mixed = replace(last, action=np.random.default_rng(1).permutation(last.action))
     other = replace(place, folds=(*place.folds[:-1], mixed))
-    one, two = (screened(ground, recipe, names, 5).keep for ground in (place, other))
+    one, two = (select_features(ground, recipe, names, 5).keep for ground in (place, other))
     for mine, theirs in zip(one[1:-1], two[1:-1], strict=True):
         assert np.array_equal(mine, theirs)

@@ -15,10 +15,10 @@ from trained import settings_of
 
 from market_master.domain.records import as_json
 from market_master.market_data import ingest, store
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.training import dataset, feature_table
 from market_master.training.compare import Comparison, train_compare
-from market_master.training.fit_cache import Kept, hash_of, sweep
+from market_master.training.fit_cache import FitCache, evict, hash_of
 
 DRAWS = np.random.default_rng(7).standard_normal((4, 50))
 
@@ -27,7 +27,9 @@ def _scaled(row: int, factor: float) -> tuple[np.ndarray, float]:
     return DRAWS[row] * factor, factor
 
 
-def _run(kept: Kept, jobs: list[tuple[int, float]], asked: list[Any] | None = None) -> list[tuple[np.ndarray, float]]:
+def _run(
+    kept: FitCache, jobs: list[tuple[int, float]], asked: list[Any] | None = None
+) -> list[tuple[np.ndarray, float]]:
     """What the jobs give; those that were really run are put into `asked`."""
 
     def run(function: Any, todo: Any) -> Iterator[Any]:
@@ -49,8 +51,8 @@ def test_only_what_is_missing_is_made_and_the_order_stays(tmp_path: Path) -> Non
     """Jobs kept before, in between and at the end: the answers are the same bits in the same places."""
     jobs = [(row, factor) for row in range(4) for factor in (1.0, 0.1)]
     asked: list[Any] = []
-    _run(Kept(tmp_path, "code"), [jobs[0], jobs[3], jobs[4], jobs[7]])
-    kept = Kept(tmp_path, "code")
+    _run(FitCache(tmp_path, "code"), [jobs[0], jobs[3], jobs[4], jobs[7]])
+    kept = FitCache(tmp_path, "code")
     assert _same(_run(kept, jobs, asked), [_scaled(*job) for job in jobs])
     assert asked == [jobs[1], jobs[2], jobs[5], jobs[6]]
     assert kept.told == {"made": 4, "reused": 4}
@@ -69,16 +71,16 @@ def test_what_was_finished_before_an_error_is_not_made_again(tmp_path: Path) -> 
 
     jobs, asked = [(row, 2.0) for row in range(4)], []
     with pytest.raises(RuntimeError, match="killed"):
-        list(Kept(tmp_path, "code").map(breaking, _scaled, jobs, shared="rows"))
-    _run(Kept(tmp_path, "code"), jobs, asked)
+        list(FitCache(tmp_path, "code").map(breaking, _scaled, jobs, shared="rows"))
+    _run(FitCache(tmp_path, "code"), jobs, asked)
     assert asked == jobs[2:]
 
 
 def test_other_code_reuses_nothing(tmp_path: Path) -> None:
     """Nor does the same code on other shared values."""
     jobs = [(0, 1.0)]
-    _run(Kept(tmp_path, "code"), jobs)
-    other = Kept(tmp_path, "changed code")
+    _run(FitCache(tmp_path, "code"), jobs)
+    other = FitCache(tmp_path, "changed code")
     _run(other, jobs)
     assert other.told == {"made": 1}
     list(other.map(lambda f, todo: (f(*job) for job in todo), _scaled, jobs, shared="other rows"))
@@ -88,27 +90,27 @@ def test_other_code_reuses_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("harm", ["cut", "empty", "text", *range(0, 800, 50)])
 def test_a_damaged_file_is_made_again(tmp_path: Path, harm: str | int) -> None:
     """Half a file, an empty one, text, or one byte turned round: the answer is what it always was."""
-    expected = _run(Kept(tmp_path, "code"), [(1, 3.0)])
+    expected = _run(FitCache(tmp_path, "code"), [(1, 3.0)])
     (file,) = tmp_path.rglob("*.npz")
     content = bytearray(file.read_bytes())
     if isinstance(harm, int):
         content[harm % len(content)] ^= 0xFF
     file.write_bytes({"cut": content[:-200], "empty": b"", "text": b"half a"}.get(str(harm), content))
-    assert _same(_run(Kept(tmp_path, "code"), [(1, 3.0)]), expected)
-    again = Kept(tmp_path, "code")
+    assert _same(_run(FitCache(tmp_path, "code"), [(1, 3.0)]), expected)
+    again = FitCache(tmp_path, "code")
     assert _same(_run(again, [(1, 3.0)]), expected)
     assert again.told == {"reused": 1}
 
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     """Used again is as good as new."""
-    kept = Kept(tmp_path, "code")
+    kept = FitCache(tmp_path, "code")
     for row in range(4):
         _run(kept, [(row, 1.0)])
     _run(kept, [(0, 1.0)])
     size = next(tmp_path.rglob("*.npz")).stat().st_size
-    sweep(tmp_path, most=2 * size)
-    left = Kept(tmp_path, "code")
+    evict(tmp_path, most=2 * size)
+    left = FitCache(tmp_path, "code")
     _run(left, [(0, 1.0), (3, 1.0)])
     assert left.told == {"reused": 2}
     assert len(list(tmp_path.rglob("*.npz"))) == 2
@@ -121,10 +123,10 @@ def test_a_candidate_has_one_hash_in_every_process() -> None:
         "for name, plugin in family('models').items(): print(name, hash_of(plugin.make(symbols=3, seed=7)))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    here = {name: hash_of(plugin.make(symbols=3, seed=7)) for name, plugin in family("models").items()}
+    here = {name: hash_of(plugin.make(symbols=3, seed=7)) for name, plugin in load_family("models").items()}
     assert dict(line.split() for line in told.splitlines()) == here
     assert len(set(here.values())) == len(here)
-    forest = family("models")["random_forest"].make
+    forest = load_family("models")["random_forest"].make
     assert hash_of(forest(symbols=3, seed=7)) != hash_of(forest(symbols=3, seed=8))
 
 

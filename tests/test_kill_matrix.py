@@ -17,9 +17,9 @@ from trained import ROOT, settings_of
 
 from market_master.artifact.bundle import PREVIOUS
 from market_master.lifecycle import promote
-from market_master.lifecycle.recovery import CUT_OFF
+from market_master.lifecycle.recovery import INTERRUPTED
 from market_master.market_data import store
-from market_master.prediction.loaded_model import load_champion, verify
+from market_master.prediction.loaded_model import load_champion, verify_model
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client, open_runs
 from market_master.registry.versions import Versions
@@ -73,7 +73,7 @@ def test_nothing_is_left_half_done(ready: Path, trained_home: Path, chain: tuple
         _require_whole(ready)
     FINISHED[chain[0].operation](ready)
     _require_whole(ready)
-    assert promote.mend(MODEL, ready) is None
+    assert promote.complete_interrupted_move(MODEL, ready) is None
     moves = [entry for entry in journal_of(ready).entries() if entry.event in promote.MOVES]
     assert moves[-1].to_version == Versions(ready, MODEL).production()
 
@@ -89,7 +89,7 @@ def _require_whole(home: Path) -> None:
     """The journal's chain holds, the champion can be served, bars and newest bars agree, nothing is logged twice."""
     journal_of(home).entries()
     if Versions(home, MODEL).production():
-        verify(load_champion(home, MODEL).model)
+        verify_model(load_champion(home, MODEL).model)
     for held in store.stores(home / "data"):
         if not held.symbols():
             continue
@@ -114,7 +114,7 @@ def _trained(home: Path) -> None:
     assert rows[0]["outcome"] == "provisional"
     decided = {entry.to_version for entry in entries if entry.event == "provisional"}
     assert {row["version"]: row["outcome"] for row in rows} == {
-        row["version"]: "provisional" if row["version"] in decided else CUT_OFF for row in rows
+        row["version"]: "provisional" if row["version"] in decided else INTERRUPTED for row in rows
     }
     assert [entry.details["lane"] for entry in entries if entry.event == "looked"].count("new_recipe") == 1
     assert open_runs(home) == []
@@ -152,7 +152,7 @@ def _rolled_back(home: Path) -> None:
 
 def _moved(home: Path, operation: str, wanted: str, event: str) -> None:
     """The move is finished by whoever comes next, or can be begun again."""
-    promote.mend(MODEL, home)
+    promote.complete_interrupted_move(MODEL, home)
     versions = Versions(home, MODEL)
     if versions.production() != wanted:
         OPERATIONS[operation](home)

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, ModelError, TooFewBars
-from market_master.labels import Labeler, Labels, Window, cut, restored, uniqueness
-from market_master.plugins import family
+from market_master.labels import Labeler, Labels, Window, assign_labels, labeler_from_state, uniqueness
+from market_master.plugins import load_family
 
-KINDS = sorted(name for name, plugin in family("labels").items() if "least_horizon" not in plugin.facts)
+KINDS = sorted(name for name, plugin in load_family("labels").items() if "least_horizon" not in plugin.facts)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def learned(kind: str, bars: Bars, train: NDArray[np.bool_] | None = None, **facts: float) -> Labeler:
     """A labeler with its own defaults, fitted on some rows (all, if none are named)."""
-    labeler: Labeler = family("labels")[kind].make(**facts)
+    labeler: Labeler = load_family("labels")[kind].make(**facts)
     return labeler.fit(bars, np.ones(len(bars), dtype=bool) if train is None else train)
 
 
@@ -236,7 +236,7 @@ def test_ties_go_to_hold(sign):
     bars = random_bars(9, symbols=1, sessions=1)
     weak, strong = np.full(len(bars), 0.01), np.full(len(bars), 0.02)
     ahead = sign * np.array([0.0, 0.01, np.nextafter(0.01, 1), 0.02, np.nextafter(0.02, 1), 0.5, np.nan])
-    scores = cut(bars, ahead, ahead, weak, strong, bars.next_end).action - 2
+    scores = assign_labels(bars, ahead, ahead, weak, strong, bars.next_end).action - 2
     assert scores.tolist() == [0, 0, sign, sign, 2 * sign, 2 * sign, -3]
 
 
@@ -343,17 +343,17 @@ def test_a_label_that_shares_its_bars_weighs_less():
         assert weight[row] == pytest.approx(np.mean(1 / spans[row + 1 : row + 6]))
 
 
-@pytest.mark.parametrize("kind", sorted(family("labels")))
+@pytest.mark.parametrize("kind", sorted(load_family("labels")))
 def test_a_labeler_comes_back_from_its_card(kind, bars):
     """State to JSON and back cuts the same labels."""
     labeler = learned(kind, bars)
-    again = restored(json.loads(json.dumps(labeler.state())))
+    again = labeler_from_state(json.loads(json.dumps(labeler.state())))
     assert same(labeler.transform(bars), again.transform(bars), everything(bars))
     with pytest.raises(ModelError, match="no_such"):
-        restored({"kind": "no_such"})
+        labeler_from_state({"kind": "no_such"})
 
 
 def test_barriers_need_a_horizon():
     """Within fewer than five bars the order of high and low decides, and bars don't have it."""
     with pytest.raises(ConfigError, match="at least 5 bars, 3 is set"):
-        family("labels")["triple_barrier"].make(horizon=3)
+        load_family("labels")["triple_barrier"].make(horizon=3)

@@ -12,7 +12,7 @@ from known_odds import PRIOR, world
 from numpy.typing import NDArray
 from scipy.stats import binom, spearmanr
 
-from market_master.domain.actions import CLASSES, SCORES, Action, expected_score, symmetric
+from market_master.domain.actions import CLASSES, SCORES, Action, expected_score, without_direction
 from market_master.domain.errors import TooFewBars
 from market_master.domain.records import Scorecard
 from market_master.stats import daily as days
@@ -109,9 +109,9 @@ def test_answers_without_direction_have_none(given_answers, seed):
     """Symmetric probabilities have DIR 0 and t 0 under any prior; made symmetric again they are the same."""
     said, came = given_answers
     prior = np.tile(np.random.default_rng(seed).dirichlet(np.full(5, 5.0)), (len(came), 1))
-    flat = symmetric(said, prior)
+    flat = without_direction(said, prior)
     assert flat.sum(axis=1) == pytest.approx(np.ones(len(came)))
-    assert symmetric(flat, prior) == pytest.approx(flat)
+    assert without_direction(flat, prior) == pytest.approx(flat)
     scores = card(flat, came, prior=prior)
     assert (scores.dir, scores.dir_t) == (pytest.approx(0.0, abs=1e-12), 0.0)
 

@@ -19,8 +19,8 @@ from market_master.lifecycle.auto_rollback import GUARD
 from market_master.market_data import store
 from market_master.market_data.store.recent import FILE
 from market_master.monitoring.alerts import Addresses
-from market_master.monitoring.causes import CAUSES
-from market_master.monitoring.daily_check import oversee
+from market_master.monitoring.causes import ALARM_TYPES
+from market_master.monitoring.daily_check import run_daily_check
 from market_master.monitoring.monitor import monitor
 from market_master.monitoring.reading import OK, TOO_LITTLE
 from market_master.prediction.loaded_model import load_champion
@@ -30,8 +30,8 @@ from market_master.prediction_log import PredictionLog
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import client
 from market_master.registry.versions import Versions
-from market_master.signals.scheduled import _made, backfill
-from market_master.signals.settlement import settle
+from market_master.signals.scheduled import _make_signal, backfill
+from market_master.signals.settlement import settle_outcomes
 
 
 def _look(home: Path, log: PredictionLog) -> dict[str, str]:
@@ -55,7 +55,7 @@ def test_before_anything_was_logged_there_is_too_little_to_say(altered: Path, lo
     for cause in ("outage", "coverage", "parity", "performance", "direction", "constant"):
         assert states[cause] == TOO_LITTLE, cause
     assert (states["bars"], states["universe"]) == (OK, OK)
-    assert set(CAUSES) | {"level"} >= set(states)
+    assert set(ALARM_TYPES) | {"level"} >= set(states)
     (kept,) = (altered / "data" / "monitoring" / MODEL).glob("*.json")
     document = json.loads(kept.read_bytes())
     assert document["version"] == "1"
@@ -116,7 +116,7 @@ def test_a_bar_that_came_late_is_no_broken_parity(altered: Path, log: Prediction
 def _index_signal(home: Path, log: PredictionLog, bar_end: int) -> None:
     """The signal of a bar as the store holds it now, logged; nothing is fetched."""
     champion = load_champion(home, MODEL)
-    assert _made(champion, home, log, bar_end, bar_end, "scheduled", 0).status == "signalled"
+    assert _make_signal(champion, home, log, bar_end, bar_end, "scheduled", 0).status == "signalled"
 
 
 def test_a_model_that_says_the_same_of_everything_pages(altered: Path, log: PredictionLog) -> None:
@@ -186,8 +186,8 @@ def test_a_flip_of_the_edge_is_found_within_sixty_sessions_and_rolled_back(home:
             _answered(here, day)
             if (day - first) % 5 != 4:
                 continue
-            settle(here.log, MODEL, home, now=here.close(day) + 1)
-            told = oversee(MODEL, home, here.log, Addresses(), now=here.close(day) + 1, evidently=False)
+            settle_outcomes(here.log, MODEL, home, now=here.close(day) + 1)
+            told = run_daily_check(MODEL, home, here.log, Addresses(), now=here.close(day) + 1, evidently=False)
             for cause in ("performance", "direction"):
                 if cause in told.seen.alarms:
                     found.setdefault(cause, day - first + 1)

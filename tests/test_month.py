@@ -18,12 +18,12 @@ from market_master.domain.errors import FetchCoverage
 from market_master.lifecycle.auto_rollback import GUARD
 from market_master.market_data.providers.simulated import Simulated
 from market_master.monitoring.alerts import Addresses
-from market_master.monitoring.causes import Monitored
-from market_master.monitoring.daily_check import oversee
+from market_master.monitoring.causes import MonitoringReport
+from market_master.monitoring.daily_check import run_daily_check
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
 from market_master.signals.replay import replay
-from market_master.signals.settlement import settle
+from market_master.signals.settlement import settle_outcomes
 
 FIRST, DAYS = 130, 22
 """the month's first session, and how many it has"""
@@ -57,7 +57,9 @@ def test_a_month(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert (versions.production(), versions.behind(SHADOW)) == ("1", "2")
             if day == BROKEN:
                 _break_parity(here, close)
-            seen[day] = oversee(MODEL, home, here.log, Addresses(), now=close + 900, evidently=day == SHOWN).seen
+            seen[day] = run_daily_check(
+                MODEL, home, here.log, Addresses(), now=close + 900, evidently=day == SHOWN
+            ).seen
             assert versions.production() == ("2" if RETRAINED + 2 < day < BROKEN else "1"), (day, seen[day].alarms)
         _every_bar_is_told(here, reasons)
         _the_journal_tells_it(home)
@@ -120,7 +122,7 @@ def _every_bar_is_told(here: World, reasons: dict[int, str]) -> None:
     assert [bars.index(end) // 7 for end in reasons] == [LATE, *[BAD_FEED] * 7]
     assert "late" in reasons[bars[LATE * 7 + 2]]
     assert "50.0%" in reasons[bars[BAD_FEED * 7]]
-    settle(here.log, MODEL, here.home, now=here.close(FIRST + DAYS - 1))
+    settle_outcomes(here.log, MODEL, here.home, now=here.close(FIRST + DAYS - 1))
     rows = here.log.recent(5000)
     assert len({(row["version"], row["symbol"], row["bar_end"]) for row in rows}) == len(rows)
     assert {row["bar_end"] for row in rows if row["settled_at"] is None} == {bars[-1]}
@@ -137,7 +139,7 @@ def _the_journal_tells_it(home: Path) -> None:
     assert "2 of 2 sessions" in next(e.reason for e in journal_of(home).entries() if e.event == "approved")
 
 
-def _what_was_monitored(here: World, seen: dict[int, Monitored]) -> None:
+def _what_was_monitored(here: World, seen: dict[int, MonitoringReport]) -> None:
     """The broken parity pages on its day; bars without a signal are seen while they are among the newest five sessions."""
     moved = {cause: {day for day, found in seen.items() if cause in found.alarms} for cause in ("parity", "coverage")}
     assert moved["parity"] == {BROKEN}

@@ -14,7 +14,7 @@ from market_master.domain.bars import OHLCV, Bars, violations
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import iso
 from market_master.domain.errors import BadBars, MixedGrid, NoBars
-from market_master.market_data.providers import Fetched, Query, SymbolReport
+from market_master.market_data.providers import FetchResult, Query, SymbolReport
 from market_master.market_data.providers.normalise import normalise
 from market_master.market_data.providers.schema import validated
 
@@ -37,12 +37,14 @@ def bars(calendar: str = "XNYS", interval: str = "1h", grid: str = "session", *,
     )
 
 
-def clean(frame: pd.DataFrame, *symbols: str, calendar: str = "XNYS", interval: str = "1h", **options: Any) -> Fetched:
+def clean(
+    frame: pd.DataFrame, *symbols: str, calendar: str = "XNYS", interval: str = "1h", **options: Any
+) -> FetchResult:
     """The rows cleaned."""
     return normalise(frame, Query(symbols, calendar, interval, options.pop("now", NOW)), **options)
 
 
-def line(fetched: Fetched) -> SymbolReport:
+def line(fetched: FetchResult) -> SymbolReport:
     """The report of the only symbol."""
     (only,) = fetched.report
     return only

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from trained import settings_of
 
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings
 from market_master.domain.errors import (
     FetchCoverage,
@@ -79,7 +79,7 @@ def test_the_version_carries_all_that_serving_needs(trained_home: Path) -> None:
     assert set(card.fingerprints) == set(card.features)
     assert card.warmup < 60
     assert card.parity <= 1e-5
-    assert Card.from_json(card.to_json()) == card
+    assert ModelCard.from_json(card.to_json()) == card
     assert card.label["k1"] < card.label["k2"]
 
 
@@ -324,9 +324,9 @@ def test_real_hourly_bars_end_with_a_reasoned_outcome(home: Path, shared_data: P
 
 def test_every_step_is_told(home: Path) -> None:
     """Whoever watches hears each step begin and end."""
-    from market_master.progress import watching
+    from market_master.progress import progress_listener
 
     heard: list[tuple[str, int, int]] = []
-    with watching(lambda *said: heard.append(said)):
+    with progress_listener(lambda *said: heard.append(said)):
         _train(home, settings_of("test", **QUICK), dev=True)
     assert [said[0] for said in heard if said[1:] == (0, 1)] == ["fetch", "features", "label", "train_compare"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market_master.decision import policy
-from market_master.decision.policy import MEMORY, Filter
+from market_master.decision.policy import MEMORY, ConfidenceFilter
 from market_master.decision.wss import Aggregate, aggregate
 from market_master.domain.actions import expected_score
 from market_master.domain.errors import LowCoverage
@@ -158,13 +158,13 @@ def test_half_of_an_equal_index_is_exactly_half(count):
 def test_the_expected_score_falls_among_the_cuts():
     """Beyond the outer cuts strong, beyond the inner ones plain, between them hold."""
     scores = (-0.9, -0.51, -0.3, -0.11, 0.0, 0.09, 0.11, 0.3, 0.51, 0.9)
-    assert policy.act(with_score(*scores), "expected_score", CUTS).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert policy.assign_actions(with_score(*scores), "expected_score", CUTS).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 def test_a_score_on_a_cut_goes_towards_hold():
     """Ties: just on an outer cut it is plain, just on an inner one hold."""
     cuts = (-0.5, -0.25, 0.25, 0.5)
-    found = policy.act(with_score(*cuts), "expected_score", cuts)
+    found = policy.assign_actions(with_score(*cuts), "expected_score", cuts)
     assert expected_score(with_score(*cuts)).tolist() == list(cuts)
     assert found.tolist() == [1, 2, 2, 3]
 
@@ -173,25 +173,25 @@ def test_a_score_on_a_cut_goes_towards_hold():
 def test_cuts_may_lie_on_one_side_of_zero(cuts):
     """They are quantiles: in a rising market all may be above 0, and the lowest scores are still sells."""
     middle = [(a + b) / 2 for a, b in zip((-0.5, *cuts), (*cuts, 0.5), strict=True)]
-    assert policy.act(with_score(*middle), "expected_score", cuts).tolist() == [0, 1, 2, 3, 4]
+    assert policy.assign_actions(with_score(*middle), "expected_score", cuts).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_without_cuts_every_action_is_hold():
     """No directional edge, nothing to do."""
-    assert policy.act(np.eye(5), "expected_score", None).tolist() == [2] * 5
+    assert policy.assign_actions(np.eye(5), "expected_score", None).tolist() == [2] * 5
 
 
 def test_argmax_is_the_likeliest_class_and_ties_go_to_hold():
     """One likeliest class is it; hold wins a tie; of two on one side the nearer to hold; up against down is hold."""
     clear = np.full((5, 5), 0.1) + 0.5 * np.eye(5)
-    assert policy.act(clear, "argmax", None).tolist() == [0, 1, 2, 3, 4]
+    assert policy.assign_actions(clear, "argmax", None).tolist() == [0, 1, 2, 3, 4]
     ties = {
         (0.2, 0.2, 0.2, 0.2, 0.2): 2, (0.1, 0.1, 0.4, 0.4, 0.0): 2, (0.4, 0.1, 0.4, 0.1, 0.0): 2,
         (0.4, 0.4, 0.1, 0.1, 0.0): 1, (0.0, 0.1, 0.1, 0.4, 0.4): 3,
         (0.1, 0.4, 0.0, 0.4, 0.1): 2, (0.4, 0.0, 0.2, 0.0, 0.4): 2,
         (0.4, 0.0, 0.2, 0.4, 0.0): 2, (0.0, 0.4, 0.2, 0.0, 0.4): 2,
     }  # fmt: skip
-    assert policy.act(np.array(list(ties)), "argmax", None).tolist() == list(ties.values())
+    assert policy.assign_actions(np.array(list(ties)), "argmax", None).tolist() == list(ties.values())
 
 
 @law
@@ -201,34 +201,34 @@ def test_up_and_down_are_treated_alike(seed, rule, steps):
     random = np.random.default_rng(seed)
     said = random.multinomial(steps, np.full(5, 0.2), 200) / steps
     cuts = (-0.5, -0.25, 0.25, 0.5)
-    assert np.array_equal(policy.act(said[:, ::-1], rule, cuts), 4 - policy.act(said, rule, cuts))
+    assert np.array_equal(policy.assign_actions(said[:, ::-1], rule, cuts), 4 - policy.assign_actions(said, rule, cuts))
 
 
 def test_the_confidence_filter_holds_what_is_unsure():
     """Below the least confidence hold, at it and above the action stays; without a limit all stay."""
     said = np.array([[0.1, 0.1, 0.1, 0.1, 0.6], [0.2, 0.1, 0.1, 0.01, 0.59], [0.61, 0.39, 0, 0, 0], [0, 0, 1, 0, 0]])
     action = np.array([4, 4, 0, 2])
-    assert policy.filter_confidence(action, said, Filter(0.6)).tolist() == [4, 2, 0, 2]
-    assert policy.filter_confidence(action, said, Filter()).tolist() == action.tolist()
-    assert policy.filter_confidence(action, said, Filter(0.0)).tolist() == action.tolist()
+    assert policy.filter_confidence(action, said, ConfidenceFilter(0.6)).tolist() == [4, 2, 0, 2]
+    assert policy.filter_confidence(action, said, ConfidenceFilter()).tolist() == action.tolist()
+    assert policy.filter_confidence(action, said, ConfidenceFilter(0.0)).tolist() == action.tolist()
 
 
 def test_the_rank_filter_acts_on_the_largest_expected_scores():
     """A rank of .6 is the size that 60 of 100 out-of-sample answers stay below; the rest act, on either side."""
     said = with_score(*np.linspace(-0.5, 0.5, 1001))
-    size = policy.size_of_rank(0.6, policy.sizes(said))
+    size = policy.abs_score_at_rank(0.6, policy.abs_score_percentiles(said))
     assert size == pytest.approx(0.3, abs=1e-9)
-    acted = policy.filter_confidence(np.full(1001, 4), said, Filter(size=size))
+    acted = policy.filter_confidence(np.full(1001, 4), said, ConfidenceFilter(size=size))
     assert np.array_equal(acted == 4, np.abs(expected_score(said)) >= size)
     assert (acted == 4).mean() == pytest.approx(0.4, abs=2e-3)
-    assert policy.size_of_rank(0.0, policy.sizes(said)) == pytest.approx(0.0, abs=1e-12)
-    assert policy.size_of_rank(1.0, policy.sizes(said)) == pytest.approx(0.5)
+    assert policy.abs_score_at_rank(0.0, policy.abs_score_percentiles(said)) == pytest.approx(0.0, abs=1e-12)
+    assert policy.abs_score_at_rank(1.0, policy.abs_score_percentiles(said)) == pytest.approx(0.5)
 
 
 def test_both_filters_hold_where_either_does():
     """What passes must be sure by its highest probability and by its expected score."""
     said = np.array([[0, 0, 0.3, 0, 0.7], [0, 0, 0.7, 0.3, 0], [0.25, 0, 0, 0.3, 0.45]])
-    assert policy.filter_confidence(np.full(3, 4), said, Filter(0.6, 0.5)).tolist() == [4, 2, 2]
+    assert policy.filter_confidence(np.full(3, 4), said, ConfidenceFilter(0.6, 0.5)).tolist() == [4, 2, 2]
 
 
 def test_a_filter_tells_how_much_it_let_act():
@@ -241,7 +241,7 @@ def test_a_filter_tells_how_much_it_let_act():
 def test_a_decision_is_the_rule_and_then_the_filter():
     """What was wanted stays beside what was done."""
     said = with_score(-0.9, 0.05, 0.55)
-    decided = policy.decide(said, "expected_score", CUTS, Filter(0.6))
+    decided = policy.apply_policy(said, "expected_score", CUTS, ConfidenceFilter(0.6))
     assert decided.wanted.tolist() == [0, 2, 4]
     assert decided.acted.tolist() == [0, 2, 2]
 
@@ -268,7 +268,7 @@ def test_without_hysteresis_and_hold_each_bar_is_the_plain_rule(wss):
     """No bar before has a say, and nothing is looked back at."""
     said = policy.signals(np.array(wss), buy=0.5, sell=-0.5)
     assert said == [signal(one, buy=0.5, sell=-0.5) for one in wss]
-    assert policy.memory(hysteresis=0.0, min_hold=1) == 1
+    assert policy.lookback_bars(hysteresis=0.0, min_hold=1) == 1
 
 
 @law

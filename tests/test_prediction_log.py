@@ -27,7 +27,7 @@ from market_master.prediction.recorder import prediction_row
 from market_master.prediction_log import PredictionLog, Writer, writer
 from market_master.prediction_log.tables import metadata
 from market_master.registry.versions import Versions
-from market_master.signals.settlement import settle
+from market_master.signals.settlement import settle_outcomes
 
 URLS = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 
@@ -268,9 +268,9 @@ def test_outcomes_are_those_of_the_label(trained_home: Path, home: Path) -> None
         )  # fmt: skip
         log.write(rows)
     assert log.count() == 15
-    told = settle(log, MODEL, home, now=store.now())
+    told = settle_outcomes(log, MODEL, home, now=store.now())
     assert told == {"settled": 12, "without_outcome": told["without_outcome"], "waiting": 3}
-    assert settle(log, MODEL, home, now=store.now())["settled"] == 0
+    assert settle_outcomes(log, MODEL, home, now=store.now())["settled"] == 0
     assert Versions(home, MODEL).production() == "1"
     for one in log.recent(15):
         if one["outcome_return"] is None:

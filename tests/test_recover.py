@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 from servers import MODEL, another_version
 
-from market_master.lifecycle.recovery import CUT_OFF, recover
+from market_master.lifecycle.recovery import INTERRUPTED, recover
 from market_master.registry.versions import Versions
 
 
@@ -20,4 +20,4 @@ def test_a_version_whose_run_ended_before_its_decision_is_marked(altered: Path) 
         recover(MODEL, altered)
     assert [row["outcome"] for row in versions.all()] == ["", before["outcome"]]
     recover(MODEL, altered)
-    assert {row["version"]: row["outcome"] for row in versions.all()} == {"1": before["outcome"], fresh: CUT_OFF}
+    assert {row["version"]: row["outcome"] for row in versions.all()} == {"1": before["outcome"], fresh: INTERRUPTED}

@@ -19,12 +19,12 @@ from market_master.market_data.store.recent import FILE
 from market_master.prediction.loaded_model import load_champion
 from market_master.prediction_log import PredictionLog
 from market_master.signals.replay import replay
-from market_master.signals.scheduled import announce
+from market_master.signals.scheduled import run_scheduled_signal
 
 
 def test_a_scheduled_signal_is_made_again_to_the_bit(altered: Path, log: PredictionLog) -> None:
     """Bars, weights, feature code and graph hash to what they did, and every number is the same."""
-    told = announce(settings_of("test"), altered, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
     again = replay(MODEL, None, altered, log, asof=store.now())
     assert (again.identical, again.differences, again.source) == (True, [], "scheduled")
     assert again.as_of == told.bar_end
@@ -43,7 +43,7 @@ def test_a_signal_of_the_server_is_made_again_too(altered: Path, log: Prediction
 
 def test_an_altered_signal_is_told_number_by_number(altered: Path, log: PredictionLog) -> None:
     """What was written into the log by another hand is not what the version says."""
-    announce(settings_of("test"), altered, log, now=store.now())
+    run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
     record = json.loads(log.signals(1)[0]["record"])
     record["wss"], record["constituents"][2]["action"] = 1.5, "strong_buy"
     with log._transaction() as connection:
@@ -55,7 +55,7 @@ def test_an_altered_signal_is_told_number_by_number(altered: Path, log: Predicti
 
 def test_other_bars_are_told_by_their_hash(altered: Path, log: PredictionLog) -> None:
     """A stored bar that was changed behind the store's back shows, though it may change no number."""
-    announce(settings_of("test"), altered, log, now=store.now())
+    run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
     champion = load_champion(altered, MODEL)
     file = next(champion.store(altered).folder.glob("*.parquet"))
     bars = pd.read_parquet(file)
@@ -70,7 +70,7 @@ def test_other_bars_are_told_by_their_hash(altered: Path, log: PredictionLog) ->
 
 def test_what_stood_at_an_instant_is_the_newest_bar_closed_by_then(altered: Path, log: PredictionLog) -> None:
     """An hour before the newest bar there was no signal in this home, and the refusal says so."""
-    told = announce(settings_of("test"), altered, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
     assert told.bar_end is not None
     with pytest.raises(NoSignal, match="mm backfill"):
         replay(MODEL, None, altered, log, asof=instant(told.bar_end) - 1)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.long
 
 def retain(home: Path, **choice: Any) -> Retained:
     """Asked now."""
-    return step.retain(MODEL, home, now=store.now(), **choice)
+    return step.apply_retention(MODEL, home, now=store.now(), **choice)
 
 
 @pytest.fixture

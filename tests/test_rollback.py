@@ -88,11 +88,11 @@ def test_a_move_cut_off_anywhere_is_finished_or_undone(two: Path, step: int) -> 
     """Journal, production, previous, journal: after a crash at any of them `mend` leaves no half state, and the next run works."""
     with crash(step, of=4):
         _back(two)
-    promote.mend(MODEL, two)
+    promote.complete_interrupted_move(MODEL, two)
     production, previous = _standing(two)
     moved = step > 1
     assert (production, previous) == (("1", "2") if moved else ("2", "1"))
     decided = [e for e in journal_of(two).entries() if e.event in promote.MOVES]
     assert decided[-1].to_version == production
-    assert promote.mend(MODEL, two) is None
+    assert promote.complete_interrupted_move(MODEL, two) is None
     assert _back(two).to_version == previous

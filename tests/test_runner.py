@@ -13,11 +13,11 @@ from trained import settings_of
 
 from market_master.domain.errors import RunnerError
 from market_master.market_data import ingest, store
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.training import dataset, feature_table
 from market_master.training.compare import train_compare
 from market_master.training.runner import Runner
-from market_master.training.walk_forward import Recipe, fit_and_answer
+from market_master.training.walk_forward import Recipe, fit_predict
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +63,18 @@ def test_no_jobs_no_answers(runner: Runner) -> None:
     assert list(runner.map(_refuse, ())) == []
 
 
-@pytest.mark.parametrize("name", [n for n, p in family("models").items() if p.facts["kind"] == "model"])
+@pytest.mark.parametrize("name", [n for n, p in load_family("models").items() if p.facts["kind"] == "model"])
 def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> None:
     """Each candidate gives the same probabilities, bit for bit, in this process, in another, and on the cluster."""
     random = np.random.default_rng(1)
     inputs = np.column_stack([random.standard_normal((1500, 6)), random.integers(0, 4, 1500)]).astype(np.float32)
     action = random.choice(5, 1000, p=[0.1, 0.2, 0.4, 0.2, 0.1]).astype(np.int8)
-    recipe = Recipe(family("models")[name])
+    recipe = Recipe(load_family("models")[name])
     rows = np.arange(1500)
     job = (recipe.new(4), rows[:1000], action, None, rows[1000:], None)
-    here, _ = fit_and_answer(inputs, *job)
+    here, _ = fit_predict(inputs, *job)
     for runner in (Runner("local", workers=2), Runner("dask", address=address)):
-        (there, _), *_ = runner.map(fit_and_answer, [job], shared=(inputs,))
+        (there, _), *_ = runner.map(fit_predict, [job], shared=(inputs,))
         assert np.array_equal(here, there)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from market import random_bars
 
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.config import Policy, Universe
 from market_master.domain.bars import Bars
 from market_master.domain.calendar import Timetable
@@ -21,21 +21,21 @@ from market_master.domain.records import as_json
 from market_master.index.series import IndexSeries, index_series
 from market_master.index.signal import index_signal
 from market_master.market_data import weights
-from market_master.prediction.history import AnswerSeries, answers
-from market_master.prediction.loaded_model import Champion, load_champion
+from market_master.prediction.history import PredictionHistory, predict_history
+from market_master.prediction.loaded_model import LoadedModel, load_champion
 
 KEEPING = {"hysteresis": 0.6, "min_hold": 3}
 MODEL = "market-master"
 
 
 @pytest.fixture(scope="module")
-def champion(trained_home: Path) -> Champion:
+def champion(trained_home: Path) -> LoadedModel:
     """The trained home's."""
     return load_champion(trained_home, MODEL)
 
 
 @pytest.fixture(scope="module")
-def bars(champion: Champion, trained_home: Path) -> Bars:
+def bars(champion: LoadedModel, trained_home: Path) -> Bars:
     """The stored bars, with holes: three symbols miss some, one begins late, one ends early."""
     whole = champion.store(trained_home).bars()
     gone = np.random.default_rng(3).random(len(whole)) < 0.05
@@ -64,38 +64,38 @@ class Held:
         return found if last is None else found.last(last)
 
 
-def under(champion: Champion, **rule: Any) -> Champion:
+def under(champion: LoadedModel, **rule: Any) -> LoadedModel:
     """The champion under another policy."""
     settings = champion.settings
     policy = Policy.model_validate(settings.policy.model_dump() | rule)
     return replace(champion, settings=settings.model_copy(update={"policy": policy}))
 
 
-def series_of(champion: Champion, bars: Bars) -> IndexSeries:
+def series_of(champion: LoadedModel, bars: Bars) -> IndexSeries:
     """The index's series of its answers."""
     settings, card = champion.settings, champion.card
-    said = answers(champion, bars)
+    said = predict_history(champion, bars)
     return index_series(said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.needed)
 
 
-def by_hand(scores: dict[str, list[int]], bars: Bars) -> AnswerSeries:
+def by_hand(scores: dict[str, list[int]], bars: Bars) -> PredictionHistory:
     """Answers that are sure of these actions, at the first bars of each symbol."""
     rows = [bars.rows(symbol).start + place for symbol in bars.symbols for place in range(len(scores[symbol]))]
     action = np.array([score + 2 for symbol in bars.symbols for score in scores[symbol]])
-    return AnswerSeries(bars, np.array(rows), np.eye(5)[action], action, action)
+    return PredictionHistory(bars, np.array(rows), np.eye(5)[action], action, action)
 
 
 @pytest.mark.parametrize("together", [1, 137, 5000])
-def test_the_size_of_the_parts_does_not_matter(champion: Champion, bars: Bars, together: int) -> None:
+def test_the_size_of_the_parts_does_not_matter(champion: LoadedModel, bars: Bars, together: int) -> None:
     """Answered a few bars at a time or all at once, every number is the same to the last bit."""
     some = bars.until(int(np.unique(bars.bar_end)[90])) if together == 1 else bars
-    one, other = answers(champion, some, together=together), answers(champion, some)
+    one, other = predict_history(champion, some, together=together), predict_history(champion, some)
     for name in ("rows", "probabilities", "wanted", "acted"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
 @pytest.mark.parametrize("rule", [{}, KEEPING, {"min_confidence": 0.45}], ids=["plain", "keeping", "filtered"])
-def test_a_later_bar_changes_nothing(champion: Champion, bars: Bars, rule: dict[str, Any]) -> None:
+def test_a_later_bar_changes_nothing(champion: LoadedModel, bars: Bars, rule: dict[str, Any]) -> None:
     """Cut off at t, all rows up to t are the same to the last bit: of symbols that come later nothing is known."""
     served = under(champion, **rule)
     whole = series_of(served, bars)
@@ -109,7 +109,7 @@ def test_a_later_bar_changes_nothing(champion: Champion, bars: Bars, rule: dict[
 
 
 @pytest.mark.parametrize("rule", [{}, KEEPING, {"min_confidence": 0.45}], ids=["plain", "keeping", "filtered"])
-def test_every_bar_is_what_serving_says_of_it(champion: Champion, bars: Bars, rule: dict[str, Any]) -> None:
+def test_every_bar_is_what_serving_says_of_it(champion: LoadedModel, bars: Bars, rule: dict[str, Any]) -> None:
     """WSS, its expected twin, coverage, share, missing, filter and signal of any bar: one implementation, the same numbers."""
     served = under(champion, **rule)
     whole, store = series_of(served, bars), Held(bars)
@@ -135,14 +135,14 @@ def test_every_bar_is_what_serving_says_of_it(champion: Champion, bars: Bars, ru
     assert 1 <= refused <= 3
 
 
-def test_keeping_positions_is_not_the_plain_rule(champion: Champion, bars: Bars) -> None:
+def test_keeping_positions_is_not_the_plain_rule(champion: LoadedModel, bars: Bars) -> None:
     """The same WSS, other signals: or the test above would hold nothing."""
     plain, kept = series_of(champion, bars), series_of(under(champion, **KEEPING), bars)
     assert np.array_equal(plain.wss, kept.wss, equal_nan=True)
     assert plain.signal != kept.signal
 
 
-def test_too_little_of_the_index_is_a_null_row_with_the_sentence_of_serving(champion: Champion, bars: Bars) -> None:
+def test_too_little_of_the_index_is_a_null_row_with_the_sentence_of_serving(champion: LoadedModel, bars: Bars) -> None:
     """Where serving raises LowCoverage the series goes on: no WSS, no signal, the coverage, and the same reason."""
     ends = np.unique(bars.bar_end)
     holed = bars.take(~((bars.bar_end == ends[200]) & (bars.code < 6)))
@@ -196,7 +196,7 @@ def test_weights_change_at_their_date_and_a_symbol_that_leaves_ends_the_series(t
     )
 
 
-def test_the_rank_filter_needs_a_card_that_knows_ranks(champion: Champion) -> None:
+def test_the_rank_filter_needs_a_card_that_knows_ranks(champion: LoadedModel) -> None:
     """A new card holds 101 percentiles that never fall; of an older one nothing is made up."""
     sizes = champion.card.score_sizes
     assert len(sizes) == 101
@@ -208,11 +208,11 @@ def test_the_rank_filter_needs_a_card_that_knows_ranks(champion: Champion) -> No
         _ = old.sure
 
 
-def test_a_card_from_before_ranks_still_reads(champion: Champion) -> None:
+def test_a_card_from_before_ranks_still_reads(champion: LoadedModel) -> None:
     """A card without the percentiles is a whole card."""
     values = json.loads(champion.card.to_json())
     del values["score_sizes"]
-    assert Card.from_json(json.dumps(values)).score_sizes == ()
+    assert ModelCard.from_json(json.dumps(values)).score_sizes == ()
 
 
 def test_the_real_index_through_its_three_tables(shared_data: Path) -> None:
@@ -239,7 +239,7 @@ def test_the_real_index_through_its_three_tables(shared_data: Path) -> None:
         assert found.wss[place] == pytest.approx((apple - meta) / (apple + meta + google), abs=1e-12)
 
 
-def test_a_signal_tells_its_filter(champion: Champion, bars: Bars) -> None:
+def test_a_signal_tells_its_filter(champion: LoadedModel, bars: Bars) -> None:
     """Without a filter there is none to tell of; with one that lets nothing through its coverage is 0 and all is hold."""
     end = bars.newest
     assert index_signal(champion, Held(bars), now=end).filter_coverage is None

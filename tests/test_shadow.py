@@ -17,14 +17,14 @@ from market_master.artifact.bundle import PREVIOUS, SHADOW
 from market_master.domain.errors import FingerprintMismatch, NotPromotable
 from market_master.domain.records import JournalEntry
 from market_master.lifecycle import promote, shadow
-from market_master.lifecycle.auto_rollback import GUARD, guard
+from market_master.lifecycle.auto_rollback import GUARD, roll_back_if_needed
 from market_master.market_data import store
 from market_master.prediction.loaded_model import load_champion
 from market_master.prediction_log import PredictionLog
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
-from market_master.signals.scheduled import announce
-from market_master.signals.settlement import settle
+from market_master.signals.scheduled import run_scheduled_signal
+from market_master.signals.settlement import settle_outcomes
 
 
 @pytest.fixture
@@ -81,16 +81,16 @@ def _served(home: Path, log: PredictionLog, worse_by: float = 0.0) -> None:
                     }
                 )  # fmt: skip
     log.write(rows)
-    settle(log, MODEL, home, now=store.now())
+    settle_outcomes(log, MODEL, home, now=store.now())
 
 
 def _advance(home: Path, log: PredictionLog) -> JournalEntry | None:
-    return shadow.advance(shadow.standing(MODEL, home, log), MODEL, home)
+    return shadow.decide_shadow(shadow.compare_shadow(MODEL, home, log), MODEL, home)
 
 
 def test_both_answer_every_bar_and_only_the_champion_acts(altered: Path, log: PredictionLog) -> None:
     """One signal, the champion's; predictions of both versions for every constituent."""
-    told = announce(settings_of("test"), altered, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
     assert told.signal is not None
     assert told.signal.model.version == "1"
     assert [row["version"] for row in log.signals(10)] == ["1"]
@@ -102,7 +102,7 @@ def test_both_answer_every_bar_and_only_the_champion_acts(altered: Path, log: Pr
 def test_a_shadow_that_can_not_answer_does_not_silence_the_champion(altered: Path, log: PredictionLog) -> None:
     """The signal is made, and says why the other gave none."""
     (altered / "second" / "model.onnx").write_bytes(b"no graph")
-    told = announce(settings_of("test"), altered, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
     assert told.status == "signalled"
     assert "Version 2 in the shadow gave no answer" in told.reason
 
@@ -110,7 +110,7 @@ def test_a_shadow_that_can_not_answer_does_not_silence_the_champion(altered: Pat
 def test_after_its_sessions_it_is_approved_and_promoted(altered: Path, log: PredictionLog) -> None:
     """By the config, or by somebody; not before; the journal tells the comparison, the aliases follow."""
     versions = Versions(altered, MODEL)
-    before = shadow.standing(MODEL, altered, log)
+    before = shadow.compare_shadow(MODEL, altered, log)
     assert before is not None
     assert (before.sessions, before.served) == (0, False)
     assert _advance(altered, log) is None
@@ -122,7 +122,7 @@ def test_after_its_sessions_it_is_approved_and_promoted(altered: Path, log: Pred
     assert (entry.event, entry.from_version, entry.to_version, entry.by) == ("promoted", "1", "2", "shadow")
     assert (versions.production(), versions.behind(PREVIOUS), versions.behind(SHADOW)) == ("2", "1", None)
     assert [e.event for e in journal_of(altered).entries()][-3:] == ["approved", "intended", "promoted"]
-    assert shadow.standing(MODEL, altered, log) is None
+    assert shadow.compare_shadow(MODEL, altered, log) is None
 
 
 def test_manual_approval_waits_for_somebody(altered: Path, log: PredictionLog) -> None:
@@ -141,7 +141,7 @@ def test_one_that_is_worse_beyond_doubt_is_taken_out(altered: Path, log: Predict
     """Production stays, the shadow is empty, the version is rejected, and can't be promoted by hand."""
     monkeypatch.setattr(shadow, "STRONG", 3.0)
     _served(altered, log, worse_by=0.8)
-    found = shadow.standing(MODEL, altered, log)
+    found = shadow.compare_shadow(MODEL, altered, log)
     assert found is not None
     assert found.evidence_worse > 3 > 1 > found.evidence_better
     entry = _advance(altered, log)
@@ -174,7 +174,7 @@ def test_a_shadowing_cut_off_anywhere_is_finished_or_undone(trained_home: Path, 
     second = another_version(home, home / "second")
     with crash(step, of=3):
         _into_the_shadow(home, second)
-    promote.mend(MODEL, home)
+    promote.complete_interrupted_move(MODEL, home)
     shadowed = [e for e in journal_of(home).entries() if e.event == "shadowed"]
     assert Versions(home, MODEL).behind(SHADOW) == (second if step > 1 else None)
     assert len(shadowed) == (1 if step > 1 else 0)
@@ -194,7 +194,7 @@ def test_a_champion_that_can_not_be_served_is_left(trained_home: Path, home: Pat
     folder = _second_in_production(home)
     (folder / "model.onnx").write_bytes(b"no graph")
     log = PredictionLog(config.predictions_url({"MM_HOME": str(home)}))
-    told = announce(settings_of("test"), home, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), home, log, now=store.now())
     log.close()
     assert told.signal is not None
     assert told.signal.model.version == "1"
@@ -206,14 +206,14 @@ def test_a_champion_that_can_not_be_served_is_left(trained_home: Path, home: Pat
 def test_the_guard_does_not_go_back_and_forth(trained_home: Path, home: Path) -> None:
     """The version it left is no way back; without an earlier one nothing moves; nor for a warning, or an alarm about another."""
     own_copy(trained_home, home)
-    assert guard(MODEL, home, ["parity"], of="1") is None
+    assert roll_back_if_needed(MODEL, home, ["parity"], of="1") is None
     _second_in_production(home)
-    assert guard(MODEL, home, ["features", "calibration"], of="2") is None
-    assert guard(MODEL, home, ["parity"], of="1") is None
-    entry = guard(MODEL, home, ["features", "parity"], of="2")
+    assert roll_back_if_needed(MODEL, home, ["features", "calibration"], of="2") is None
+    assert roll_back_if_needed(MODEL, home, ["parity"], of="1") is None
+    entry = roll_back_if_needed(MODEL, home, ["features", "parity"], of="2")
     assert entry is not None
     assert entry.to_version == "1"
-    assert guard(MODEL, home, ["parity"], of="1") is None
+    assert roll_back_if_needed(MODEL, home, ["parity"], of="1") is None
     assert Versions(home, MODEL).production() == "1"
 
 
@@ -229,6 +229,6 @@ def test_no_way_back_to_what_can_not_be_served_either(trained_home: Path, home: 
     promote.promote_by_hand(third, "anna", "better", MODEL, home)
     log = PredictionLog(config.predictions_url({"MM_HOME": str(home)}))
     with pytest.raises(FingerprintMismatch):
-        announce(settings_of("test"), home, log, now=store.now())
+        run_scheduled_signal(settings_of("test"), home, log, now=store.now())
     log.close()
     assert Versions(home, MODEL).production() == third

@@ -12,7 +12,7 @@ import pytest
 from market_master.domain.bars import OHLCV, Array, Bars, violations
 from market_master.domain.clock import Ints, iso, session_date
 from market_master.domain.errors import ConfigError, NoBars
-from market_master.market_data.providers import Fetched, Query, simulated_bounds
+from market_master.market_data.providers import FetchResult, Query, simulated_bounds
 from market_master.market_data.providers.imperfections import KINDS
 from market_master.market_data.providers.simulated import Simulated
 from market_master.market_data.providers.simulated_bounds import gaussian, index_ic, targets
@@ -298,11 +298,11 @@ def test_an_unknown_imperfection_names_the_known_ones() -> None:
         Simulated(noise=-1)
 
 
-def _bars(fetched: Fetched) -> Bars:
+def _bars(fetched: FetchResult) -> Bars:
     return Bars.of(fetched.timetable, fetched.series)
 
 
-def _same(one: Fetched, other: Fetched) -> bool:
+def _same(one: FetchResult, other: FetchResult) -> bool:
     return set(one.series) == set(other.series) and all(
         one.series[symbol][name].tobytes() == other.series[symbol][name].tobytes()
         for symbol in one.series

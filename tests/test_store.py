@@ -15,9 +15,9 @@ from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import iso
 from market_master.domain.errors import DataError, MixedGrid, NoBars, NotWritten, UnknownSymbol
-from market_master.files import write_whole
+from market_master.files import write_atomic
 from market_master.market_data import store
-from market_master.market_data.store import Store, Written
+from market_master.market_data.store import AppendResult, Store
 
 ODD = ("BRK.B", "NQ=F", "BTC/USDT", "^VIX", "005930.KS", "A B%2F", "ÖL")
 
@@ -50,7 +50,7 @@ def kept(home: Path) -> Store:
 
 def test_what_was_appended_is_what_is_read(kept, bars):
     """The same symbols, bars and values, to the last bit, on the same timetable."""
-    assert kept.append(bars.timetable, all_of(bars)) == Written(added=len(bars), known=0, conflicts=0)
+    assert kept.append(bars.timetable, all_of(bars)) == AppendResult(added=len(bars), known=0, conflicts=0)
     read = kept.bars()
     assert (read.timetable, read.symbols, kept.symbols()) == (bars.timetable, bars.symbols, bars.symbols)
     assert all(np.array_equal(getattr(read, name), getattr(bars, name)) for name in ("code", "bar_end", *OHLCV))
@@ -68,8 +68,8 @@ def test_the_same_bars_again_change_nothing(kept, bars):
     """A re-fetch leaves every file as it was: bytes and time of writing."""
     kept.append(bars.timetable, all_of(bars))
     before = contents(kept.root)
-    assert kept.append(bars.timetable, all_of(bars)) == Written(added=0, known=len(bars), conflicts=0)
-    assert kept.append(bars.timetable, all_of(bars.last(3))) == Written(added=0, known=9, conflicts=0)
+    assert kept.append(bars.timetable, all_of(bars)) == AppendResult(added=0, known=len(bars), conflicts=0)
+    assert kept.append(bars.timetable, all_of(bars.last(3))) == AppendResult(added=0, known=9, conflicts=0)
     assert contents(kept.root) == before
 
 
@@ -91,7 +91,7 @@ def test_a_bar_that_contradicts_is_kept_aside_and_the_stored_one_stays(kept, bar
     before = kept.bars()
     wrong = changed(bars, np.array([2]), close=bars.close[2] * 1.001, high=bars.high[2] * 1.01)
     new = int((bars.session == bars.session.max()).sum())
-    assert kept.append(wrong.timetable, all_of(wrong)) == Written(new, len(bars) - new - 1, 1)
+    assert kept.append(wrong.timetable, all_of(wrong)) == AppendResult(new, len(bars) - new - 1, 1)
     assert np.array_equal(kept.bars(until=before.newest).close, before.close)
     aside = kept.root / "quarantine" / "files" / "1h.csv"
     rows = pd.read_csv(aside)
@@ -103,7 +103,7 @@ def test_a_bar_that_contradicts_is_kept_aside_and_the_stored_one_stays(kept, bar
     assert kept.append(wrong.timetable, all_of(wrong)).conflicts == 1
     assert contents(kept.root) == once
     other = changed(wrong, np.array([3]), volume=1.0).take(np.array([3])).series("S1")
-    assert kept.append(wrong.timetable, {"S1": other}) == Written(added=0, known=0, conflicts=1)
+    assert kept.append(wrong.timetable, {"S1": other}) == AppendResult(added=0, known=0, conflicts=1)
     assert len(pd.read_csv(aside)) == 2
 
 
@@ -152,7 +152,7 @@ def test_a_first_write_that_breaks_leaves_no_file(home, monkeypatch):
     """There is no half-written file under the final name, nor a part beside it."""
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        write_whole(home / "deep" / "x.json", b"{}")
+        write_atomic(home / "deep" / "x.json", b"{}")
     assert list((home / "deep").iterdir()) == []
 
 

@@ -12,7 +12,7 @@ from trained import settings_of
 
 from market_master.domain.bars import Array
 from market_master.market_data import ingest, store
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.training import dataset, feature_table, hyperparameter_search, walk_forward
 from market_master.training import tuning as tune
 from market_master.training.compare import train_compare
@@ -113,7 +113,7 @@ def _trial(number: int, daily: Array | None, pace: float) -> Trial:
 
 def test_a_find_within_one_standard_error_is_chance() -> None:
     """The defaults stay unless a trial beats them by more than one standard error of the daily difference."""
-    recipe, noise = Recipe(family("models")["logistic"]), np.random.default_rng(1).standard_normal(100)
+    recipe, noise = Recipe(load_family("models")["logistic"]), np.random.default_rng(1).standard_normal(100)
     usual = np.full(100, 0.5)
     lucky = usual + 0.01 * (noise - noise.mean()) - 0.0002
     better = usual + 0.01 * (noise - noise.mean()) - 0.01
@@ -127,7 +127,7 @@ def test_a_find_within_one_standard_error_is_chance() -> None:
 
 def test_every_space_holds_its_defaults() -> None:
     """What a candidate says may be tuned are parameters it has, with defaults inside the bounds and of their type."""
-    for plugin in family("models").values():
+    for plugin in load_family("models").values():
         for name, (low, high) in plugin.facts["space"].items():
             default = tune.defaults(plugin)[name]
             assert 0 < low <= default <= high, (plugin.name, name)
@@ -181,7 +181,7 @@ def test_recency_halves_the_weight_with_every_half_life(home: Path) -> None:
     settings = settings_of("test", MM_TRAINING__RECENCY_SESSIONS="20")
     market = ingest.fetch(settings, home, store.now())
     table = feature_table.compute(market.bars, settings, market.members)
-    weight = walk_forward.course(market.bars, table, dataset.label(market.bars, settings), settings).weight
+    weight = walk_forward.prepare_folds(market.bars, table, dataset.label(market.bars, settings), settings).weight
     assert weight is not None
     days = np.unique(market.bars.session)
     assert weight[market.bars.session == days[-1]] == pytest.approx(1.0)

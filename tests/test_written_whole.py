@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from market_master.domain.errors import NotWritten
-from market_master.files import append_whole
+from market_master.files import append_atomic
 
 
 def _full(_: int) -> Any:
@@ -20,9 +20,9 @@ def _full(_: int) -> Any:
 def test_what_is_added_comes_behind_what_is_kept(tmp_path: Path) -> None:
     """All that is there stays unless told; the folder is made where there is none."""
     file = tmp_path / "new" / "lines"
-    append_whole(file, b"one\n")
-    append_whole(file, b"two\nhal")
-    append_whole(file, b"three\n", keep=8)
+    append_atomic(file, b"one\n")
+    append_atomic(file, b"two\nhal")
+    append_atomic(file, b"three\n", keep=8)
     assert file.read_bytes() == b"one\ntwo\nthree\n"
 
 
@@ -32,13 +32,13 @@ def test_on_a_full_disk_nothing_is_added(tmp_path: Path, monkeypatch: pytest.Mon
     file.write_bytes(b"one\nhal")
     monkeypatch.setattr(os, "fsync", _full)
     with pytest.raises(NotWritten, match=r"4 bytes can't be added to .*lines: No space left"):
-        append_whole(file, b"two\n")
+        append_atomic(file, b"two\n")
     assert file.read_bytes() == b"one\nhal"
     with pytest.raises(NotWritten):
-        append_whole(file, b"two\n", keep=4)
+        append_atomic(file, b"two\n", keep=4)
     assert file.read_bytes() == b"one\n"
     with pytest.raises(NotWritten):
-        append_whole(new, b"one\n")
+        append_atomic(new, b"one\n")
     assert not new.exists()
 
 
@@ -46,4 +46,4 @@ def test_a_folder_that_can_not_be_made_is_an_error_of_its_own_kind(tmp_path: Pat
     """A file stands where the folder should be."""
     (tmp_path / "file").touch()
     with pytest.raises(NotWritten, match=r"Not a directory|exists"):
-        append_whole(tmp_path / "file" / "lines", b"one\n")
+        append_atomic(tmp_path / "file" / "lines", b"one\n")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.serving import served
+from api.serving import live_model
 from market_master import features as room
 
 router = APIRouter(tags=["features"])
@@ -46,7 +46,7 @@ def features(
     symbol: Annotated[str, Path(examples=["S001"])], request: Request, lookback: Annotated[int, Query(ge=1, le=60)] = 1
 ) -> Seen:
     """The features of a symbol's newest `lookback` stored bars, oldest first, with names, units and fingerprint."""
-    asked = served(request)
+    asked = live_model(request)
     card = asked.champion.card
     rows: Any = asked.features(symbol, lookback)
     told: Any = room.describe(card.features)

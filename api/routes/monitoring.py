@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.serving import serving
+from api.serving import model_server
 from market_master.reports import archive
 
 router = APIRouter(tags=["monitoring"])
@@ -49,7 +49,7 @@ class Report(BaseModel):
 @router.get("/drift")
 def drift(request: Request) -> Drift:
     """Has the world moved from what the champion learned, and is it still as good?"""
-    options = serving(request).options
+    options = model_server(request).options
     gates = [GateDrift(**row) for row in archive.drift(options.home)]
     return Drift(latest=archive.monitored(options.home, options.model), gates=gates)
 
@@ -57,10 +57,10 @@ def drift(request: Request) -> Drift:
 @router.get("/reports")
 def reports(request: Request) -> list[Report]:
     """The HTML reports there are, newest first."""
-    return [Report(**row) for row in archive.reports(serving(request).options.home)]
+    return [Report(**row) for row in archive.reports(model_server(request).options.home)]
 
 
 @router.get("/reports/{name}", response_class=FileResponse, responses={404: PROBLEMS[404], 422: PROBLEMS[422]})
 def report(name: str, request: Request) -> FileResponse:
     """One of them, as a page."""
-    return FileResponse(archive.report(serving(request).options.home, name), media_type="text/html")
+    return FileResponse(archive.report(model_server(request).options.home, name), media_type="text/html")

@@ -12,7 +12,7 @@ from api.access import admin
 from api.cache import Cache
 from api.errors import PROBLEMS
 from api.schemas import ROLLBACK, body_of
-from api.serving import serving
+from api.serving import model_server
 from market_master.domain.records import JournalEntry
 
 router = APIRouter(tags=["operations"])
@@ -48,7 +48,7 @@ class Dropped(BaseModel):
 @router.post("/models/reload", responses={503: PROBLEMS[503]}, dependencies=[Depends(admin)])
 def reload(request: Request) -> Reloaded:
     """Follow the alias now; a registry's webhook may call this."""
-    found = serving(request)
+    found = model_server(request)
     done = found.refresh()
     found.champion()
     return Reloaded(version=found.version, done=done)
@@ -63,7 +63,7 @@ def reload(request: Request) -> Reloaded:
 )
 async def rollback(request: Request) -> JournalEntry:
     """Put an earlier champion back behind `production`, verified first, and serve it at once; the journal's entry."""
-    asked, found = ROLLBACK.decode(await request.body()), serving(request)
+    asked, found = ROLLBACK.decode(await request.body()), model_server(request)
 
     def done() -> JournalEntry:
         words = (asked.to, asked.by, asked.reason)

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.cache import Cache, key_of
-from api.errors import PROBLEMS, Problem, told_of
-from api.live_model import Served
+from api.errors import PROBLEMS, Problem, problem_from_error
+from api.live_model import LiveModel
 from api.metrics import ACTIONS
 from api.schemas import MANY, ONE, Bar, Columns, PredictRequest, body_of, columns
-from api.serving import served, serving
+from api.serving import live_model, model_server
 from market_master.config import PROJECT_ROOT
 from market_master.domain.bars import Bars
 from market_master.domain.errors import IntervalMismatch, MarketMasterError
-from market_master.domain.records import Prediction, Witness
+from market_master.domain.records import Prediction, PredictionObserver
 from market_master.market_data import store
 from market_master.market_data.posted_bars import accept
 from market_master.prediction.predict import predict_posted
@@ -32,7 +32,7 @@ TWO = {"one that is answered, one that is not": {"value": {"items": [SAMPLE, {**
 FRESH, AGE = b'"staleness_seconds":0}', b'"staleness_seconds":%d}'
 
 
-class Kept(msgspec.Struct, array_like=True):
+class CachedPrediction(msgspec.Struct, array_like=True):
     """A cached answer: its JSON as of the bar's end, and until when the same request has this answer."""
 
     body: bytes
@@ -48,15 +48,15 @@ class Kept(msgspec.Struct, array_like=True):
 )
 async def predict(request: Request) -> Response:
     """Predict from bars in the body, oldest first: at least the champion's warm-up and one; as records or as columns."""
-    asked, body, now = served(request), await request.body(), store.now()
+    asked, body, now = live_model(request), await request.body(), store.now()
     cache: Cache = request.app.state.cache
     sent = ONE.decode(body)
     market = asked.market()
     key = key_of(asked.place.version, market and market.stamp, sent.symbol, body)
     found = await cache.get(key)
-    kept = msgspec.msgpack.decode(found, type=Kept) if found else None
+    kept = msgspec.msgpack.decode(found, type=CachedPrediction) if found else None
     if kept is None or (kept.until is not None and now >= kept.until):
-        kept = answered(asked, sent, now, serving(request).posted())
+        kept = predict_payload(asked, sent, now, model_server(request).posted())
         await cache.put(key, msgspec.msgpack.encode(kept), (kept.until or now + 86400) - now)
     fresh = kept.body.replace(FRESH, AGE % (now - kept.as_of))
     return Response(fresh, media_type=JSON, headers={"X-Model-Version": asked.place.version})
@@ -69,7 +69,7 @@ async def predict(request: Request) -> Response:
 )
 async def predict_symbol(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Response:
     """Predict from the newest stored bar of a symbol."""
-    answer = served(request).prediction(symbol, store.now())
+    answer = live_model(request).prediction(symbol, store.now())
     ACTIONS.labels(answer.action).inc()
     return Response(msgspec.json.encode(answer), media_type=JSON)
 
@@ -82,15 +82,17 @@ async def predict_symbol(symbol: Annotated[str, Path(examples=["S001"])], reques
 )
 async def predict_batch(request: Request) -> Response:
     """Predict for several requests at once; each comes to a prediction or a problem of its own, in their order."""
-    asked, now = served(request), store.now()
+    asked, now = live_model(request), store.now()
     items = MANY.decode(await request.body()).items
     request_id = request.state.request_id
-    found = serving(request)
+    found = model_server(request)
     answers = await run_in_threadpool(lambda: [_one(asked, item, now, request_id, found.posted()) for item in items])
     return Response(msgspec.json.encode(answers), media_type=JSON)
 
 
-def answered(asked: Served, sent: PredictRequest, now: int, seen: Witness | None = None) -> Kept:
+def predict_payload(
+    asked: LiveModel, sent: PredictRequest, now: int, seen: PredictionObserver | None = None
+) -> CachedPrediction:
     """The answer to one request, which `seen` records. Raises what is wrong with it."""
     champion = asked.champion
     trained = champion.card.timetable["interval"]
@@ -103,18 +105,18 @@ def answered(asked: Served, sent: PredictRequest, now: int, seen: Witness | None
     newest = bars.newest
     answer = predict_posted(champion, bars, sent.symbol, asked.market(), context=context, now=newest, seen=seen)
     ACTIONS.labels(answer.action).inc()
-    return Kept(msgspec.json.encode(answer), newest, int(bars.next_end[-1]) if forming else None)
+    return CachedPrediction(msgspec.json.encode(answer), newest, int(bars.next_end[-1]) if forming else None)
 
 
-def _one(asked: Served, item: msgspec.Raw, now: int, request_id: str, seen: Witness | None) -> Any:
+def _one(asked: LiveModel, item: msgspec.Raw, now: int, request_id: str, seen: PredictionObserver | None) -> Any:
     try:
-        kept = answered(asked, ONE.decode(item), now, seen)
+        kept = predict_payload(asked, ONE.decode(item), now, seen)
     except (MarketMasterError, msgspec.DecodeError) as error:
-        return told_of(error, request_id)
+        return problem_from_error(error, request_id)
     return msgspec.Raw(kept.body.replace(FRESH, AGE % (now - kept.as_of)))
 
 
-def _bars(asked: Served, symbol: str, rows: list[Bar] | Columns, stamp: str, now: int) -> tuple[Bars, bool]:
+def _bars(asked: LiveModel, symbol: str, rows: list[Bar] | Columns, stamp: str, now: int) -> tuple[Bars, bool]:
     """The closed bars that were sent, and whether there was one still forming."""
     stamps, values = columns(rows)
     bars = accept(symbol, stamps, values, stamp=stamp, timetable=asked.champion.card.times, now=now)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.serving import serving
+from api.serving import model_server
 from market_master.domain.actions import CLASSES
 from market_master.domain.clock import iso
 
@@ -45,7 +45,7 @@ def recent(
     symbol: Annotated[str | None, Query(max_length=40, examples=["S001"])] = None,
 ) -> list[Logged]:
     """The newest logged predictions, newest bar first; an empty list before the first."""
-    return [Logged(**_told(row)) for row in serving(request).log.recent(limit, symbol)]
+    return [Logged(**_told(row)) for row in model_server(request).log.recent(limit, symbol)]
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:

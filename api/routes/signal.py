@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import PROBLEMS
-from api.serving import served, serving
+from api.serving import live_model, model_server
 from market_master.domain.records import IndexSignal
 from market_master.market_data import store
 
@@ -29,7 +29,7 @@ async def signal(
     ] = False,
 ) -> Response:
     """The weighted sentiment of all constituents at the newest stored bar; its ETag changes when the answer does."""
-    asked, now = served(request), store.now()
+    asked, now = live_model(request), store.now()
     _, content, tag = await run_in_threadpool(asked.explained, now) if explain else asked.signal(now)
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
@@ -39,5 +39,5 @@ async def signal(
 @router.get("/history", response_model=list[IndexSignal], responses={422: PROBLEMS[422], 503: PROBLEMS[503]})
 def signals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """The logged signals, served or scheduled, newest bar first; an empty list before the first."""
-    logged = serving(request).log.signals(limit)
+    logged = model_server(request).log.signals(limit)
     return Response(msgspec.json.encode([msgspec.Raw(row["record"].encode()) for row in logged]), media_type=JSON)

@@ -14,7 +14,7 @@ from api.access import admin
 from api.errors import PROBLEMS
 from api.orchestrator import Orchestrator
 from api.schemas import TRAIN, body_of
-from api.serving import serving
+from api.serving import model_server
 
 router = APIRouter(prefix="/train", tags=["operations"], dependencies=[Depends(admin)])
 WISHES = {
@@ -58,7 +58,7 @@ def training(id: Annotated[UUID, Path(examples=[RUN])], request: Request) -> Tra
 
 
 def _orchestrator(request: Request) -> Orchestrator:
-    return Orchestrator(serving(request).options.prefect)
+    return Orchestrator(model_server(request).options.prefect)
 
 
 def _told(run: dict[str, Any]) -> Training:

@@ -375,9 +375,9 @@ def retention(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.lifecycle.retention import retain
+        from market_master.lifecycle.retention import apply_retention
 
-        return as_json(retain(_model(config_file), config.home(), now=store.now(), keep=keep, apply=apply))
+        return as_json(apply_retention(_model(config_file), config.home(), now=store.now(), keep=keep, apply=apply))
 
     _answer(answer, show.retained, as_document, debug)
 

@@ -18,7 +18,7 @@ from market_master.domain.errors import ConfigError, NotWritten
 Record = TypeVar("Record")
 
 
-def write_whole(file: Path, content: bytes) -> None:
+def write_atomic(file: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never half of it. Raises NotWritten."""
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
@@ -35,7 +35,7 @@ def write_whole(file: Path, content: bytes) -> None:
             part.unlink()
 
 
-def new_folder(folder: Path) -> Path:
+def require_empty_folder(folder: Path) -> Path:
     """The absolute path of a folder to be written, asked for before the work begins. Raises ConfigError when it holds something."""
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -44,7 +44,7 @@ def new_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A folder to write into, which takes its name when the block is done; cut off before, nothing bears that name.
 
     Raises NotWritten, also when something else has the name by then.
@@ -62,7 +62,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def append_whole(file: Path, content: bytes, *, keep: int | None = None) -> None:
+def append_atomic(file: Path, content: bytes, *, keep: int | None = None) -> None:
     """Add to a file all of the content or, where that fails, nothing; of what is there only the first `keep` bytes stay.
 
     All of them unless told. Raises NotWritten, and leaves no empty file where there was none.

@@ -14,7 +14,7 @@ from market_master.config import Settings
 from market_master.domain.clock import iso
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.domain.records import IndexSignal, as_json
-from market_master.files import write_whole
+from market_master.files import write_atomic
 from market_master.gate import decide, evidently_page, page
 from market_master.gate.decide import Decision
 from market_master.index import signal as aggregate
@@ -22,7 +22,7 @@ from market_master.leakage import certificate as audit
 from market_master.lifecycle import attach_artifacts, promote, recovery, register
 from market_master.market_data import ingest
 from market_master.prediction.loaded_model import load_champion
-from market_master.progress import tell
+from market_master.progress import report_progress
 from market_master.registry import run_lock
 from market_master.registry.tracking import Run
 from market_master.training import compare, dataset, feature_table
@@ -81,7 +81,7 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
     recovery.recover(model, home)
     market = todo.fetch(settings, home, now)
     run = Run.start(home, settings.name, settings.model_dump(mode="json"))
-    with run_lock.going_on(run):
+    with run_lock.run_lock(run):
         table = todo.features(market.bars, settings, market.members)
         labelled = todo.label(market.bars, settings)
         comparison = todo.train_compare(market, table, labelled, settings, home)
@@ -163,7 +163,7 @@ def _signal(todo: Steps, home: Path, model: str, now: int) -> tuple[IndexSignal 
 def _keep(run: Run, outcome: Outcome, settings: Settings, decision: Decision | None, home: Path) -> None:
     folder = home / "data" / "runs" / run.id
     for name, content in (("summary.json", asdict(outcome)), ("settings.json", settings.model_dump(mode="json"))):
-        write_whole(folder / name, json.dumps(content, indent=2).encode())
+        write_atomic(folder / name, json.dumps(content, indent=2).encode())
         run.file(folder / name)
     if decision:
         run.file(folder / "decision.json")
@@ -177,7 +177,7 @@ def _timed(steps: Steps, timings: dict[str, float]) -> Steps:
 
     def timed(name: str, step: Step) -> Step:
         def call(*args: Any, **kwargs: Any) -> Any:
-            tell(name, 0, 1)
+            report_progress(name, 0, 1)
             begun = time.perf_counter()
             try:
                 answer = step(*args, **kwargs)
@@ -185,7 +185,7 @@ def _timed(steps: Steps, timings: dict[str, float]) -> Steps:
                 error.add_note(f"The step '{name}' failed.")
                 raise
             timings[name] = round(time.perf_counter() - begun, 3)
-            tell(name, 1, 1)
+            report_progress(name, 1, 1)
             return answer
 
         return call

@@ -34,7 +34,7 @@ class Plugin:
 _marked: dict[str, dict[str, Plugin]] = {}
 
 
-def mark(family: str, name: str | None = None, **facts: Any) -> Callable[[Thing], Thing]:
+def register(family: str, name: str | None = None, **facts: Any) -> Callable[[Thing], Thing]:
     """Decorator: this function or class is a plug-in of the family, under its own name unless another is given."""
 
     def keep(thing: Thing) -> Thing:
@@ -48,7 +48,7 @@ def mark(family: str, name: str | None = None, **facts: Any) -> Callable[[Thing]
 
 
 @cache
-def family(name: str) -> dict[str, Plugin]:
+def load_family(name: str) -> dict[str, Plugin]:
     """Every plug-in of the package `market_master.<name>`, by name, in order of name."""
     package = importlib.import_module(f"market_master.{name}")
     for module in sorted(module.name for module in pkgutil.walk_packages(package.__path__, f"market_master.{name}.")):

@@ -10,7 +10,7 @@ _listeners: list[Listener] = []
 
 
 @contextmanager
-def watching(listener: Listener) -> Iterator[None]:
+def progress_listener(listener: Listener) -> Iterator[None]:
     """Call the listener with (step, done, total) for as long as the block runs."""
     _listeners.append(listener)
     try:
@@ -19,7 +19,7 @@ def watching(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def tell(step: str, done: int = 0, total: int = 1) -> None:
+def report_progress(step: str, done: int = 0, total: int = 1) -> None:
     """Say that a step has done so many of so many parts."""
     for listener in _listeners:
         listener(step, done, total)

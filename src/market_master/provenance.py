@@ -27,7 +27,7 @@ def libraries() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
-def everything() -> str:
+def environment_fingerprint() -> str:
     """Source, libraries and Python in one word."""
     return repr((code_hash(), libraries(), platform.python_version(), platform.machine()))
 

@@ -31,7 +31,7 @@ MOVES = 8
 @contextmanager
 def progress() -> Iterator[None]:
     """One line a step on stderr, with its share done and its time, for as long as the block runs."""
-    from market_master.progress import watching
+    from market_master.progress import progress_listener
 
     columns = (
         TextColumn("{task.description:14}"),
@@ -49,7 +49,7 @@ def progress() -> Iterator[None]:
             known = bars.tasks[tasks[step]].total or 1
             bars.update(tasks[step], total=known if finished else total, completed=known if finished else done)
 
-        with watching(listen):
+        with progress_listener(listen):
             yield
 
 

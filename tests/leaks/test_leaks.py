@@ -13,8 +13,17 @@ from sklearn.preprocessing import StandardScaler
 from market_master import features
 from market_master.domain.bars import Array, Bars
 from market_master.labels import Window
-from market_master.leakage import Finding, Probe, isolated, live, never_ahead, sensitive, split_in_time, unit_free
-from market_master.plugins import family
+from market_master.leakage import (
+    Finding,
+    LeakProbe,
+    check_live_parity,
+    check_lookahead,
+    check_sensitivity,
+    check_symbol_isolation,
+    check_unit_invariance,
+    split_in_time,
+)
+from market_master.plugins import load_family
 from market_master.stats.regimes import REGIMES, regimes
 from market_master.training.folds import PurgedWalkForward
 
@@ -148,8 +157,8 @@ def broken(findings: list[Finding]) -> list[Finding]:
 def test_a_planted_leak_is_caught_with_its_proof(name, bars):
     """Cutting later bars off, or replacing them, changes what had been known; symbol, instant and both values are told."""
     column = LEAKS[name]
-    probe = Probe("planted", (name,), lambda given: column(given)[:, None])
-    found = broken(never_ahead(probe, bars, instants(bars)))
+    probe = LeakProbe("planted", (name,), lambda given: column(given)[:, None])
+    found = broken(check_lookahead(probe, bars, instants(bars)))
     assert {finding.law for finding in found} & {"L1", "L2"}
     proof = found[0].proof
     assert proof is not None
@@ -194,25 +203,25 @@ def test_no_clean_feature_is_flagged(bars):
     def compute(given: Bars) -> Array:
         return features.compute(given, names, members=[symbol for symbol in members if symbol in given.symbols])
 
-    probe = Probe("feature", names, compute)
-    own_probe = Probe("feature", tuple(own), lambda given: features.compute(given, own))
+    probe = LeakProbe("feature", names, compute)
+    own_probe = LeakProbe("feature", tuple(own), lambda given: features.compute(given, own))
     cuts = instants(bars)
-    found = never_ahead(probe, bars, cuts) + live(probe, bars, 60, cuts[:3])
-    found += isolated(own_probe, bars, own, bars.symbols[:2])
-    found += sensitive(probe, bars, cuts[-2:], [name for name in names if features.of_clock_only(name)])
-    found += unit_free(probe, bars)
+    found = check_lookahead(probe, bars, cuts) + check_live_parity(probe, bars, 60, cuts[:3])
+    found += check_symbol_isolation(own_probe, bars, own, bars.symbols[:2])
+    found += check_sensitivity(probe, bars, cuts[-2:], [name for name in names if features.of_clock_only(name)])
+    found += check_unit_invariance(probe, bars)
     assert [(f.law, f.object, f.proof) for f in broken(found)] == []
     assert {finding.law for finding in found} == {"L1", "L2", "L3", "L4", "L10", "L11"}
 
 
-@pytest.mark.parametrize("kind", sorted(family("labels")))
+@pytest.mark.parametrize("kind", sorted(load_family("labels")))
 def test_a_declared_label_is_never_flagged(kind, bars):
     """A label looks ahead by design; judged by the end it declares, it is clean."""
-    labeler = family("labels")[kind].make().fit(bars, np.ones(len(bars), dtype=bool))
-    probe = Probe("label", (kind,), lambda given: labeler.transform(given).z[:, None], labeler.window.end)
-    assert broken(never_ahead(probe, bars, instants(bars))) == []
-    undeclared = Probe("feature", (kind,), probe.compute)
-    assert broken(never_ahead(undeclared, bars, instants(bars)))
+    labeler = load_family("labels")[kind].make().fit(bars, np.ones(len(bars), dtype=bool))
+    probe = LeakProbe("label", (kind,), lambda given: labeler.transform(given).z[:, None], labeler.window.end)
+    assert broken(check_lookahead(probe, bars, instants(bars))) == []
+    undeclared = LeakProbe("feature", (kind,), probe.compute)
+    assert broken(check_lookahead(undeclared, bars, instants(bars)))
 
 
 def test_the_regime_is_clean(bars):
@@ -222,24 +231,24 @@ def test_the_regime_is_clean(bars):
     def column(given: Bars) -> Array:
         return np.array([codes[name] for name in regimes(given, given.symbols)], dtype=float)[:, None]
 
-    assert broken(never_ahead(Probe("regime", ("regime",), column), bars, instants(bars))) == []
+    assert broken(check_lookahead(LeakProbe("regime", ("regime",), column), bars, instants(bars))) == []
 
 
 def test_an_accidental_constant_is_told(bars):
     """L10: a column that no bar can move says nothing, and is flagged unless it is of the clock."""
-    probe = Probe("feature", ("nothing",), lambda given: np.ones((len(given), 1)))
-    assert [f.law for f in broken(sensitive(probe, bars, instants(bars)[:1]))] == ["L10"]
-    assert broken(sensitive(probe, bars, instants(bars)[:1], ["nothing"])) == []
+    probe = LeakProbe("feature", ("nothing",), lambda given: np.ones((len(given), 1)))
+    assert [f.law for f in broken(check_sensitivity(probe, bars, instants(bars)[:1]))] == ["L10"]
+    assert broken(check_sensitivity(probe, bars, instants(bars)[:1], ["nothing"])) == []
 
 
 def test_a_raw_price_is_told(bars):
     """L11: what changes with the unit of price or volume can't be pooled over symbols."""
     for name, column in (("price", "close"), ("volume", "volume")):
-        probe = Probe("feature", (name,), lambda given, column=column: getattr(given, column)[:, None])
-        assert [f.law for f in broken(unit_free(probe, bars))] == ["L11"]
+        probe = LeakProbe("feature", (name,), lambda given, column=column: getattr(given, column)[:, None])
+        assert [f.law for f in broken(check_unit_invariance(probe, bars))] == ["L11"]
 
 
 def test_a_feature_that_peeks_at_other_symbols_is_told(bars):
     """L4: it was not declared to look at the market, and does."""
-    probe = Probe("feature", ("peek",), lambda given: np.full((len(given), 1), given.close.mean()))
-    assert [f.law for f in broken(isolated(probe, bars, ["peek"], bars.symbols[:1]))] == ["L4"]
+    probe = LeakProbe("feature", ("peek",), lambda given: np.full((len(given), 1), given.close.mean()))
+    assert [f.law for f in broken(check_symbol_isolation(probe, bars, ["peek"], bars.symbols[:1]))] == ["L4"]

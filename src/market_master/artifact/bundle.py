@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
 from market_master.domain.errors import ModelError
-from market_master.files import write_whole
+from market_master.files import write_atomic
 
 PRODUCTION, PREVIOUS, SHADOW = "production", "previous", "shadow"
 GRAPH_FILE = "model.onnx"
@@ -33,7 +33,7 @@ PARITY = 1e-6
 
 
 @dataclass(frozen=True)
-class Place:
+class VersionFiles:
     """Where a version's files lie, and what the registry says of it."""
 
     name: str
@@ -51,7 +51,7 @@ class ModelVersion:
     version: str
     run_id: str
     outcome: str
-    card: Card
+    card: ModelCard
     graph: Graph
     calendar: Mapping[str, Any]
     """sessions around its time, see `domain.sessions.hand_over`"""
@@ -71,13 +71,15 @@ class ModelVersion:
             )
 
 
-def beside(graph: Graph, card: Card, inputs: NDArray[np.float32], calendar: Mapping[str, Any]) -> dict[str, str]:
+def companion_files(
+    graph: Graph, card: ModelCard, inputs: NDArray[np.float32], calendar: Mapping[str, Any]
+) -> dict[str, str]:
     """The texts that lie beside a graph, by file name."""
     example = {"inputs": inputs.tolist(), "probabilities": graph.probabilities(inputs).tolist()}
     return {CARD_FILE: card.to_json(), CALENDAR_FILE: json.dumps(calendar), EXAMPLE_FILE: json.dumps(example)}
 
 
-def read(place: Place) -> ModelVersion:
+def read(place: VersionFiles) -> ModelVersion:
     """The version whose files lie there. Raises ModelError when one is missing or can't be read."""
     folder = Path(place.folder)
     for part in FILES:
@@ -95,7 +97,7 @@ def read(place: Place) -> ModelVersion:
         place.version,
         place.run_id,
         place.outcome,
-        Card.from_json((folder / CARD_FILE).read_text(encoding="utf-8")),
+        ModelCard.from_json((folder / CARD_FILE).read_text(encoding="utf-8")),
         Graph((folder / GRAPH_FILE).read_bytes()),
         calendar,
         example,
@@ -103,7 +105,7 @@ def read(place: Place) -> ModelVersion:
     )
 
 
-def keep_copy(place: Place, folder: Path) -> None:
+def save_fallback_copy(place: VersionFiles, folder: Path) -> None:
     """Copy a version's files, and what was kept beside them, and then the note that vouches for them all.
 
     It is for times when the registry is away.
@@ -113,20 +115,20 @@ def keep_copy(place: Place, folder: Path) -> None:
     for part in _hashes(Path(place.folder)):
         shutil.copyfile(Path(place.folder) / part, own / part)
     note = {**asdict(place), "folder": str(own), "sha256": _hashes(own)}
-    write_whole(folder / NOTE_FILE, json.dumps(note, indent=2).encode())
+    write_atomic(folder / NOTE_FILE, json.dumps(note, indent=2).encode())
     for other in folder.iterdir():
         if other.is_dir() and other != own:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def kept_copy(folder: Path) -> Place | None:
+def load_fallback_copy(folder: Path) -> VersionFiles | None:
     """The copy kept there, None when there is none. Raises ModelError when a file is not the one that was kept."""
     file = folder / NOTE_FILE
     if not file.exists():
         return None
     try:
         note = json.loads(file.read_text(encoding="utf-8"))
-        place = Place(*(str(note[field.name]) for field in fields(Place)))
+        place = VersionFiles(*(str(note[field.name]) for field in fields(VersionFiles)))
         found = _hashes(Path(place.folder))
         altered = [part for part, sha in note["sha256"].items() if sha != found.get(part)]
     except (OSError, ValueError, KeyError, TypeError) as error:

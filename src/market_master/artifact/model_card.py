@@ -14,7 +14,7 @@ TUPLES = ("symbols", "members", "features", "classes", "importance", "score_size
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """Everything about a model that is not its graph; plain values only, so that it reads the same everywhere."""
 
     candidate: str
@@ -80,7 +80,7 @@ class Card:
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Card:
+    def from_json(cls, text: str) -> ModelCard:
         """A card from its JSON. Raises ModelError for anything that is not a whole card."""
         try:
             values = json.loads(text)

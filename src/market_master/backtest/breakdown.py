@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.backtest.engine import Path, simulate
+from market_master.backtest.engine import SimulationResult, simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.positions import forward
 from market_master.backtest.statistics import Measures, daily_returns, measure
@@ -22,7 +22,7 @@ RANDOM_PATHS, SEED = 200, 7
 
 
 @dataclass(frozen=True)
-class Costed:
+class CostScenario:
     """The same targets at a multiple of the costs."""
 
     multiple: float
@@ -35,7 +35,7 @@ class Costed:
 
 
 @dataclass(frozen=True)
-class Dealings:
+class TradeStatistics:
     """How much was traded and how it ended; None where there is nothing to divide by."""
 
     trades: int
@@ -57,7 +57,7 @@ class Dealings:
 
 
 @dataclass(frozen=True)
-class Band:
+class RandomBand:
     """Mean net a session of the same positions on other days: the luck to be beaten."""
 
     low: float
@@ -71,7 +71,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Breakdown:
     """A part of a path: a slot, a regime, a symbol. Sums of shares of capital; `share` is its part of the bars or of turnover."""
 
     name: str
@@ -86,7 +86,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class ThresholdSearch:
     """A threshold, and what the choice cost: each value tried is a trial for the deflated Sharpe ratio."""
 
     threshold: float
@@ -101,21 +101,21 @@ class Tuned:
 
 def cost_table(
     target: Array, panel: Panel, rules: Rules, multiples: Sequence[float] = MULTIPLES, *, year: int = 252
-) -> tuple[Costed, ...]:
+) -> tuple[CostScenario, ...]:
     """What is left at no cost, at the given cost and at twice that."""
     rows = []
     for multiple in multiples:
         costed = replace(rules, cost=multiple * rules.cost, slippage=multiple * rules.slippage)
         daily = daily_returns(simulate(target, panel, costed).net, panel.session)[1]
-        rows.append(Costed(multiple, costed.rate, float(daily.mean()), measure(daily, year=year)))
+        rows.append(CostScenario(multiple, costed.rate, float(daily.mean()), measure(daily, year=year)))
     return tuple(rows)
 
 
-def dealings(path: Path, panel: Panel) -> Dealings:
+def dealings(path: SimulationResult, panel: Panel) -> TradeStatistics:
     """Turnover, exposure, and the round trips in numbers."""
     net, gross, cost = path.trades.net, float(path.gross.sum()), float(path.cost.sum())
     won, lost = net[net > 0], net[net < 0]
-    return Dealings(
+    return TradeStatistics(
         trades=len(net),
         turnover=float(path.turnover.sum()) / len(np.unique(panel.session)),
         exposure=float(path.exposure.mean()),
@@ -128,14 +128,14 @@ def dealings(path: Path, panel: Panel) -> Dealings:
     )
 
 
-def buy_and_hold(panel: Panel, rules: Rules) -> Path:
+def buy_and_hold(panel: Panel, rules: Rules) -> SimulationResult:
     """Equal shares of all instruments, bought at each one's first open at these costs, and held: no stops, no exits."""
     target = np.full(panel.open.shape, np.nan)
     target[0] = 1.0 / len(panel.symbols)
     return simulate(target, panel, Rules(cost=rules.cost, slippage=rules.slippage))
 
 
-def flat(panel: Panel) -> Path:
+def flat(panel: Panel) -> SimulationResult:
     """Nothing is done: what a strategy must earn more than to be worth its while."""
     return simulate(np.zeros(panel.open.shape), panel, Rules())
 
@@ -158,14 +158,14 @@ def random_paths(target: Array, panel: Panel, rules: Rules, *, paths: int = RAND
     ])  # fmt: skip
 
 
-def band(daily: Array, paths: Array) -> Band:
+def band(daily: Array, paths: Array) -> RandomBand:
     """Where a path's daily returns lie among those of random ones [paths, sessions], by the mean."""
     nets = paths.mean(axis=1)
     low, median, high = (float(value) for value in np.quantile(nets, [0.05, 0.5, 0.95]))
-    return Band(low, median, high, float((nets < daily.mean()).mean()), len(nets))
+    return RandomBand(low, median, high, float((nets < daily.mean()).mean()), len(nets))
 
 
-def by_bar(path: Path, panel: Panel, names: NDArray) -> tuple[Cut, ...]:
+def by_bar(path: SimulationResult, panel: Panel, names: NDArray) -> tuple[Breakdown, ...]:
     """A path cut by a name of each bar: its slot, its session's regime."""
     cuts = []
     for name in np.unique(names):
@@ -173,7 +173,7 @@ def by_bar(path: Path, panel: Panel, names: NDArray) -> tuple[Cut, ...]:
         _, daily = daily_returns(path.net[rows], panel.session[rows])
         se = newey_west_se(daily) if len(daily) >= 10 else 0.0
         cuts.append(
-            Cut(
+            Breakdown(
                 name=str(name),
                 gross=float(path.gross[rows].sum()),
                 cost=float(path.cost[rows].sum()),
@@ -186,16 +186,16 @@ def by_bar(path: Path, panel: Panel, names: NDArray) -> tuple[Cut, ...]:
     return tuple(cuts)
 
 
-def by_symbol(path: Path, panel: Panel) -> tuple[Cut, ...]:
+def by_symbol(path: SimulationResult, panel: Panel) -> tuple[Breakdown, ...]:
     """A path cut by instrument; the nets, in shares of the starting capital, add up to the change of equity."""
     columns = (path.instrument_gross, path.instrument_turnover, path.instrument_net)
     return tuple(
-        Cut(symbol, float(gross), float(path.rate * turnover), float(net), float(turnover), None, None)
+        Breakdown(symbol, float(gross), float(path.rate * turnover), float(net), float(turnover), None, None)
         for symbol, gross, turnover, net in zip(panel.symbols, *columns, strict=True)
     )
 
 
-def tune(targets: Callable[[float], Array], thresholds: Sequence[float], panel: Panel, rules: Rules) -> Tuned:
+def tune(targets: Callable[[float], Array], thresholds: Sequence[float], panel: Panel, rules: Rules) -> ThresholdSearch:
     """The threshold by mean net a session, then the largest whose shortfall from the best is within one standard error.
 
     `targets` makes [bars, instruments] of a threshold, on development bars only. The error is that of the paired daily
@@ -212,4 +212,6 @@ def tune(targets: Callable[[float], Array], thresholds: Sequence[float], panel: 
     best = int(means.argmax())
     errors = np.array([newey_west_se(daily[best] - other) for other in daily])
     chosen = int(np.flatnonzero(means[best] - means <= errors).max())
-    return Tuned(float(values[chosen]), float(values[best]), len(values), tuple(means.tolist()), tuple(errors.tolist()))
+    return ThresholdSearch(
+        float(values[chosen]), float(values[best]), len(values), tuple(means.tolist()), tuple(errors.tolist())
+    )

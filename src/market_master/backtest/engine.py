@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.backtest.panel import Panel
-from market_master.backtest.positions import Positions, Standing, legs, newest, plain, watched
+from market_master.backtest.positions import (
+    CarryState,
+    Positions,
+    legs,
+    newest,
+    positions_with_stops,
+    positions_without_stops,
+)
 from market_master.backtest.trading_rules import Rules
 from market_master.domain.bars import Array
 from market_master.domain.clock import Ints
@@ -51,7 +58,7 @@ class RoundTrips:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class SimulationResult:
     """What came of the targets: by bar, by instrument, and by round trip."""
 
     net: Array
@@ -84,7 +91,7 @@ class Path:
         return float(self.gross.sum()) / traded if traded > 0 else None
 
 
-def simulate(target: Array, panel: Panel, rules: Rules | None = None, *, known: Ints | None = None) -> Path:
+def simulate(target: Array, panel: Panel, rules: Rules | None = None, *, known: Ints | None = None) -> SimulationResult:
     """What targets earn on a panel under rules (`Rules()`: costs on, no stops).
 
     `target` [bars, instruments] is the share of capital wanted in each, -1 to 1, decided at the bar's close from what
@@ -95,7 +102,7 @@ def simulate(target: Array, panel: Panel, rules: Rules | None = None, *, known: 
     """
     rules = rules or Rules()
     _check(target, panel, known)
-    standing, book, capital = Standing.nothing(len(panel.symbols)), _Book(len(panel.symbols)), 1.0
+    standing, book, capital = CarryState.nothing(len(panel.symbols)), _Book(len(panel.symbols)), 1.0
     stretches = []
     for first in range(0, len(panel), STRETCH):
         rows = slice(first, first + STRETCH)
@@ -105,20 +112,22 @@ def simulate(target: Array, panel: Panel, rules: Rules | None = None, *, known: 
         before = np.take_along_axis(closes, at, axis=0)
         gap = _return(part.open, before[:-1]) if rules.exit == "next_decision" else np.zeros(here.shape)
         positions = (
-            watched(wanted, part, rules, standing, gap) if rules.watched else plain(wanted, part, rules, standing)
+            positions_with_stops(wanted, part, rules, standing, gap)
+            if rules.watched
+            else positions_without_stops(wanted, part, rules, standing)
         )
         stretch, *earned = _account(positions, gap, _return(positions.out, part.open), here, rules, capital)
         bars = np.where(at > 0, at + first - 1, standing.row)
         book.enter(positions, earned, part, before[:-1], bars, rules, first)
         stretches.append(stretch)
         capital = float(stretch.equity[-1])
-        standing = Standing(
+        standing = CarryState(
             positions.wanted, positions.after[-1], positions.entry, before[-1], bars[-1],
             positions.session, positions.growth, positions.halted,
         )  # fmt: skip
     by_bar = ("net", "gross", "turnover", "exposure", "equity")
     by_instrument = ("instrument_net", "instrument_gross", "instrument_turnover")
-    return Path(
+    return SimulationResult(
         **{name: np.concatenate([getattr(stretch, name) for stretch in stretches]) for name in by_bar},
         **{name: np.sum([getattr(stretch, name) for stretch in stretches], axis=0) for name in by_instrument},
         trades=book.closed(standing),
@@ -219,7 +228,7 @@ class _Book:
         price = positions.out[row, column] * (1 - held[row, column] * rules.slippage)
         self.left.append((number[1:][row, column], row + first, price))
 
-    def closed(self, standing: Standing) -> RoundTrips:
+    def closed(self, standing: CarryState) -> RoundTrips:
         """All trips, those still open marked at their instrument's newest close."""
         instrument, side, entry_bar, entry_price = (np.concatenate(column) for column in zip(*self.opened, strict=True))
         number, bar, price = (np.concatenate(column) for column in zip(*self.left, strict=True))

@@ -8,14 +8,20 @@ from typing import Any
 
 from market_master.artifact.out_of_sample import OutOfSample
 from market_master.backtest.page import write
-from market_master.backtest.run import Backtest, Evidence, backtest, kept_answers, new_answers
-from market_master.backtest.tearsheet import Measured, tearsheet
+from market_master.backtest.run import (
+    Backtest,
+    OutOfSampleHistory,
+    backtest,
+    predict_out_of_sample,
+    stored_out_of_sample,
+)
+from market_master.backtest.tearsheet import MeasuredBacktest, tearsheet
 from market_master.batch.score import read_bars
 from market_master.domain.bars import Bars
 from market_master.domain.records import as_json
-from market_master.files import new_folder, whole_folder
-from market_master.prediction.loaded_model import Champion, champion_of
-from market_master.progress import tell
+from market_master.files import atomic_folder, require_empty_folder
+from market_master.prediction.loaded_model import LoadedModel, load_model
+from market_master.progress import report_progress
 from market_master.registry.journal import journal_of, new_looks
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
@@ -31,18 +37,18 @@ def evaluate(
     or folder, its answers to those it had not learned from. Raises UnknownVersion, NoChampion, InSample, ConfigError (`out`
     holds something), and what reading bars raises.
     """
-    out = new_folder(out)
+    out = require_empty_folder(out)
     versions = Versions(home, model)
-    tell("answers")
-    champion = champion_of(versions.load(version) if version else versions.champion())
+    report_progress("answers")
+    champion = load_model(versions.load(version) if version else versions.champion())
     if bars is None:
         evidence = _kept(champion, champion.store(home).bars())
     else:
         fetched = read_bars(champion, bars, now)
-        evidence = new_answers(champion, Bars.of(fetched.timetable, fetched.series))
-    tell("answers", 1, 1)
+        evidence = predict_out_of_sample(champion, Bars.of(fetched.timetable, fetched.series))
+    report_progress("answers", 1, 1)
     tested, told = _measured(champion, evidence, home)
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         written = write(champion, tested, told, part)
         answer = as_json(told.sheet) | {"files": {kind: str(out / Path(file).name) for kind, file in written.items()}}
         (part / "summary.json").write_text(json.dumps(answer, indent=2), encoding="utf-8")
@@ -51,7 +57,7 @@ def evaluate(
 
 def report_backtest(run: Run, bars: Bars, version: str, model: str, home: Path) -> Path:
     """The tear sheet of a version that was just judged: data/reports/<run>-backtest.html, and kept with the run."""
-    champion = champion_of(Versions(home, model).load(version))
+    champion = load_model(Versions(home, model).load(version))
     tested, told = _measured(champion, _kept(champion, bars), home)
     folder = home / "data" / "runs" / run.id / "backtest"
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,19 +71,19 @@ def report_backtest(run: Run, bars: Bars, version: str, model: str, home: Path) 
     return page
 
 
-def _kept(champion: Champion, bars: Bars) -> Evidence:
-    return kept_answers(champion, OutOfSample.read(champion.model.folder), bars)
+def _kept(champion: LoadedModel, bars: Bars) -> OutOfSampleHistory:
+    return stored_out_of_sample(champion, OutOfSample.read(champion.model.folder), bars)
 
 
-def _measured(champion: Champion, evidence: Evidence, home: Path) -> tuple[Backtest, Measured]:
-    tell("backtest")
+def _measured(champion: LoadedModel, evidence: OutOfSampleHistory, home: Path) -> tuple[Backtest, MeasuredBacktest]:
+    report_progress("backtest")
     tested = backtest(champion, evidence)
     told = tearsheet(champion, tested, looks=_earlier_looks(champion, home))
-    tell("backtest", 1, 1)
+    report_progress("backtest", 1, 1)
     return tested, told
 
 
-def _earlier_looks(champion: Champion, home: Path) -> int:
+def _earlier_looks(champion: LoadedModel, home: Path) -> int:
     """How often recipes were shown the hold-out of this source before this version was."""
     return sum(
         look.details["source"] == champion.card.source and int(look.to_version or 0) < int(champion.model.version)

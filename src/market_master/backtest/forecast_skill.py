@@ -72,7 +72,7 @@ def forecast(wss: Array, ahead: Array, session: Ints) -> Forecast:
 
 
 @dataclass(frozen=True)
-class Mean:
+class GroupMean:
     """What came where something was said, with the 90 % band of a bootstrap of days; None where nothing came."""
 
     name: str
@@ -82,7 +82,7 @@ class Mean:
     high: float | None
 
 
-def mean_by(values: Array, groups: Ints, names: tuple[str, ...], session: Ints) -> tuple[Mean, ...]:
+def group_means(values: Array, groups: Ints, names: tuple[str, ...], session: Ints) -> tuple[GroupMean, ...]:
     """Mean of values in each group (places of `names`), rows of one day drawn together, days in blocks of five."""
     days, place = np.unique(session, return_inverse=True)
     drawn = circular_blocks(len(days), BLOCK, DRAWS, SEED) if len(days) else np.empty((0, 0), dtype=np.int64)
@@ -92,11 +92,11 @@ def mean_by(values: Array, groups: Ints, names: tuple[str, ...], session: Ints) 
         count = np.bincount(place[rows], minlength=len(days))
         total = np.bincount(place[rows], values[rows], minlength=len(days))
         if not rows.any():
-            found.append(Mean(name, 0, None, None, None))
+            found.append(GroupMean(name, 0, None, None, None))
             continue
         many = count[drawn].sum(axis=1)
         low, high = np.quantile(total[drawn].sum(axis=1)[many > 0] / many[many > 0], [0.05, 0.95])
-        found.append(Mean(name, int(rows.sum()), float(total.sum() / count.sum()), float(low), float(high)))
+        found.append(GroupMean(name, int(rows.sum()), float(total.sum() / count.sum()), float(low), float(high)))
     return tuple(found)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from market_master import labels, reports
-from market_master.backtest.breakdown import Dealings
-from market_master.backtest.forecast_skill import mean_by
+from market_master.backtest.breakdown import TradeStatistics
+from market_master.backtest.forecast_skill import group_means
 from market_master.backtest.run import Backtest
 from market_master.backtest.statistics import Measures
-from market_master.backtest.tearsheet import Luck, Measured, Sheet
+from market_master.backtest.tearsheet import MeasuredBacktest, SelectionBias, TearSheet
 from market_master.domain.clock import Ints, iso, session_date
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.reports import charts, plotly_figures
 from market_master.stats import metrics
 
@@ -34,7 +34,7 @@ PARTS = {
 
 
 def write(
-    champion: Champion, tested: Backtest, told: Measured, folder: Path, *, page: Path | None = None
+    champion: LoadedModel, tested: Backtest, told: MeasuredBacktest, folder: Path, *, page: Path | None = None
 ) -> dict[str, str]:
     """tearsheet.html (or `page`), and equity, trades and WSS as CSV in a folder; returns their paths by kind."""
     files = {"tearsheet": _page(champion, tested, told, page or folder / "tearsheet.html")}
@@ -44,7 +44,7 @@ def write(
     return {kind: str(file) for kind, file in files.items()}
 
 
-def _page(champion: Champion, tested: Backtest, told: Measured, file: Path) -> Path:
+def _page(champion: LoadedModel, tested: Backtest, told: MeasuredBacktest, file: Path) -> Path:
     sheet, series = told.sheet, tested.evidence.index
     rule = champion.settings.policy
     dates = [session_date(int(day)).isoformat() for day in told.days]
@@ -88,7 +88,7 @@ def _page(champion: Champion, tested: Backtest, told: Measured, file: Path) -> P
     )
 
 
-def _tables(tested: Backtest, told: Measured) -> dict[str, pd.DataFrame]:
+def _tables(tested: Backtest, told: MeasuredBacktest) -> dict[str, pd.DataFrame]:
     book, series = tested.index, tested.evidence.index
     trips = book.path.trades
     ends = book.panel.bar_end
@@ -139,23 +139,23 @@ def _scatter(tested: Backtest) -> str:
     tenth = np.searchsorted(edges, wss[rows], "right")
     bars = tested.instrument.bars
     session = bars.session[np.searchsorted(bars.bar_end, tested.evidence.index.bar_end[rows])]
-    found = mean_by(ahead[rows], tenth, tuple(map(str, range(len(edges) + 1))), session)
+    found = group_means(ahead[rows], tenth, tuple(map(str, range(len(edges) + 1))), session)
     centre = np.array([wss[rows][tenth == number].mean() for number in range(len(found)) if found[number].rows])
     mean, low, high = (np.array([getattr(one, name) for one in found if one.rows]) for name in ("mean", "low", "high"))
     shown = rows[np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).astype(int)]
     return plotly_figures.scatter(wss[shown], ahead[shown], centre, mean, low, high)
 
 
-def _reliability(champion: Champion, tested: Backtest) -> str:
+def _reliability(champion: LoadedModel, tested: Backtest) -> str:
     said = tested.evidence.said
-    action = labels.restored(champion.card.label).transform(said.bars).action[said.rows]
+    action = labels.labeler_from_state(champion.card.label).transform(said.bars).action[said.rows]
     known = action >= 0
     return charts.reliability_svg(
         metrics.reliability(said.probabilities[known], action[known], said.bars.session[said.rows][known])
     )
 
 
-def _numbers(sheet: Sheet) -> list[dict[str, Any]]:
+def _numbers(sheet: TearSheet) -> list[dict[str, Any]]:
     """A row a number, a cell a book."""
     books = (sheet.index_book, sheet.constituents_book, sheet.buy_and_hold)
     rows = [
@@ -177,7 +177,7 @@ def _cell(book: Measures, name: str) -> str:
     return form.format(value) + (f" [{form.format(band[0])}, {form.format(band[1])}]" if band else "")
 
 
-def _dealt(one: Dealings, name: str) -> str:
+def _dealt(one: TradeStatistics, name: str) -> str:
     value = getattr(one, name)
     if value is None:
         return ""
@@ -186,7 +186,7 @@ def _dealt(one: Dealings, name: str) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4f}" if name.startswith("average") else f"{value:.3f}"
 
 
-def _luck(luck: Luck) -> dict[str, str]:
+def _luck(luck: SelectionBias) -> dict[str, str]:
     band = luck.random
     return {
         "probabilistic Sharpe ratio": ""
@@ -245,7 +245,7 @@ def _tuning_words(tuned: dict[str, Any] | None) -> str:
     )
 
 
-def _limits(sheet: Sheet, tested: Backtest) -> list[str]:
+def _limits(sheet: TearSheet, tested: Backtest) -> list[str]:
     told = [
         "Costs are assumptions: there are no quotes, so spreads, impact, borrow, financing and dividends are not seen.",
         "Symbols that died before the data were collected are not in it, unless the source kept them (survivorship).",

@@ -22,7 +22,7 @@ NOWHERE = np.zeros(1, dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class CarryState:
     """What one stretch of bars hands to the next: one value an instrument, and how the session has gone so far."""
 
     wanted: Array
@@ -41,7 +41,7 @@ class Standing:
     """the session's loss stop has struck"""
 
     @classmethod
-    def nothing(cls, instruments: int) -> Standing:
+    def nothing(cls, instruments: int) -> CarryState:
         """Before the first bar."""
         none = np.zeros(instruments)
         return cls(none, none, np.full(instruments, np.nan), np.full(instruments, np.nan), np.full(instruments, -1))
@@ -67,7 +67,7 @@ class Positions:
     halted: bool = False
 
 
-def plain(target: Array, panel: Panel, rules: Rules, standing: Standing) -> Positions:
+def positions_without_stops(target: Array, panel: Panel, rules: Rules, standing: CarryState) -> Positions:
     """Positions of a stretch where no rule looks back: all bars at once."""
     here = panel.traded
     closing = panel.last[:, None] & rules.flat_by_close
@@ -79,7 +79,7 @@ def plain(target: Array, panel: Panel, rules: Rules, standing: Standing) -> Posi
     return Positions(before, np.where(here, wanted, before), after[1:], panel.close, decided[-1], standing.entry)
 
 
-def watched(target: Array, panel: Panel, rules: Rules, standing: Standing, gap: Array) -> Positions:
+def positions_with_stops(target: Array, panel: Panel, rules: Rules, standing: CarryState, gap: Array) -> Positions:
     """Positions of a stretch under stops: bar by bar, all instruments at once. `gap` is the return from close to open."""
     traded, undecided = panel.traded, np.isnan(target)
     before, held, after, out = (np.empty(target.shape) for _ in range(4))

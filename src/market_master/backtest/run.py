@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.artifact.out_of_sample import OutOfSample
-from market_master.backtest.engine import Path, simulate
+from market_master.backtest.engine import SimulationResult, simulate
 from market_master.backtest.forecast_skill import Forecast, forecast
 from market_master.backtest.instrument import Instrument, instrument
 from market_master.backtest.panel import Panel
@@ -19,11 +19,11 @@ from market_master.domain.actions import SCORES
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints, instant, iso
 from market_master.domain.errors import InSample
-from market_master.index.series import IndexSeries, index_series, kept
+from market_master.index.series import IndexSeries, index_series, signal_rule_kwargs
 from market_master.labels import Window
 from market_master.labels.scaled_quantile import ScaledQuantile
-from market_master.prediction.history import AnswerSeries, answers
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.history import PredictionHistory, predict_history
+from market_master.prediction.loaded_model import LoadedModel
 
 POSITIONS = {"BUY": 1.0, "HOLD": 0.0, "SELL": -1.0}
 LATER = -1
@@ -31,10 +31,10 @@ LATER = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class OutOfSampleHistory:
     """Answers to bars that had not been learned from, and the index made of them."""
 
-    said: AnswerSeries
+    said: PredictionHistory
     fold: NDArray[np.int8]
     """of each answered row: walk-forward fold, 0 for the hold-out, -1 for later bars"""
     index: IndexSeries
@@ -43,12 +43,12 @@ class Evidence:
 
 
 @dataclass(frozen=True, eq=False)
-class Traded:
+class SimulatedBook:
     """A book: targets on a panel, and what came of them."""
 
     panel: Panel
     target: Array
-    path: Path
+    path: SimulationResult
     rules: Rules
 
 
@@ -56,18 +56,18 @@ class Traded:
 class Backtest:
     """The index and its constituents, traded on the same answers."""
 
-    evidence: Evidence
+    evidence: OutOfSampleHistory
     instrument: Instrument
-    index: Traded
+    index: SimulatedBook
     """the signal on the index: all in, all out, or short"""
-    constituents: Traded
+    constituents: SimulatedBook
     """every constituent at its weight, half its score"""
     ahead: Array
     """the instrument's next return, open to close, of each bar of the index series"""
     forecast: Forecast
 
 
-def kept_answers(champion: Champion, known: OutOfSample, bars: Bars) -> Evidence:
+def stored_out_of_sample(champion: LoadedModel, known: OutOfSample, bars: Bars) -> OutOfSampleHistory:
     """What a version answered out of sample when it was made, and answers now to bars that have come since.
 
     `bars` are those of its store. Rows that are in neither had been learned from, or lack their warm-up: nothing is said
@@ -76,11 +76,11 @@ def kept_answers(champion: Champion, known: OutOfSample, bars: Bars) -> Evidence
     rows, place = _found(known, bars)
     sure = champion.sure
     since = int(known.bar_end.max()) + 1
-    later = answers(champion, bars, since=since)
+    later = predict_history(champion, bars, since=since)
     acted = policy.filter_confidence(known.decided[place].astype(np.int64), known.probabilities[place], sure)
     joined = np.concatenate([rows, later.rows])
     order = np.argsort(joined)
-    said = AnswerSeries(
+    said = PredictionHistory(
         bars,
         joined[order],
         np.concatenate([known.probabilities[place], later.probabilities])[order],
@@ -88,10 +88,10 @@ def kept_answers(champion: Champion, known: OutOfSample, bars: Bars) -> Evidence
         np.concatenate([acted, later.acted])[order],
     )
     fold = np.concatenate([known.fold[place], np.full(len(later.rows), LATER, np.int8)])[order]
-    return Evidence(said, fold, index_of(champion, said), 0)
+    return OutOfSampleHistory(said, fold, index_history(champion, said), 0)
 
 
-def new_answers(champion: Champion, bars: Bars) -> Evidence:
+def predict_out_of_sample(champion: LoadedModel, bars: Bars) -> OutOfSampleHistory:
     """Answers to somebody's own bars, but for those that end before the version's last label was known.
 
     Raises InSample when none are left.
@@ -105,11 +105,11 @@ def new_answers(champion: Champion, bars: Bars) -> Evidence:
             bars=len(bars),
             label_known=iso(known),
         )
-    said = answers(champion, bars, since=known + 1)
-    return Evidence(said, np.full(len(said.rows), LATER, np.int8), index_of(champion, said), refused)
+    said = predict_history(champion, bars, since=known + 1)
+    return OutOfSampleHistory(said, np.full(len(said.rows), LATER, np.int8), index_history(champion, said), refused)
 
 
-def backtest(champion: Champion, evidence: Evidence) -> Backtest:
+def backtest(champion: LoadedModel, evidence: OutOfSampleHistory) -> Backtest:
     """Trade the index on its signals and the constituents on their actions, by the settings' rules and costs."""
     settings, bars = champion.settings, evidence.said.bars
     traded = instrument(bars, settings.universe)
@@ -130,7 +130,7 @@ def backtest(champion: Champion, evidence: Evidence) -> Backtest:
 
 def trade_index(
     bar_end: Ints, wss: Array, traded: Instrument, settings: Settings, *, threshold: float | None = None
-) -> Traded:
+) -> SimulatedBook:
     """The index bought on BUY, sold short on SELL, left on HOLD and where there is no signal, from the first WSS to the last.
 
     Another `threshold`, the same for both sides, may be tried.
@@ -138,12 +138,12 @@ def trade_index(
     rule = settings.policy
     if threshold is not None:
         rule = rule.model_copy(update={"buy": threshold, "sell": -threshold})
-    said, ends = policy.signals(wss, **kept(rule)), traded.bars.bar_end
+    said, ends = policy.signals(wss, **signal_rule_kwargs(rule)), traded.bars.bar_end
     panel = Panel.of(traded.bars, (ends >= bar_end[0]) & (ends <= bar_end[-1]))
     wanted = np.array([POSITIONS[word] if word else 0.0 for word in said])
     target = np.nan_to_num(panel.laid(np.zeros(len(bar_end), np.int64), bar_end, wanted))
     rules = rules_of(settings, settings.costs.index_bps)
-    return Traded(panel, target, simulate(target, panel, rules), rules)
+    return SimulatedBook(panel, target, simulate(target, panel, rules), rules)
 
 
 def rules_of(settings: Settings, bps: float | None = None) -> Rules:
@@ -153,7 +153,7 @@ def rules_of(settings: Settings, bps: float | None = None) -> Rules:
     return Rules(cost=rate - slippage, slippage=slippage, **settings.backtest.model_dump())
 
 
-def _trade_constituents(evidence: Evidence, settings: Settings) -> Traded:
+def _trade_constituents(evidence: OutOfSampleHistory, settings: Settings) -> SimulatedBook:
     """Half its score times its weight over the covered weight: each one's part in the WSS, halved."""
     said, series = evidence.said, evidence.index
     bars, benchmark = said.bars, settings.universe.benchmark
@@ -171,10 +171,10 @@ def _trade_constituents(evidence: Evidence, settings: Settings) -> Traded:
     total = weight.sum(axis=1, keepdims=True)
     target = np.nan_to_num(score) / 2 * np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
     rules = rules_of(settings)
-    return Traded(panel, target, simulate(target, panel, rules), rules)
+    return SimulatedBook(panel, target, simulate(target, panel, rules), rules)
 
 
-def index_of(champion: Champion, said: AnswerSeries) -> IndexSeries:
+def index_history(champion: LoadedModel, said: PredictionHistory) -> IndexSeries:
     """The index of some answers, as the champion's settings make it."""
     settings, card = champion.settings, champion.card
     return index_series(said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.needed)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from market_master import labels
 from market_master.backtest.breakdown import (
-    Band,
-    Costed,
-    Cut,
-    Dealings,
+    Breakdown,
+    CostScenario,
+    RandomBand,
+    TradeStatistics,
     band,
     buy_and_hold,
     by_bar,
@@ -23,13 +23,13 @@ from market_master.backtest.breakdown import (
     random_paths,
     tune,
 )
-from market_master.backtest.forecast_skill import Mean, mean_by
-from market_master.backtest.run import Backtest, Traded, trade_index
+from market_master.backtest.forecast_skill import GroupMean, group_means
+from market_master.backtest.run import Backtest, SimulatedBook, trade_index
 from market_master.backtest.statistics import Measures, daily_returns, dsr, least_years, measure, psr, year_of
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Array
 from market_master.domain.clock import Ints, iso, session_date
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats.regimes import regimes
 
 SURE = 0.95
@@ -40,7 +40,7 @@ ZONES = {1: "walk-forward", 0: "hold-out", -1: "since"}
 
 
 @dataclass(frozen=True)
-class Luck:
+class SelectionBias:
     """How far the result may be chance."""
 
     psr: float | None
@@ -51,12 +51,12 @@ class Luck:
     """recipes that were tried for this version, earlier looks at the hold-out, thresholds"""
     least_years: float
     """of data that so many trials need before an annual Sharpe ratio of 1 says anything"""
-    random: Band
+    random: RandomBand
     """the same positions on other days"""
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TearSheet:
     """A backtest as it is told; its field names are the JSON of `mm backtest`."""
 
     sentence: str
@@ -70,13 +70,13 @@ class Sheet:
     index_book: Measures
     constituents_book: Measures
     buy_and_hold: Measures
-    dealings: Dealings
-    constituents_dealings: Dealings
-    costs: tuple[Costed, ...]
-    luck: Luck
+    dealings: TradeStatistics
+    constituents_dealings: TradeStatistics
+    costs: tuple[CostScenario, ...]
+    luck: SelectionBias
     forecast: dict[str, Any]
-    actions: tuple[Mean, ...]
-    cuts: dict[str, tuple[Cut, ...]]
+    actions: tuple[GroupMean, ...]
+    cuts: dict[str, tuple[Breakdown, ...]]
     """by part of time, slot, regime and symbol (the last of the constituents)"""
     months: dict[str, list[float | None]]
     """net of the index book by year: twelve months, then all of it"""
@@ -86,10 +86,10 @@ class Sheet:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredBacktest:
     """A sheet, and the paths behind it, by session."""
 
-    sheet: Sheet
+    sheet: TearSheet
     days: Ints
     net: Array
     held: Array
@@ -98,7 +98,7 @@ class Measured:
     """[paths, sessions] of the same positions on other days"""
 
 
-def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Measured:
+def tearsheet(champion: LoadedModel, tested: Backtest, *, looks: int = 0) -> MeasuredBacktest:
     """Measure a backtest. `looks` are earlier ones at this source's hold-out, which count as trials."""
     book, year = tested.index, year_of(champion.card.timetable["calendar"])
     days, net = daily_returns(book.path.net, book.panel.session)
@@ -111,9 +111,9 @@ def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Measur
     tuned = _tuned(champion, tested)
     trials = champion.card.trials + looks + (tuned["trials"] if tuned else 0)
     paths = random_paths(book.target, book.panel, book.rules)
-    luck = Luck(psr(net), dsr(net, trials), trials, least_years(trials), band(net, paths))
+    luck = SelectionBias(psr(net), dsr(net, trials), trials, least_years(trials), band(net, paths))
     mine = measure(net, year=year, benchmark=held)
-    sheet = Sheet(
+    sheet = TearSheet(
         sentence=_sentence(champion, tested, mine, luck),
         model=champion.model.name,
         version=champion.model.version,
@@ -136,10 +136,10 @@ def tearsheet(champion: Champion, tested: Backtest, *, looks: int = 0) -> Measur
         tuning=tuned,
         low_sample=mine.low_sample,
     )
-    return Measured(sheet, days, net, held, paths)
+    return MeasuredBacktest(sheet, days, net, held, paths)
 
 
-def _sentence(champion: Champion, tested: Backtest, mine: Measures, luck: Luck) -> str:
+def _sentence(champion: LoadedModel, tested: Backtest, mine: Measures, luck: SelectionBias) -> str:
     """Skill, or what there is instead, in one sentence with the numbers that decide."""
     if not tested.index.path.turnover.any():
         why = (
@@ -165,7 +165,7 @@ def _sentence(champion: Champion, tested: Backtest, mine: Measures, luck: Luck) 
     return f"No evidence of skill: {earned}, {chance}."
 
 
-def _rules(book: Traded, others: Traded) -> str:
+def _rules(book: SimulatedBook, others: SimulatedBook) -> str:
     rules = book.rules
     limits = {
         "stop-loss": rules.stop_loss, "take-profit": rules.take_profit, "daily loss stop": rules.daily_loss_stop,
@@ -196,15 +196,15 @@ def _span(tested: Backtest, sessions: int) -> dict[str, Any]:
     }
 
 
-def _actions(tested: Backtest) -> tuple[Mean, ...]:
+def _actions(tested: Backtest) -> tuple[GroupMean, ...]:
     """The next bar of the symbol, by the action that was said of it."""
     said = tested.evidence.said
     came = np.expm1(labels.Window().returns(said.bars)[said.rows])
     known = np.isfinite(came)
-    return mean_by(came[known], said.acted[known], CLASSES, said.bars.session[said.rows][known])
+    return group_means(came[known], said.acted[known], CLASSES, said.bars.session[said.rows][known])
 
 
-def _cuts(champion: Champion, tested: Backtest) -> dict[str, tuple[Cut, ...]]:
+def _cuts(champion: LoadedModel, tested: Backtest) -> dict[str, tuple[Breakdown, ...]]:
     book, bars, panel = tested.index, tested.evidence.said.bars, tested.index.panel
     zone = _laid(panel.bar_end, bars.bar_end[tested.evidence.said.rows], np.sign(tested.evidence.fold))
     regime = _laid(panel.bar_end, bars.bar_end, regimes(bars, champion.card.members))
@@ -222,7 +222,7 @@ def _laid(clock: Ints, ends: Ints, values: Any) -> Any:
     return values[first][np.maximum(np.searchsorted(known, clock, "right") - 1, 0)]
 
 
-def _tuned(champion: Champion, tested: Backtest) -> dict[str, Any] | None:
+def _tuned(champion: LoadedModel, tested: Backtest) -> dict[str, Any] | None:
     """Other thresholds on the walk-forward part, the choice among them traded once on what came after."""
     series, said = tested.evidence.index, tested.evidence.said
     learned = said.bars.bar_end[said.rows][tested.evidence.fold > 0]
@@ -241,7 +241,9 @@ def _tuned(champion: Champion, tested: Backtest) -> dict[str, Any] | None:
     return {**asdict(tuned), "thresholds": list(GRID), "later": later, "configured": champion.settings.policy.buy}
 
 
-def _traded_at(champion: Champion, tested: Backtest, bars: NDArray[np.bool_], threshold: float | None) -> Traded:
+def _traded_at(
+    champion: LoadedModel, tested: Backtest, bars: NDArray[np.bool_], threshold: float | None
+) -> SimulatedBook:
     series = tested.evidence.index
     return trade_index(
         series.bar_end[bars], series.wss[bars], tested.instrument, champion.settings, threshold=threshold

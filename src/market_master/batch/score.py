@@ -14,27 +14,27 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from market_master.batch.summary import Came, numbers, summarise
+from market_master.batch.summary import BatchResult, numbers, summarise
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Bars
 from market_master.domain.clock import instant
 from market_master.domain.errors import TooFewBars
-from market_master.files import new_folder, whole_folder
+from market_master.files import atomic_folder, require_empty_folder
 from market_master.index.series import index_series
-from market_master.labels import restored
-from market_master.market_data.providers import Fetched, Query
+from market_master.labels import labeler_from_state
+from market_master.market_data.providers import FetchResult, Query
 from market_master.market_data.quality import read_files
-from market_master.prediction.history import answers
-from market_master.prediction.loaded_model import Champion
-from market_master.progress import tell
-from market_master.registry.run_lock import going_on
+from market_master.prediction.history import predict_history
+from market_master.prediction.loaded_model import LoadedModel
+from market_master.progress import report_progress
+from market_master.registry.run_lock import run_lock
 from market_master.registry.tracking import Run
 
 Columns = dict[str, Any]
 
 
 def batch(
-    champion: Champion, path: Path, weights: Path | None, out: Path, *, now: int, log_to: Path | None = None
+    champion: LoadedModel, path: Path, weights: Path | None, out: Path, *, now: int, log_to: Path | None = None
 ) -> dict[str, Any]:
     """Answer every bar of a file or folder, write tables by symbol, the index's series and a summary, and return that.
 
@@ -43,11 +43,11 @@ def batch(
     written, or none. Raises ConfigError (`out` holds something), NotOhlcv, IntervalMismatch, MixedGrid, NoBars, DataError,
     TooFewBars, NotWritten, RegistryAway.
     """
-    out = new_folder(out)
+    out = require_empty_folder(out)
     fetched = read_bars(champion, path, now)
     came = run(champion, Bars.of(fetched.timetable, fetched.series), weights)
     summary = summarise(champion, came, fetched, path, weights)
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         _write(part, came)
         summary["out"] = str(out)
         if log_to is None:
@@ -61,7 +61,7 @@ def batch(
                 "version": champion.ref.version,
             }
             mlflow_run = Run.start(log_to, f"batch-{out.name}", named)
-            with going_on(mlflow_run):
+            with run_lock(mlflow_run):
                 summary["run_id"] = mlflow_run.id
                 _write_summary(part, summary)
                 mlflow_run.tag(kind="batch")
@@ -70,12 +70,12 @@ def batch(
     return summary
 
 
-def run(champion: Champion, bars: Bars, weights: Path | None) -> Came:
+def run(champion: LoadedModel, bars: Bars, weights: Path | None) -> BatchResult:
     """What the champion says of all bars, the index's series under a table of weights, and what came of both.
 
     Raises TooFewBars when no symbol has the bars that one answer needs.
     """
-    said = answers(champion, bars)
+    said = predict_history(champion, bars)
     if not len(said.rows):
         raise TooFewBars(
             f"None of the {len(bars.symbols)} symbols has the {champion.needed} bars that an answer needs; the longest has "
@@ -84,38 +84,40 @@ def run(champion: Champion, bars: Bars, weights: Path | None) -> Came:
             needed=champion.needed,
         )
     universe = champion.settings.universe.model_copy(update={"weights": weights})
-    tell("index")
+    report_progress("index")
     series = index_series(
         said, universe, champion.settings.policy, spread=champion.card.wss_expected_sd, needed=champion.needed
     )
-    tell("index", 1, 1)
-    return Came(said, series, restored(champion.card.label).transform(bars), instant(champion.card.label_known))
+    report_progress("index", 1, 1)
+    return BatchResult(
+        said, series, labeler_from_state(champion.card.label).transform(bars), instant(champion.card.label_known)
+    )
 
 
-def read_bars(champion: Champion, path: Path, now: int) -> Fetched:
+def read_bars(champion: LoadedModel, path: Path, now: int) -> FetchResult:
     """Files of bars, on the champion's calendar and interval; read as its own were, if it learned from files."""
-    tell("read")
+    report_progress("read")
     provider, times = champion.settings.provider, champion.card.times
     options = provider.model_dump(include={"stamp", "timezone"}) if provider.kind == "files" else {}
     fetched = read_files(path, Query((), times.calendar, times.interval, now), **options)
-    tell("read", 1, 1)
+    report_progress("read", 1, 1)
     return fetched
 
 
-def _write(folder: Path, came: Came) -> None:
+def _write(folder: Path, came: BatchResult) -> None:
     """A table for each symbol that was answered, and the index's."""
     bars, symbol_of = came.said.bars, came.said.bars.code[came.said.rows]
     (folder / "symbols").mkdir()
     there = np.unique(symbol_of).tolist()
     for done, code in enumerate(there):
-        tell("write", done, len(there) + 1)
+        report_progress("write", done, len(there) + 1)
         part = slice(*np.searchsorted(symbol_of, (code, code + 1)))
         _save(folder / "symbols" / quote(bars.symbols[code], safe=""), _symbol_columns(came, part))
     _save(folder / "index", _index_columns(came))
-    tell("write", 1, 1)
+    report_progress("write", 1, 1)
 
 
-def _symbol_columns(came: Came, part: slice) -> Columns:
+def _symbol_columns(came: BatchResult, part: slice) -> Columns:
     said, bars, labels = came.said, came.said.bars, came.labels
     rows, probabilities = said.rows[part], said.probabilities[part]
     known = labels.known[rows]
@@ -133,7 +135,7 @@ def _symbol_columns(came: Came, part: slice) -> Columns:
     }
 
 
-def _index_columns(came: Came) -> Columns:
+def _index_columns(came: BatchResult) -> Columns:
     index, bars = came.index, came.said.bars
     rows = np.argsort(bars.bar_end, kind="stable")
     rows = rows[np.searchsorted(bars.bar_end[rows], index.bar_end)]

@@ -17,9 +17,9 @@ from market_master.domain.records import as_json
 from market_master.index.series import IndexSeries
 from market_master.index.signal import LOW_SHARE
 from market_master.labels import Labels
-from market_master.market_data.providers import Fetched
-from market_master.prediction.history import AnswerSeries
-from market_master.prediction.loaded_model import Champion
+from market_master.market_data.providers import FetchResult
+from market_master.prediction.history import PredictionHistory
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats import metrics
 from market_master.stats.daily import day_t
 from market_master.training.dataset import overlap
@@ -31,10 +31,10 @@ SILENT = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Came:
+class BatchResult:
     """What a champion said of all bars, and what came of it."""
 
-    said: AnswerSeries
+    said: PredictionHistory
     index: IndexSeries
     labels: Labels
     """of all bars, by the champion's own label"""
@@ -57,7 +57,9 @@ class Came:
         return np.where(covered > 0, total / np.where(covered > 0, covered, 1.0), np.nan)
 
 
-def summarise(champion: Champion, came: Came, fetched: Fetched, path: Path, weights: Path | None) -> dict[str, Any]:
+def summarise(
+    champion: LoadedModel, came: BatchResult, fetched: FetchResult, path: Path, weights: Path | None
+) -> dict[str, Any]:
     """What was read, said, missing and why, and how good it was where that can be told; plain values for `summary.json`."""
     said, index, bars = came.said, came.index, came.said.bars
     ends = bars.bar_end[said.rows]
@@ -116,7 +118,7 @@ def numbers(summary: dict[str, Any]) -> dict[str, float | None]:
     return told
 
 
-def _evaluation(champion: Champion, came: Came) -> tuple[dict[str, Any] | None, str | None]:
+def _evaluation(champion: LoadedModel, came: BatchResult) -> tuple[dict[str, Any] | None, str | None]:
     """The scorecard of the answers that are out of sample and have an outcome, and the WSS beside the basket's next z."""
     said, bars, labels = came.said, came.said.bars, came.labels
     chosen = np.flatnonzero(labels.known[said.rows] & (bars.bar_end[said.rows] > came.learned_until))
@@ -146,7 +148,7 @@ def _evaluation(champion: Champion, came: Came) -> tuple[dict[str, Any] | None, 
     return told | {"index": _index_evaluation(came, lag)}, None
 
 
-def _index_evaluation(came: Came, lag: int) -> dict[str, Any]:
+def _index_evaluation(came: BatchResult, lag: int) -> dict[str, Any]:
     """WSS and its expected twin against the basket's next z: correlation over time, and its t by day (Newey and West)."""
     index, bars, z = came.index, came.said.bars, came.basket_z
     there = np.isfinite(z) & np.isfinite(index.wss) & (index.bar_end > came.learned_until)
@@ -161,7 +163,7 @@ def _index_evaluation(came: Came, lag: int) -> dict[str, Any]:
     return found
 
 
-def _missing(came: Came, champion: Champion) -> list[dict[str, Any]]:
+def _missing(came: BatchResult, champion: LoadedModel) -> list[dict[str, Any]]:
     """Constituents that were missing at some bars of the index, how often, and the first reason; symbols never answered."""
     index, bars = came.index, came.said.bars
     times, why = Counter[str](), dict[str, str]()
@@ -177,14 +179,14 @@ def _missing(came: Came, champion: Champion) -> list[dict[str, Any]]:
     return [{"symbol": symbol, "bars": times[symbol], "reason": why[symbol]} for symbol in sorted(why)]
 
 
-def _filter_coverage(champion: Champion, said: AnswerSeries) -> float | None:
+def _filter_coverage(champion: LoadedModel, said: PredictionHistory) -> float | None:
     """Of all answers that wanted to act, the share that the confidence filter let; None without a filter."""
     wants, acts = said.wanted != policy.HOLD, said.acted != policy.HOLD
     share = policy.filter_coverage(wants, acts, np.ones(len(wants)))
     return _finite(share) if champion.sure.on else None
 
 
-def _warnings(champion: Champion, came: Came, fetched: Fetched) -> list[str]:
+def _warnings(champion: LoadedModel, came: BatchResult, fetched: FetchResult) -> list[str]:
     share, card = _filter_coverage(champion, came.said), champion.card
     low = np.isfinite(came.index.index_share) & (came.index.index_share < LOW_SHARE)
     said = {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.actions import expected_score, symmetric
+from market_master.domain.actions import expected_score, without_direction
 from market_master.domain.bars import Array
 
 Actions = NDArray[np.integer]
@@ -31,8 +31,8 @@ class Calibration:
 
     def apply(self, raw: Array) -> Array:
         """Calibrated probabilities of raw ones [n, 5]."""
-        warm = tempered(raw, self.temperature)
-        flat = symmetric(warm, np.asarray(self.prior))
+        warm = temperature_scaled(raw, self.temperature)
+        flat = without_direction(warm, np.asarray(self.prior))
         return flat + self.shrinkage * (warm - flat)
 
     def state(self) -> dict[str, Any]:
@@ -52,19 +52,19 @@ def fit(raw: Array, action: Actions, prior: Array) -> Calibration:
     `raw` [n, 5] out-of-fold probabilities, `action` the labels, `prior` [5] class shares.
     """
     temperature = _temperature(raw, action)
-    warm = tempered(raw, temperature)
+    warm = temperature_scaled(raw, temperature)
     shrinkage = _shrinkage(warm, action, prior)
     bare = Calibration(temperature, shrinkage, tuple(float(p) for p in prior), None)
     score = expected_score(bare.apply(raw))
     return Calibration(temperature, shrinkage, bare.prior, _cuts(score) if shrinkage > 0 else None)
 
 
-def untouched(prior: Array) -> Calibration:
+def identity(prior: Array) -> Calibration:
     """The calibration before anything was learned: temperature 1, full direction, no cuts."""
     return Calibration(1.0, 1.0, tuple(float(p) for p in prior), None)
 
 
-def tempered(raw: Array, temperature: float) -> Array:
+def temperature_scaled(raw: Array, temperature: float) -> Array:
     """Softmax of ln(p) / temperature: above 1 flattens, below 1 sharpens (Guo et al. 2017)."""
     logits = np.log(np.clip(raw, 1e-9, 1.0)) / temperature
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -77,7 +77,7 @@ def _temperature(raw: Array, action: Actions) -> float:
     rows = np.arange(len(action))
 
     def loss(log_temperature: float) -> float:
-        p = tempered(raw, float(np.exp(log_temperature)))[rows, action]
+        p = temperature_scaled(raw, float(np.exp(log_temperature)))[rows, action]
         return -float(np.log(np.clip(p, 1e-12, 1)).mean())
 
     best = minimize_scalar(loss, bounds=(np.log(0.2), np.log(20.0)), method="bounded", options={"xatol": 1e-4})
@@ -86,7 +86,7 @@ def _temperature(raw: Array, action: Actions) -> float:
 
 def _shrinkage(warm: Array, action: Actions, prior: Array) -> float:
     """Least squares of the outcome's cumulative surprise on the forecast's directional part, held in [0, 1]."""
-    flat = symmetric(warm, prior)
+    flat = without_direction(warm, prior)
     direction = (warm - flat).cumsum(axis=1)[:, :4]
     surprise = (action[:, None] <= np.arange(4)) - flat.cumsum(axis=1)[:, :4]
     power = float((direction**2).sum())

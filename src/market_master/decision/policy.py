@@ -23,7 +23,7 @@ WORDS = {1: "BUY", 0: "HOLD", -1: "SELL"}
 
 
 @dataclass(frozen=True)
-class Filter:
+class ConfidenceFilter:
     """Which answers are sure enough to be acted upon; both limits may be set, and then both hold."""
 
     least: float | None = None
@@ -38,7 +38,7 @@ class Filter:
 
 
 @dataclass(frozen=True, eq=False)
-class Decided:
+class PolicyActions:
     """What the policy made of each row of probabilities."""
 
     wanted: Ints
@@ -47,13 +47,15 @@ class Decided:
     """hold where the filter did not let it act"""
 
 
-def decide(probabilities: Array, rule: str, cuts: tuple[float, ...] | None, sure: Filter) -> Decided:
+def apply_policy(
+    probabilities: Array, rule: str, cuts: tuple[float, ...] | None, sure: ConfidenceFilter
+) -> PolicyActions:
     """The action of each row by the rule, and what the filter leaves of it: the one way from answers to actions."""
-    wanted = act(probabilities, rule, cuts)
-    return Decided(wanted, filter_confidence(wanted, probabilities, sure))
+    wanted = assign_actions(probabilities, rule, cuts)
+    return PolicyActions(wanted, filter_confidence(wanted, probabilities, sure))
 
 
-def act(probabilities: Array, rule: str, cuts: tuple[float, ...] | None) -> Ints:
+def assign_actions(probabilities: Array, rule: str, cuts: tuple[float, ...] | None) -> Ints:
     """The action of each row: the expected score's place among the cut points, or the likeliest class.
 
     Ties go to hold: a score on a cut point, or two likeliest classes, take the action nearer to it, and up against down
@@ -70,7 +72,7 @@ def act(probabilities: Array, rule: str, cuts: tuple[float, ...] | None) -> Ints
     return HOLD + (score > c).astype(int) + (score > d) - (score < b) - (score < a)
 
 
-def filter_confidence(action: Ints, probabilities: Array, sure: Filter) -> Ints:
+def filter_confidence(action: Ints, probabilities: Array, sure: ConfidenceFilter) -> Ints:
     """Hold wherever the highest probability, or the size of the expected score, is below what the filter asks for."""
     if sure.least is not None:
         action = np.where(probabilities.max(axis=1) >= sure.least, action, HOLD)
@@ -79,13 +81,13 @@ def filter_confidence(action: Ints, probabilities: Array, sure: Filter) -> Ints:
     return action
 
 
-def sizes(probabilities: Array) -> tuple[float, ...]:
+def abs_score_percentiles(probabilities: Array) -> tuple[float, ...]:
     """Percentiles 0 to 100 of |expected score|: what a rank means to the model whose out-of-sample answers these are."""
     found = np.quantile(np.abs(expected_score(probabilities)), np.linspace(0, 1, RANKS))
     return tuple(float(size) for size in found)
 
 
-def size_of_rank(rank: float, sizes: tuple[float, ...]) -> float:
+def abs_score_at_rank(rank: float, sizes: tuple[float, ...]) -> float:
     """The |expected score| that a share `rank` of the answers behind `sizes` stays below; .6 leaves the top 40 %."""
     return float(np.interp(rank, np.linspace(0, 1, len(sizes)), sizes))
 
@@ -96,7 +98,7 @@ def filter_coverage(wants: NDArray[np.bool_], acts: NDArray[np.bool_], weight: A
     return float(weight[acts].sum() / asked) if asked > 0 else math.nan
 
 
-def memory(*, hysteresis: float, min_hold: int) -> int:
+def lookback_bars(*, hysteresis: float, min_hold: int) -> int:
     """How many bars a signal is made of: the newest alone, unless positions are kept."""
     return MEMORY if hysteresis > 0 or min_hold > 1 else 1
 
@@ -109,7 +111,7 @@ def signals(wss: Array, *, buy: float, sell: float, hysteresis: float = 0.0, min
     never within `min_hold` bars. A bar without WSS leaves it as it was. Each signal is made of the last `memory` bars
     alone, begun flat: so whoever has those bars makes the same one, and none depends on what was said before.
     """
-    count, back = len(wss), memory(hysteresis=hysteresis, min_hold=min_hold)
+    count, back = len(wss), lookback_bars(hysteresis=hysteresis, min_hold=min_hold)
     enter = (buy - ROUNDING, sell + ROUNDING)
     leave = (buy * (1 - hysteresis) - ROUNDING, sell * (1 - hysteresis) + ROUNDING)
     padded = np.concatenate([np.full(back - 1, np.nan), np.asarray(wss, dtype=float)])

@@ -32,6 +32,6 @@ def expected_score(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return 2 * (probabilities[..., 4] - probabilities[..., 0]) + (probabilities[..., 3] - probabilities[..., 1])
 
 
-def symmetric(probabilities: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
+def without_direction(probabilities: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same probabilities without direction: volatility and base rate stay, buy against sell is the prior's."""
     return (probabilities + probabilities[:, ::-1]) * (prior / (prior + prior[..., ::-1]))

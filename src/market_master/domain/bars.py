@@ -156,14 +156,14 @@ def digest(
 
 
 @dataclass(frozen=True)
-class Rule:
+class BarRule:
     """One sentence of the bar contract about the values of a bar."""
 
     field: str
     text: str
 
 
-def violations(open: Array, high: Array, low: Array, close: Array, volume: Array) -> list[tuple[Rule, NDArray]]:
+def violations(open: Array, high: Array, low: Array, close: Array, volume: Array) -> list[tuple[BarRule, NDArray]]:
     """For each rule of the bar contract, which bars break it (a mask), broken rules only."""
     columns = dict(zip(OHLCV, (open, high, low, close, volume), strict=True))
     found = []
@@ -172,16 +172,16 @@ def violations(open: Array, high: Array, low: Array, close: Array, volume: Array
         if (inside & np.isfinite(high) & np.isfinite(volume)).all():
             return []
         for name in PRICES:
-            found.append((Rule(name, f"{name} must be a finite number"), ~np.isfinite(columns[name])))
-            found.append((Rule(name, f"{name} must be above 0"), columns[name] <= 0))
-        found.append((Rule("volume", "volume must be a finite number"), ~np.isfinite(volume)))
-        found.append((Rule("volume", "volume must not be below 0"), volume < 0))
-        found.append((Rule("low", "low must not be above open or close"), low > np.minimum(open, close)))
-        found.append((Rule("high", "high must not be below open or close"), high < np.maximum(open, close)))
+            found.append((BarRule(name, f"{name} must be a finite number"), ~np.isfinite(columns[name])))
+            found.append((BarRule(name, f"{name} must be above 0"), columns[name] <= 0))
+        found.append((BarRule("volume", "volume must be a finite number"), ~np.isfinite(volume)))
+        found.append((BarRule("volume", "volume must not be below 0"), volume < 0))
+        found.append((BarRule("low", "low must not be above open or close"), low > np.minimum(open, close)))
+        found.append((BarRule("high", "high must not be below open or close"), high < np.maximum(open, close)))
     return [(rule, mask) for rule, mask in found if mask.any()]
 
 
-def broken(open: Array, high: Array, low: Array, close: Array, volume: Array) -> NDArray[np.bool_]:
+def invalid_rows(open: Array, high: Array, low: Array, close: Array, volume: Array) -> NDArray[np.bool_]:
     """Which bars break any value rule of the bar contract."""
     mask = np.zeros(len(open), dtype=bool)
     for _, rows in violations(open, high, low, close, volume):

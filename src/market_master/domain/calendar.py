@@ -75,19 +75,19 @@ class Schedule:
 
 Session = tuple[int, int, list[tuple[int, int]]]
 """day number, offset of the exchange's clock, and trading stretches (two around a lunch break), in epoch seconds"""
-_handed: dict[str, tuple[int, int, list[Session]]] = {}
+_preloaded: dict[str, tuple[int, int, list[Session]]] = {}
 
 
-def calendar_of(calendar: str, first_year: int, last_year: int) -> dict[str, Any]:
+def export_sessions(calendar: str, first_year: int, last_year: int) -> dict[str, Any]:
     """A calendar's sessions over some years as plain values, for `hand_over` where the calendar library is not at hand."""
     return {"name": calendar, "years": [first_year, last_year], "sessions": _sessions(calendar, first_year, last_year)}
 
 
-def hand_over(calendar: Mapping[str, Any]) -> None:
+def preload_sessions(calendar: Mapping[str, Any]) -> None:
     """Use these sessions, as `calendar_of` made them, for the years they hold; a server then needs no calendar library."""
     first, last = calendar["years"]
     sessions = [(day, ahead, [(o, c) for o, c in stretches]) for day, ahead, stretches in calendar["sessions"]]
-    _handed[calendar["name"]] = (first, last, sessions)
+    _preloaded[calendar["name"]] = (first, last, sessions)
 
 
 @lru_cache(maxsize=32)
@@ -129,7 +129,7 @@ def _sessions(calendar: str, first_year: int, last_year: int) -> list[Session]:
 
     Years that the calendar knows in part are cut to what it knows.
     """
-    held = _handed.get(calendar)
+    held = _preloaded.get(calendar)
     if held and held[0] <= first_year and last_year <= held[1]:
         low, high = (date(year, 1, 1).toordinal() - EPOCH for year in (first_year, last_year + 1))
         return [session for session in held[2] if low <= session[0] < high]

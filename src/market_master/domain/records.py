@@ -246,7 +246,7 @@ def as_json(record: Any) -> Any:
     return asdict(record)
 
 
-Witness = Callable[[list[Prediction], np.ndarray], None]
+PredictionObserver = Callable[[list[Prediction], np.ndarray], None]
 
 
-NEW, REFRESH = "new_recipe", "refresh"
+NEW_RECIPE, REFRESH = "new_recipe", "refresh"

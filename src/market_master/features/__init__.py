@@ -18,8 +18,8 @@ from market_master.domain.errors import ConfigError
 from market_master.features.engine import windows
 from market_master.features.engine.declare import feature, nearest, panel_feature, panel_series, plugin, series
 from market_master.features.engine.fingerprint import combined, fingerprint
-from market_master.features.engine.graph import WHOLE, batches, finished, own_values, panel_values, plan
-from market_master.plugins import family
+from market_master.features.engine.graph import WHOLE, batches, evaluate_by_symbol, mask_warmup, panel_values, plan
+from market_master.plugins import load_family
 
 __all__ = [
     "combined", "compute", "describe", "feature", "fingerprint", "groups", "left_out", "needs_market", "panel_feature",
@@ -58,12 +58,12 @@ def compute(
     handed = {step.name: np.full(len(bars), np.nan) for step in steps.handed_over}
 
     def own(rows: slice) -> None:
-        made, age = own_values(bars, rows, steps), bars.age[rows]
+        made, age = evaluate_by_symbol(bars, rows, steps), bars.age[rows]
         if steps.wanted:
             place, picked = _within(rows, only)
-            values[list(steps.wanted), place] = windows.bounded(finished(made, steps.wanted.values(), age, picked))
+            values[list(steps.wanted), place] = windows.bounded(mask_warmup(made, steps.wanted.values(), age, picked))
         if handed:
-            for whole, part in zip(handed.values(), finished(made, steps.handed_over, age), strict=True):
+            for whole, part in zip(handed.values(), mask_warmup(made, steps.handed_over, age), strict=True):
                 whole[rows] = part
 
     spans = list(batches(bars, TOGETHER))
@@ -136,14 +136,14 @@ def _within(rows: slice, only: Ints | None) -> tuple[slice, slice | Ints]:
 
 
 def _all_of(sets: Sequence[str]) -> list[str]:
-    known = {plug.facts["set"] for plug in family("features").values()}
+    known = {plug.facts["set"] for plug in load_family("features").values()}
     for wanted in sets:
         if wanted not in known:
             raise ConfigError(f"There is no feature set '{wanted}'; the nearest is '{nearest(wanted, sorted(known))}'.")
     return [
         name
         for wanted in dict.fromkeys(sets)
-        for name, plug in family("features").items()
+        for name, plug in load_family("features").items()
         if plug.facts["set"] == wanted
     ]
 

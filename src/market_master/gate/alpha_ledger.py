@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.artifact.bundle import ModelVersion
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.domain.clock import session_date
-from market_master.domain.records import NEW, REFRESH, JournalEntry
+from market_master.domain.records import NEW_RECIPE, REFRESH, JournalEntry
 from market_master.gate.rules.search import LEAST_UNSEEN
 from market_master.market_data.ingest import Market
 from market_master.registry.journal import DECISIONS, Journal, new_looks
@@ -17,7 +17,7 @@ from market_master.training.dataset import Labelled
 
 
 @dataclass(frozen=True)
-class Terms:
+class HoldoutBudget:
     """On what terms the gate may look at a hold-out."""
 
     lane: str
@@ -36,7 +36,7 @@ class Terms:
     remedy: str
 
 
-def terms(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha: float) -> Terms:
+def holdout_budget(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha: float) -> HoldoutBudget:
     """What the journal allows. Only looks of new recipes at the same source spend its days; refreshes are counted."""
     days = np.unique(market.bars.session[labelled.zones.holdout])
     dates = [session_date(int(day)).isoformat() for day in days]
@@ -45,9 +45,9 @@ def terms(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha
     spans = [(look["first"], look["last"]) for look in looks if look["source"] == market.source]
     seen = sum(any(first <= date <= last for first, last in spans) for date in dates)
     unseen = 1 - seen / len(dates)
-    look = 1 + sum(entry["year"] == year for entry in looks) if lane == NEW else 1
+    look = 1 + sum(entry["year"] == year for entry in looks) if lane == NEW_RECIPE else 1
     wait = max(0, int(np.ceil(LEAST_UNSEEN * len(dates))) - (len(dates) - seen))
-    return Terms(
+    return HoldoutBudget(
         lane=lane,
         year=year,
         look=look,
@@ -60,7 +60,7 @@ def terms(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha
     )
 
 
-def unfinished(journal: Journal, challenger: Card, lane: str) -> Terms | None:
+def pending_look(journal: Journal, challenger: ModelCard, lane: str) -> HoldoutBudget | None:
     """The look that a killed run had spent on this recipe and these bars, and whose outcome was never told: it is gone on with."""
     for entry in reversed(journal.entries()):
         told = entry.details
@@ -71,11 +71,11 @@ def unfinished(journal: Journal, challenger: Card, lane: str) -> Terms | None:
             and journal.last_decision(str(entry.to_version)) is None
         ):
             kept = {name: told[name] for name in ("year", "look", "alpha", "first", "last", "unseen")}
-            return Terms(lane=lane, **kept, allowed=True, remedy="")
+            return HoldoutBudget(lane=lane, **kept, allowed=True, remedy="")
     return None
 
 
-def spend(journal: Journal, terms: Terms, challenger: ModelVersion, market: Market) -> None:
+def record_look(journal: Journal, terms: HoldoutBudget, challenger: ModelVersion, market: Market) -> None:
     """Write the look into the journal, before it is taken."""
     journal.write(
         "looked",
@@ -90,7 +90,7 @@ def spend(journal: Journal, terms: Terms, challenger: ModelVersion, market: Mark
     )  # fmt: skip
 
 
-def repeated(journal: Journal, challenger: Card, production: str | None) -> JournalEntry | None:
+def prior_decision(journal: Journal, challenger: ModelCard, production: str | None) -> JournalEntry | None:
     """The decision there already is about this recipe on these bars, unless it made the standing champion."""
     same = [
         entry

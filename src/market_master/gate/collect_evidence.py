@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from market_master import config, features
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings
-from market_master.domain.actions import symmetric
+from market_master.domain.actions import without_direction
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints, iso
 from market_master.domain.errors import MarketMasterError
 from market_master.domain.records import Scorecard, Trades
 from market_master.gate import trade_simulation
-from market_master.gate.contender import Answers, Contender, ask
-from market_master.gate.rules import Duel, Evidence, Segment, Speed
+from market_master.gate.contender import Contender, ScoredPredictions, score_model
+from market_master.gate.rules import Evidence, PairedComparison, Segment, Speed
 from market_master.leakage.certificate import Certificate
 from market_master.market_data.ingest import Market
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.stats import metrics, overfitting
 from market_master.stats.daily import by_day, newey_west_se
 from market_master.stats.domain_classifier import domain_auc
@@ -30,8 +30,14 @@ from market_master.training import dataset as label_step
 from market_master.training import feature_table as features_step
 from market_master.training.compare import Comparison
 from market_master.training.experiment import Trial
-from market_master.training.importance import SCREENER, screened
-from market_master.training.walk_forward import OutOfFold, Recipe, answers, calibrated, course
+from market_master.training.importance import SCREENER, select_features
+from market_master.training.walk_forward import (
+    OutOfFold,
+    Recipe,
+    calibrate_out_of_fold,
+    fit_predict_folds,
+    prepare_folds,
+)
 
 SEGMENT_ROWS = 300
 SPEED_ASKS = 40
@@ -39,7 +45,7 @@ PARITY_INSTANTS = 5
 
 
 @dataclass(frozen=True)
-class Look:
+class HoldoutTerms:
     """On what terms the hold-out is looked at."""
 
     lane: str
@@ -47,14 +53,14 @@ class Look:
     unseen: float
 
 
-def collect(
+def collect_evidence(
     trial: Trial,
-    look: Look,
+    look: HoldoutTerms,
     challenger: Contender,
     champion: Contender | None,
     *,
     champion_version: str | None = None,
-    champion_card: Card | None = None,
+    champion_card: ModelCard | None = None,
     champion_reason: str = "there is none.",
     parity: float | None = None,
     deterministic: bool | None = None,
@@ -64,7 +70,7 @@ def collect(
     market, labelled, comparison = trial.market, trial.labelled, trial.comparison
     bars, rows = market.bars, trial.rows
     values = challenger.values(market, trial.table)
-    mine = ask(challenger, values, rows, bars, labelled.labels, labelled.overlap)
+    mine = score_model(challenger, values, rows, bars, labelled.labels, labelled.overlap)
     meeting = _meet(trial, challenger, values, champion, rows) if champion else None
     theirs = meeting.theirs if meeting else None
     recipes, recipes_reason, benchmark = _recipes(trial, champion_card)
@@ -113,19 +119,19 @@ def collect(
 
 
 @dataclass(frozen=True, eq=False)
-class _Meeting:
+class _HeadToHead:
     """Challenger and champion on the rows that both can answer."""
 
     rows: Ints
-    mine: Answers
-    theirs: Answers
-    duel: Duel
-    relabelled: Duel
+    mine: ScoredPredictions
+    theirs: ScoredPredictions
+    duel: PairedComparison
+    relabelled: PairedComparison
     """by the champion's labels"""
     lost: float
 
 
-def _meet(trial: Trial, challenger: Contender, values: Array, champion: Contender, rows: Ints) -> _Meeting:
+def _meet(trial: Trial, challenger: Contender, values: Array, champion: Contender, rows: Ints) -> _HeadToHead:
     market, overlap = trial.market, trial.labelled.overlap
     others = champion.values(market, trial.table)
     answerable = np.isfinite(others[rows]).all(axis=1)
@@ -133,22 +139,24 @@ def _meet(trial: Trial, challenger: Contender, values: Array, champion: Contende
     pairs = []
     for labels in (trial.labelled.labels, champion.labeler.transform(market.bars)):
         both = met[labels.known[met]]
-        mine = ask(challenger, values, both, market.bars, labels, overlap)
-        theirs = ask(champion, others, both, market.bars, labels, overlap)
+        mine = score_model(challenger, values, both, market.bars, labels, overlap)
+        theirs = score_model(champion, others, both, market.bars, labels, overlap)
         gained = _duel(
             theirs.rps - mine.rps, mine.direction - theirs.direction, mine.prior, market.bars.session[both], overlap
         )
         pairs.append((both, mine, theirs, gained))
     (both, mine, theirs, duel), relabelled = pairs[0], pairs[1][3]
-    return _Meeting(both, mine, theirs, duel, relabelled, 1 - float(answerable.mean()))
+    return _HeadToHead(both, mine, theirs, duel, relabelled, 1 - float(answerable.mean()))
 
 
-def _duel(rps_gain: Array, direction_gain: Array, prior: Array, session: Ints, overlap: int) -> Duel:
+def _duel(rps_gain: Array, direction_gain: Array, prior: Array, session: Ints, overlap: int) -> PairedComparison:
     reference = float(prior.mean())
-    return Duel.of(by_day(rps_gain, session) / reference, by_day(direction_gain, session) / reference, overlap)
+    return PairedComparison.of(
+        by_day(rps_gain, session) / reference, by_day(direction_gain, session) / reference, overlap
+    )
 
 
-def _recipes(trial: Trial, champion: Card | None) -> tuple[Duel | None, str, Array]:
+def _recipes(trial: Trial, champion: ModelCard | None) -> tuple[PairedComparison | None, str, Array]:
     """Recipe evidence, why there is none, and the daily losses that a search had to beat: the champion's, or the prior's."""
     comparison, bars = trial.comparison, trial.market.bars
     mine, prior = comparison.out_of_fold[comparison.winner], comparison.out_of_fold["prior"]
@@ -166,18 +174,18 @@ def _recipes(trial: Trial, champion: Card | None) -> tuple[Duel | None, str, Arr
     scores, directions = [], []
     for oof, at in ((mine, here), (theirs, there)):
         scores.append(metrics.rps(oof.probabilities[at], action))
-        directions.append(metrics.rps(symmetric(oof.probabilities[at], oof.prior[at]), action) - scores[-1])
+        directions.append(metrics.rps(without_direction(oof.probabilities[at], oof.prior[at]), action) - scores[-1])
     reference = metrics.rps(mine.prior[here], action)
     duel = _duel(scores[1] - scores[0], directions[0] - directions[1], reference, session, trial.labelled.overlap)
     return duel, "", by_day(scores[1], session)
 
 
-def champion_out_of_fold(trial: Trial, card: Card) -> OutOfFold:
+def champion_out_of_fold(trial: Trial, card: ModelCard) -> OutOfFold:
     """The champion's recipe fitted anew over this run's folds: its features, label, candidate and parameters."""
     comparison, settings, bars = trial.comparison, trial.settings, trial.market.bars
     theirs = config.build(card.settings, "the champion's card", {})
     parts: dict[str, Any] = {name: getattr(theirs, name) for name in ("features", "label", "training", "costs")}
-    recipe = Recipe(family("models")[card.candidate], card.tuned, theirs.training.seeds)
+    recipe = Recipe(load_family("models")[card.candidate], card.tuned, theirs.training.seeds)
     alike = all(getattr(settings, name) == part for name, part in parts.items()) and card.features == trial.table.names
     search = comparison.searches.get(card.candidate)
     if alike and search and search.recipe.parameters == card.tuned:
@@ -185,11 +193,11 @@ def champion_out_of_fold(trial: Trial, card: Card) -> OutOfFold:
     settings = settings.model_copy(update=parts)
     values = features.compute(bars, card.features, members=trial.market.members)
     table = features_step.FeatureTable(card.features, values, {})
-    ground = course(bars, table, label_step.label(bars, settings), settings, comparison.course.kept)
+    ground = prepare_folds(bars, table, label_step.label(bars, settings), settings, comparison.course.kept)
     if settings.features.keep is not None:
-        ground = screened(ground, Recipe(family("models")[SCREENER]), table.names, settings.features.keep)
-    raw = [probabilities for *_, probabilities, _ in answers([recipe], ground, range(len(ground.folds)))]
-    return calibrated(recipe, raw, ground)
+        ground = select_features(ground, Recipe(load_family("models")[SCREENER]), table.names, settings.features.keep)
+    raw = [probabilities for *_, probabilities, _ in fit_predict_folds([recipe], ground, range(len(ground.folds)))]
+    return calibrate_out_of_fold(recipe, raw, ground)
 
 
 def _baselines(comparison: Comparison, bars: Bars) -> list[Array]:
@@ -200,7 +208,7 @@ def _baselines(comparison: Comparison, bars: Bars) -> list[Array]:
     ]
 
 
-def _segments(trial: Trial, mine: Answers, meeting: _Meeting | None, rows: Ints) -> tuple[Segment, ...]:
+def _segments(trial: Trial, mine: ScoredPredictions, meeting: _HeadToHead | None, rows: Ints) -> tuple[Segment, ...]:
     """Each symbol, slot, regime, and rows whose label lies in another session, with enough rows to be judged."""
     bars = trial.market.bars
     if meeting:
@@ -230,7 +238,7 @@ def _segments(trial: Trial, mine: Answers, meeting: _Meeting | None, rows: Ints)
     return tuple(found)
 
 
-def _trades(trial: Trial, one: Answers, rows: Ints) -> Trades:
+def _trades(trial: Trial, one: ScoredPredictions, rows: Ints) -> Trades:
     bars = trial.market.bars
     return trade_simulation.trade(
         one.decided,

@@ -14,12 +14,12 @@ from market_master.artifact.bundle import ModelVersion
 from market_master.config import Settings
 from market_master.decision import policy
 from market_master.decision.calibration import Calibration
-from market_master.domain.actions import symmetric
+from market_master.domain.actions import without_direction
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints, iso
 from market_master.domain.model_inputs import model_inputs
 from market_master.domain.records import Scorecard
-from market_master.labels import Labeler, Labels, restored
+from market_master.labels import Labeler, Labels, labeler_from_state
 from market_master.market_data.ingest import Market
 from market_master.stats import metrics
 from market_master.training.compare import Comparison
@@ -58,7 +58,7 @@ class Contender:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class ScoredPredictions:
     """What became of a contender's answers on some rows, by some labels."""
 
     rps: Array
@@ -80,7 +80,7 @@ def of_version(model: ModelVersion) -> Contender:
         symbols=card.symbols,
         calibration=Calibration.from_state(card.calibration),
         rule=card.settings["policy"]["rule"],
-        labeler=restored(card.label),
+        labeler=labeler_from_state(card.label),
         labels_known=card.label_known,
         raw=model.graph.probabilities,
     )
@@ -108,12 +108,14 @@ def labels_known(labelled: Labelled) -> int:
     return int(labelled.labels.label_end[labelled.zones.dev & labelled.labels.known].max())
 
 
-def ask(contender: Contender, values: Array, rows: Ints, bars: Bars, labels: Labels, overlap: int = 0) -> Answers:
+def score_model(
+    contender: Contender, values: Array, rows: Ints, bars: Bars, labels: Labels, overlap: int = 0
+) -> ScoredPredictions:
     """A contender's answers on some rows with a label, and their scorecard."""
     action = labels.action[rows]
     probabilities = contender.probabilities(values, rows, bars)
     prior, scores = np.tile(contender.calibration.prior, (len(rows), 1)), metrics.rps(probabilities, action)
-    decided = policy.act(probabilities, contender.rule, contender.calibration.cuts)
+    decided = policy.assign_actions(probabilities, contender.rule, contender.calibration.cuts)
     card = metrics.scorecard(
         contender.candidate,
         "model",
@@ -128,5 +130,5 @@ def ask(contender: Contender, values: Array, rows: Ints, bars: Bars, labels: Lab
         bar_end=bars.bar_end[rows],
         overlap=overlap,
     )
-    direction = metrics.rps(symmetric(probabilities, prior), action) - scores
-    return Answers(scores, direction, metrics.rps(prior, action), decided, card)
+    direction = metrics.rps(without_direction(probabilities, prior), action) - scores
+    return ScoredPredictions(scores, direction, metrics.rps(prior, action), decided, card)

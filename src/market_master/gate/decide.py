@@ -17,15 +17,15 @@ from market_master.domain.bars import OHLCV, Bars, digest
 from market_master.domain.clock import Ints, iso
 from market_master.domain.errors import MarketMasterError, ModelError
 from market_master.domain.records import JournalEntry, Scorecard, Verdict
-from market_master.files import write_whole
+from market_master.files import write_atomic
 from market_master.gate import rules as gates
-from market_master.gate.alpha_ledger import repeated, spend, terms, unfinished
-from market_master.gate.collect_evidence import Look, collect
+from market_master.gate.alpha_ledger import holdout_budget, pending_look, prior_decision, record_look
+from market_master.gate.collect_evidence import HoldoutTerms, collect_evidence
 from market_master.gate.contender import of_version
 from market_master.gate.rules import Evidence, Judgement
 from market_master.leakage.certificate import Certificate
 from market_master.market_data.ingest import Market
-from market_master.prediction.loaded_model import verify
+from market_master.prediction.loaded_model import verify_model
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
 from market_master.training.compare import Comparison
@@ -79,21 +79,21 @@ def gate(
     champion, card, unusable = _champion(versions)
     lane = lane_of(challenger.card.recipe_hash, card)
     trial = Trial(market, table, labelled, comparison, settings)
-    before = repeated(journal, challenger.card, versions.production())
+    before = prior_decision(journal, challenger.card, versions.production())
     if before is not None:
         return _kept(_repeat(challenger, before, home), home)
     provisional = settings.gate.provisional and (champion is None or champion.outcome == "provisional")
     rules = settings.gate.rules
     with journal.locked():
-        stand = unfinished(journal, challenger.card, lane)
+        stand = pending_look(journal, challenger.card, lane)
         if stand is None:
-            stand = terms(journal, market, labelled, lane, settings.gate.alpha)
+            stand = holdout_budget(journal, market, labelled, lane, settings.gate.alpha)
             if stand.allowed:
-                spend(journal, stand, challenger, market)
+                record_look(journal, stand, challenger, market)
     if stand.allowed:
-        evidence = collect(
+        evidence = collect_evidence(
             trial,
-            Look(lane, stand.alpha, stand.unseen),
+            HoldoutTerms(lane, stand.alpha, stand.unseen),
             of_version(challenger),
             of_version(champion) if champion and _same_market(champion, settings) else None,
             champion_version=champion.version if champion else None,
@@ -154,7 +154,7 @@ def _champion(versions: Versions) -> tuple[ModelVersion | None, Any, str]:
         return None, None, ""
     try:
         champion = versions.load(standing)
-        verify(champion)
+        verify_model(champion)
     except ModelError as error:
         return None, None, f"Champion version {standing} can't be served, so the prior stood in for it: {error}"
     return champion, champion.card, ""
@@ -196,7 +196,7 @@ def _repeat(challenger: ModelVersion, before: JournalEntry, home: Path) -> Decis
 
 def _kept(decision: Decision, home: Path) -> Decision:
     file = home / "data" / "runs" / decision.run_id / "decision.json"
-    write_whole(file, json.dumps(asdict(decision), indent=2).encode())
+    write_atomic(file, json.dumps(asdict(decision), indent=2).encode())
     return decision
 
 

@@ -14,7 +14,7 @@ from market_master.stats.daily import Gain, gain
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedComparison:
     """The challenger against another on the same rows; gains are shares of the prior's RPS, by day."""
 
     rps: Gain
@@ -25,7 +25,7 @@ class Duel:
     direction_daily: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, rps: Array, direction: Array, overlap: int = 0) -> Duel:
+    def of(cls, rps: Array, direction: Array, overlap: int = 0) -> PairedComparison:
         """The duel that some daily gains make; labels of neighbouring days share `overlap` days of news."""
         return cls(
             gain(rps, overlap=overlap),
@@ -70,18 +70,18 @@ class Evidence:
     """sessions that neighbouring labels share"""
     challenger: Scorecard | None
     """on the hold-out, by the registered artefact"""
-    against_prior: Duel | None
+    against_prior: PairedComparison | None
     champion_version: str | None
     champion: Scorecard | None
-    against_champion: Duel | None
+    against_champion: PairedComparison | None
     """artefact evidence: both frozen models on the hold-out, by the challenger's labels"""
-    against_champion_relabelled: Duel | None
+    against_champion_relabelled: PairedComparison | None
     """the same by the champion's labels"""
     rows_lost: float | None
     """share of the hold-out's rows that the champion can't answer"""
     champion_reason: str
     """why there is no comparison, if there is none"""
-    recipes: Duel | None
+    recipes: PairedComparison | None
     """recipe evidence: both recipes fitted anew on the same development folds"""
     recipes_reason: str
     dev: tuple[Scorecard, ...]
@@ -134,7 +134,7 @@ class Evidence:
         """The same with every duel worked out anew from its days."""
         named = {name: getattr(self, name) for name in DUELS}
         anew: dict[str, Any] = {
-            name: Duel.of(np.array(duel.rps_daily), np.array(duel.direction_daily), self.overlap)
+            name: PairedComparison.of(np.array(duel.rps_daily), np.array(duel.direction_daily), self.overlap)
             for name, duel in named.items()
             if duel is not None
         }

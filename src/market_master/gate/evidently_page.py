@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from market_master.decision.calibration import Calibration
-from market_master.decision.policy import act
+from market_master.decision.policy import assign_actions
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.reports import write_index
@@ -29,7 +29,7 @@ def report(
     def shown(rows: np.ndarray) -> pd.DataFrame:
         rows = rows[drawn(len(rows))]
         probabilities = learned.apply(challenger.graph.probabilities(comparison.inputs[rows]))
-        decided = act(probabilities, challenger.card.settings["policy"]["rule"], learned.cuts)
+        decided = assign_actions(probabilities, challenger.card.settings["policy"]["rule"], learned.cuts)
         return frame(table.names, table.values[rows], labelled.labels.action[rows], decided)
 
     file = write_page(

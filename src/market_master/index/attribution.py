@@ -16,14 +16,14 @@ from market_master.domain.clock import instant
 from market_master.domain.errors import MarketMasterError
 from market_master.domain.records import Constituent, Explanation, IndexSignal, Move, Prediction
 from market_master.index.signal import index_signal
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.window import BarSource
 
 Inputs = Mapping[str, np.ndarray]
 """the row of model inputs behind each symbol's answer"""
 
 
-def explain(champion: Champion, store: BarSource, *, now: int, asof: int | None = None) -> IndexSignal:
+def explain(champion: LoadedModel, store: BarSource, *, now: int, asof: int | None = None) -> IndexSignal:
     """The signal that `index_signal` makes, with what moved it since the bar before, of the same stored bars.
 
     Where that bar had no signal (no earlier bars, too little coverage), the explanation says so and holds nothing else.
@@ -64,7 +64,7 @@ def explain(champion: Champion, store: BarSource, *, now: int, asof: int | None 
     )
 
 
-def group_values(champion: Champion, before: np.ndarray, now: np.ndarray, said: tuple[Array, Array]) -> Array:
+def group_values(champion: LoadedModel, before: np.ndarray, now: np.ndarray, said: tuple[Array, Array]) -> Array:
     """Shapley values [n, groups] of the feature groups for the change of n expected scores, from model inputs at two bars.
 
     A coalition is worth the expected score of the bar before with the coalition's features as they are now; the symbol's
@@ -79,7 +79,7 @@ def group_values(champion: Champion, before: np.ndarray, now: np.ndarray, said: 
 
 
 def _by_group(
-    champion: Champion, before: IndexSignal, now: IndexSignal, inputs_before: Inputs, inputs: Inputs
+    champion: LoadedModel, before: IndexSignal, now: IndexSignal, inputs_before: Inputs, inputs: Inputs
 ) -> dict[str, dict[str, float]]:
     """The values by symbol and group, of the symbols with an answer at both bars."""
     both = sorted(inputs_before.keys() & inputs.keys())
@@ -92,7 +92,7 @@ def _by_group(
 
 
 def _asked(
-    champion: Champion, store: BarSource, now: int, asof: int | None
+    champion: LoadedModel, store: BarSource, now: int, asof: int | None
 ) -> tuple[IndexSignal, dict[str, np.ndarray]]:
     """A signal, and the model inputs behind its constituents' answers."""
     inputs: dict[str, np.ndarray] = {}

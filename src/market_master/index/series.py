@@ -16,7 +16,7 @@ from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import DAY, Ints, iso
 from market_master.domain.errors import LowCoverage, MissingWeight
 from market_master.market_data.weights import Weights, weigh
-from market_master.prediction.history import AnswerSeries
+from market_master.prediction.history import PredictionHistory
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class IndexSeries:
 
 
 def index_series(
-    said: AnswerSeries, universe: Universe, rule: Policy, *, spread: float | None = None, needed: int = 1
+    said: PredictionHistory, universe: Universe, rule: Policy, *, spread: float | None = None, needed: int = 1
 ) -> IndexSeries:
     """WSS, coverage and signal at every bar from the first answered one on; nothing is raised for a single bar.
 
@@ -113,7 +113,7 @@ def index_series(
         wss_expected=columns["wss_expected"],
         wss_z=columns["wss_expected"] / spread if spread else np.full(len(instants), np.nan),
         coverage=columns["coverage"],
-        signal=tuple(policy.signals(columns["wss"], **kept(rule))),
+        signal=tuple(policy.signals(columns["wss"], **signal_rule_kwargs(rule))),
         reason=tuple(reason),
         missing=tuple(missing),
         index_share=columns["share"],
@@ -123,17 +123,17 @@ def index_series(
     )
 
 
-def kept(rule: Policy) -> dict[str, Any]:
+def signal_rule_kwargs(rule: Policy) -> dict[str, Any]:
     """What the settings say of thresholds and of keeping positions, as `policy.signals` takes it."""
     return rule.model_dump(include={"buy", "sell", "hysteresis", "min_hold"})
 
 
-def looked_back(rule: Policy) -> int:
+def lookback_bars(rule: Policy) -> int:
     """Bars before the newest that its signal depends on."""
-    return policy.memory(hysteresis=rule.hysteresis, min_hold=rule.min_hold) - 1
+    return policy.lookback_bars(hysteresis=rule.hysteresis, min_hold=rule.min_hold) - 1
 
 
-def absent(instant: int) -> str:
+def missing_bar_reason(instant: int) -> str:
     """The reason why a symbol without a bar is missing."""
     return f"no bar that ends {iso(instant)}"
 
@@ -162,7 +162,7 @@ class _Table:
 
 def _why(instant: int, bars: Bars, row: int | None, needed: int) -> str:
     if row is None:
-        return absent(instant)
+        return missing_bar_reason(instant)
     given = int(bars.age[row]) + 1
     if given < needed:
         return f"{given} bars were given, {needed} are needed for the features' warm-up."

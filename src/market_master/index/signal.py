@@ -13,27 +13,27 @@ from market_master.domain.actions import Action
 from market_master.domain.bars import Array, Bars, digest
 from market_master.domain.clock import instant
 from market_master.domain.errors import NoBars, TooFewBars
-from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, Thresholds, Witness
+from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, PredictionObserver, Thresholds
 from market_master.index import uncertainty
-from market_master.index.series import absent, index_series, kept, looked_back
+from market_master.index.series import index_series, lookback_bars, missing_bar_reason, signal_rule_kwargs
 from market_master.index.uncertainty import interval
 from market_master.market_data.weights import Weights, weigh
-from market_master.prediction.history import answers
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.history import predict_history
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.predict import predict_bars
-from market_master.prediction.window import BarSource, read_window, require_fresh, require_warmup
+from market_master.prediction.window import BarSource, load_context_bars, require_fresh, require_warmup
 
 LOW_SHARE = 0.80
 
 
 def index_signal(
-    champion: Champion,
+    champion: LoadedModel,
     store: BarSource,
     *,
     now: int,
     asof: int | None = None,
     known: Mapping[str, Prediction] | None = None,
-    seen: Witness | None = None,
+    seen: PredictionObserver | None = None,
 ) -> IndexSignal:
     """The index's signal for the bar after the newest one (or the newest closed by `asof`).
 
@@ -49,7 +49,7 @@ def index_signal(
     for symbol in table.by_symbol:
         ends = window.bar_end[window.rows(symbol)]
         if len(ends) == 0 or ends[-1] != newest:
-            reasons[symbol] = absent(newest)
+            reasons[symbol] = missing_bar_reason(newest)
             continue
         try:
             require_warmup(champion, len(ends))
@@ -60,10 +60,10 @@ def index_signal(
         made = [known[symbol] for symbol in fresh]
     else:
         made = predict_bars(champion, window, fresh, now=now, seen=seen) if fresh else []
-    return combine(champion, made, table, reasons, _earlier(champion, window, eligible))
+    return aggregate_signal(champion, made, table, reasons, _earlier(champion, window, eligible))
 
 
-def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, str]:
+def input_hashes(champion: LoadedModel, store: BarSource, bar_end: int) -> dict[str, str]:
     """What a signal at a bar is made of: bars, weights, the features' code, the graph."""
     _, window = _window(champion, store, bar_end)
     table = _weights(champion, window, bar_end)
@@ -75,8 +75,8 @@ def hashes_of(champion: Champion, store: BarSource, bar_end: int) -> dict[str, s
     }
 
 
-def combine(
-    champion: Champion, answers: list[Prediction], table: Weights, reasons: dict[str, str], earlier: Array
+def aggregate_signal(
+    champion: LoadedModel, answers: list[Prediction], table: Weights, reasons: dict[str, str], earlier: Array
 ) -> IndexSignal:
     """WSS and signal of fresh predictions; `earlier` is the WSS of the bars before, where the policy looks back.
 
@@ -96,12 +96,12 @@ def combine(
     warnings = sorted({warning for answer in answers for warning in answer.warnings})
     if table.index_share < LOW_SHARE:
         warnings.append("low_index_share")
-    if around and spread and uncertainty.straddles(around, spread):
+    if around and spread and uncertainty.interval_contains(around, spread):
         warnings.append("uncertain_signal")
     return IndexSignal(
         index=settings.universe.index,
         signal_for=settings.universe.signal_for,
-        signal=str(policy.signals(np.append(earlier, total.wss), **kept(settings.policy))[-1]),
+        signal=str(policy.signals(np.append(earlier, total.wss), **signal_rule_kwargs(settings.policy))[-1]),
         wss=total.wss,
         wss_expected=total.wss_expected,
         coverage=total.coverage,
@@ -132,7 +132,7 @@ def combine(
     )
 
 
-def _filter_coverage(champion: Champion, answers: list[Prediction], table: Weights) -> float | None:
+def _filter_coverage(champion: LoadedModel, answers: list[Prediction], table: Weights) -> float | None:
     acts = np.array([Action[answer.action] != Action.hold for answer in answers])
     wants = acts | np.array([not answer.policy.acted for answer in answers])
     weight = np.array([table.by_symbol[answer.symbol] for answer in answers])
@@ -140,26 +140,26 @@ def _filter_coverage(champion: Champion, answers: list[Prediction], table: Weigh
     return share if champion.sure.on and np.isfinite(share) else None
 
 
-def _earlier(champion: Champion, window: Bars, eligible: list[str]) -> Array:
+def _earlier(champion: LoadedModel, window: Bars, eligible: list[str]) -> Array:
     """WSS of the bars before the newest, as far as the policy looks back."""
-    back = looked_back(champion.settings.policy)
+    back = lookback_bars(champion.settings.policy)
     if not back:
         return np.array([])
     ends = np.unique(window.bar_end[np.isin(window.code, [window.symbols.index(symbol) for symbol in eligible])])
-    said = answers(champion, window, since=int(ends[-back - 1 :][0]))
+    said = predict_history(champion, window, since=int(ends[-back - 1 :][0]))
     settings = champion.settings
     return index_series(said, settings.universe, settings.policy, needed=champion.needed).wss[-back - 1 : -1]
 
 
-def _window(champion: Champion, store: BarSource, asof: int | None) -> tuple[list[str], Bars]:
+def _window(champion: LoadedModel, store: BarSource, asof: int | None) -> tuple[list[str], Bars]:
     """The symbols that may be constituents, and the bars their answers need."""
     universe, held = champion.settings.universe, set(store.symbols())
     eligible = sorted(set(universe.symbols or held) & held - {universe.benchmark})
     if not eligible:
         raise NoBars(f"The store has no bars of the index's constituents; run the pipeline to fetch '{store.source}'.")
-    return eligible, read_window(champion, store, eligible, asof, back=looked_back(champion.settings.policy))
+    return eligible, load_context_bars(champion, store, eligible, asof, back=lookback_bars(champion.settings.policy))
 
 
-def _weights(champion: Champion, window: Bars, instant: int) -> Weights:
+def _weights(champion: LoadedModel, window: Bars, instant: int) -> Weights:
     """Among the symbols that had a bar by then: one that was listed later is not missed."""
     return weigh(champion.settings.universe, instant, [symbol for symbol, rows in window if rows.stop > rows.start])

@@ -16,14 +16,14 @@ from market_master.domain.bars import Array
 from market_master.domain.clock import Ints
 from market_master.index import uncertainty
 from market_master.market_data.weights import Weights
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats.daily import BLOCK, DRAWS, day_draws
 
 LEAST_SESSIONS = 30
 """six blocks of days; from fewer the spread of errors can't be told"""
 
 
-def interval(champion: Champion, table: Weights, level: float, as_of: int) -> tuple[float, float] | None:
+def interval(champion: LoadedModel, table: Weights, level: float, as_of: int) -> tuple[float, float] | None:
     """90 % interval of the level that comes on average where this expected WSS is claimed at a bar.
 
     From what the version answered out of sample before that bar and has seen the outcome of, with the bar's own weights;
@@ -39,12 +39,12 @@ def interval(champion: Champion, table: Weights, level: float, as_of: int) -> tu
 
 
 @lru_cache(maxsize=8)
-def _levels(folder: Path, weights: tuple[tuple[str, float], ...], floor: float) -> uncertainty.Levels:
+def _levels(folder: Path, weights: tuple[tuple[str, float], ...], floor: float) -> uncertainty.LevelHistory:
     """Past levels of the index with some weights."""
     kept, by_symbol = OutOfSample.read(folder), dict(weights)
     weight = np.array([by_symbol.get(symbol, 0.0) for symbol in kept.symbols.tolist()])[kept.code]
     rows = (kept.label >= 0) & np.isfinite(kept.probabilities[:, 0]) & (weight > 0)
-    return uncertainty.levels(
+    return uncertainty.level_history(
         weight[rows],
         kept.bar_end[rows],
         kept.session[rows],
@@ -57,10 +57,10 @@ def _levels(folder: Path, weights: tuple[tuple[str, float], ...], floor: float) 
 @lru_cache(maxsize=8)
 def _errors(
     folder: Path, weights: tuple[tuple[str, float], ...], floor: float, known: int
-) -> uncertainty.Errors | None:
+) -> uncertainty.ForecastErrorModel | None:
     """Lines of the errors at the first `known` of these bars; None for fewer than 30 sessions."""
     past = _levels(folder, weights, floor).first(known)
-    return uncertainty.errors(past) if len(np.unique(past.session)) >= LEAST_SESSIONS else None
+    return uncertainty.fit_error_model(past) if len(np.unique(past.session)) >= LEAST_SESSIONS else None
 
 
 SEED = 7
@@ -68,7 +68,7 @@ SEED = 7
 
 
 @dataclass(frozen=True, eq=False)
-class Levels:
+class LevelHistory:
     """The index's expected WSS at past bars as it was said, and the same sum over the labels that came; in order of time."""
 
     bar_end: Ints
@@ -76,13 +76,13 @@ class Levels:
     said: Array
     came: Array
 
-    def first(self, count: int) -> Levels:
+    def first(self, count: int) -> LevelHistory:
         """Those of the first so many bars."""
-        return Levels(self.bar_end[:count], self.session[:count], self.said[:count], self.came[:count])
+        return LevelHistory(self.bar_end[:count], self.session[:count], self.said[:count], self.came[:count])
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class ForecastErrorModel:
     """The line that past errors lie on, `shift + slope x level`, as often as it was drawn."""
 
     shift: Array
@@ -96,7 +96,9 @@ class Errors:
         return float(low), float(high)
 
 
-def levels(weight: Array, bar_end: Ints, session: Ints, said: Array, came: Array, *, floor: float) -> Levels:
+def level_history(
+    weight: Array, bar_end: Ints, session: Ints, said: Array, came: Array, *, floor: float
+) -> LevelHistory:
     """Weighted means over the rows of each bar, of those bars that cover at least `floor` of the weight.
 
     A row is a constituent at a bar: its weight (they sum to 1 over the index), the expected score that was `said` and
@@ -106,10 +108,10 @@ def levels(weight: Array, bar_end: Ints, session: Ints, said: Array, came: Array
     covered = np.bincount(place, weight)
     enough = (covered > 0) & (covered >= floor - 1e-12)
     sums = (np.bincount(place, weight * score)[enough] / covered[enough] for score in (said, came))
-    return Levels(times[enough], session[first][enough], *sums)
+    return LevelHistory(times[enough], session[first][enough], *sums)
 
 
-def errors(past: Levels) -> Errors:
+def fit_error_model(past: LevelHistory) -> ForecastErrorModel:
     """Lines of past errors on the levels that were said, each through days drawn in circular blocks.
 
     Least squares of came - said on said (Mincer and Zarnowitz 1969), resampled by blocks of whole days (Politis and Romano
@@ -125,10 +127,10 @@ def errors(past: Levels) -> Errors:
     x, e, xx, xe = x / count, e / count, xx / count, xe / count
     spread = xx - x * x
     slope = np.where(spread > 1e-12, (xe - x * e) / np.maximum(spread, 1e-12), 0.0)
-    return Errors(e - slope * x, slope, _tail(len(days) / BLOCK))
+    return ForecastErrorModel(e - slope * x, slope, _tail(len(days) / BLOCK))
 
 
-def straddles(interval: tuple[float, float], level: float) -> bool:
+def interval_contains(interval: tuple[float, float], level: float) -> bool:
     """Does an interval hold the level, or its mirror, on the inside?"""
     low, high = interval
     return low < level < high or low < -level < high

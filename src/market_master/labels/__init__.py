@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import DAY, Ints
 from market_master.domain.errors import ModelError, TooFewBars
-from market_master.plugins import family
+from market_master.plugins import load_family
 
 Mask = NDArray[np.bool_]
 STALE_JUMP = 0.25
@@ -60,9 +60,9 @@ class Labeler(Protocol):
         ...
 
 
-def restored(state: dict[str, Any]) -> Labeler:
+def labeler_from_state(state: dict[str, Any]) -> Labeler:
     """The labeler a model card holds. Raises ModelError for a kind that is no more."""
-    known = family("labels")
+    known = load_family("labels")
     if state.get("kind") not in known:
         raise ModelError(f"The card's label is '{state.get('kind')}'; there are {', '.join(known)}.")
     labeler: Labeler = known[state["kind"]].make(**{name: value for name, value in state.items() if name != "kind"})
@@ -127,7 +127,7 @@ class Window:
         return (bars.next_start > bars.bar_end) & (bars.timetable.interval != "1d")
 
 
-def cut(bars: Bars, z: Array, ahead: Array, weak: Array, strong: Array, label_end: Ints) -> Labels:
+def assign_labels(bars: Bars, z: Array, ahead: Array, weak: Array, strong: Array, label_end: Ints) -> Labels:
     """Labels from forward returns and two thresholds (log returns) for each row: symmetric, ties go to hold."""
     known = np.isfinite(ahead) & np.isfinite(z) & np.isfinite(weak)
     size = (np.abs(ahead) > weak).astype(np.int8) + (np.abs(ahead) > strong)

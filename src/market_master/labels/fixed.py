@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from market_master.domain.bars import Bars
-from market_master.labels import Labels, Mask, Window, cut, require_rows
-from market_master.plugins import mark
+from market_master.labels import Labels, Mask, Window, assign_labels, require_rows
+from market_master.plugins import register
 
 
-@mark("labels", "fixed")
+@register("labels", "fixed")
 @dataclass(frozen=True)
 class Fixed:
     """Buy or sell beyond a log return of `hold`, strong beyond `strong`; z is the return over the training RMS."""
@@ -40,7 +40,7 @@ class Fixed:
         """The action each bar's next bars called for."""
         window = self.window
         ahead, weak = window.returns(bars), np.full(len(bars), max(self.hold, self.cost))
-        return cut(bars, ahead / self.scale, ahead, weak, np.maximum(weak, self.strong), window.end(bars))
+        return assign_labels(bars, ahead / self.scale, ahead, weak, np.maximum(weak, self.strong), window.end(bars))
 
     def state(self) -> dict[str, Any]:
         """The thresholds."""

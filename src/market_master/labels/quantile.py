@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from market_master.domain.bars import Bars
-from market_master.labels import Labels, Mask, Window, cut, require_rows
-from market_master.plugins import mark
+from market_master.labels import Labels, Mask, Window, assign_labels, require_rows
+from market_master.plugins import register
 
 
-@mark("labels", "quantile")
+@register("labels", "quantile")
 @dataclass(frozen=True)
 class Quantile:
     """Buy or sell beyond the `hold` quantile of |return| in training, strong beyond the `strong` one.
@@ -48,7 +48,7 @@ class Quantile:
         """The action each bar's next bars called for."""
         window = self.window
         ahead, weak = window.returns(bars), np.full(len(bars), max(self.k1, self.cost))
-        return cut(bars, ahead / self.scale, ahead, weak, np.maximum(weak, self.k2), window.end(bars))
+        return assign_labels(bars, ahead / self.scale, ahead, weak, np.maximum(weak, self.k2), window.end(bars))
 
     def state(self) -> dict[str, Any]:
         """The thresholds."""

@@ -10,8 +10,8 @@ from scipy.signal import lfilter
 
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints
-from market_master.labels import Labels, Mask, Window, cut, require_rows
-from market_master.plugins import mark
+from market_master.labels import Labels, Mask, Window, assign_labels, require_rows
+from market_master.plugins import register
 
 HALFLIFE = 70
 """bars; memory of the volatility estimate (method 1.3)"""
@@ -19,7 +19,7 @@ FIRST = 20
 """returns a symbol needs before it has a scale"""
 
 
-@mark("labels", "scaled_quantile")
+@register("labels", "scaled_quantile")
 @dataclass(frozen=True)
 class ScaledQuantile:
     """Buy or sell beyond the `hold` quantile of |z|, strong beyond the `strong` one; z = return / scale known before.
@@ -62,7 +62,7 @@ class ScaledQuantile:
         scale, ahead = self.scale(bars), self.window.returns(bars)
         weak = np.maximum(self.k1 * scale, self.cost)
         strong = weak * (self.k2 / self.k1) if self.k1 else np.maximum(weak, self.k2 * scale)
-        return cut(bars, ahead / scale, ahead, weak, strong, self.window.end(bars))
+        return assign_labels(bars, ahead / scale, ahead, weak, strong, self.window.end(bars))
 
     def state(self) -> dict[str, Any]:
         """Slot factors and thresholds."""

@@ -11,12 +11,12 @@ from market_master.domain.bars import Array, Bars
 from market_master.domain.errors import ConfigError
 from market_master.labels import Labels, Mask, Window, labels_of, require_rows
 from market_master.labels.scaled_quantile import scale, slot_factors
-from market_master.plugins import mark
+from market_master.plugins import register
 
 LEAST_HORIZON = 5
 
 
-@mark("labels", "triple_barrier", least_horizon=LEAST_HORIZON)
+@register("labels", "triple_barrier", least_horizon=LEAST_HORIZON)
 @dataclass(frozen=True)
 class TripleBarrier:
     """Strong when a barrier at k2 x scale is touched first; else by the return at the horizon, hold within k1 x scale.

@@ -4,13 +4,22 @@ A probe is anything that turns bars into columns: features, a label, a whole pip
 method are here; those that need training (L5 to L8) are put together in the step.
 """
 
-from market_master.leakage.laws import Finding, Probe, Proof, isolated, live, never_ahead, sensitive, unit_free
+from market_master.leakage.laws import (
+    Finding,
+    LeakProbe,
+    Proof,
+    check_live_parity,
+    check_lookahead,
+    check_sensitivity,
+    check_symbol_isolation,
+    check_unit_invariance,
+)
 from market_master.leakage.perturb import changed, reordered, scaled, shaken, with_stranger
 from market_master.leakage.splits import split_in_time
 
 __all__ = [
-    "FAST", "LAWS", "Finding", "Probe", "Proof", "changed", "isolated", "live", "never_ahead", "reordered", "scaled",
-    "sensitive", "shaken", "split_in_time", "unit_free", "with_stranger",
+    "FAST", "LAWS", "Finding", "LeakProbe", "Proof", "changed", "check_symbol_isolation", "check_live_parity", "check_lookahead", "reordered", "scaled",
+    "check_sensitivity", "shaken", "split_in_time", "check_unit_invariance", "with_stranger",
 ]  # fmt: skip
 
 LAWS = {

@@ -11,11 +11,11 @@ from typing import Any
 
 from market_master import features
 from market_master.config import Settings
-from market_master.domain.records import NEW
-from market_master.files import write_whole
+from market_master.domain.records import NEW_RECIPE
+from market_master.files import write_atomic
 from market_master.leakage import FAST, LAWS, Finding, Proof
-from market_master.leakage.checks import findings
-from market_master.leakage.recipe_checks import paths
+from market_master.leakage.checks import run_checks
+from market_master.leakage.recipe_checks import cpcv_path_scores
 from market_master.leakage.subject import Subject
 from market_master.market_data.ingest import Market
 from market_master.market_data.ingest import fetch as fetch_market
@@ -82,7 +82,7 @@ def certify(
     file = home / "data" / "certificates" / f"{key}.json"
     if full is None:
         champion = Versions(home, settings.registry.model).standing_card()
-        full = lane_of(facts["recipe"], champion) == NEW
+        full = lane_of(facts["recipe"], champion) == NEW_RECIPE
     wanted = tuple(LAWS) if full else FAST
     if file.exists() and not again:
         kept = Certificate.from_json(file.read_text(encoding="utf-8"))
@@ -90,8 +90,8 @@ def certify(
             return kept
     subject = Subject.of(market, table, labelled, comparison, settings)
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    certificate = Certificate(key, made, facts, wanted, tuple(findings(subject, wanted)))
-    write_whole(file, certificate.to_json().encode())
+    certificate = Certificate(key, made, facts, wanted, tuple(run_checks(subject, wanted)))
+    write_atomic(file, certificate.to_json().encode())
     return certificate
 
 
@@ -110,7 +110,7 @@ def prove(settings: Settings, home: Path, now: int) -> dict[str, Any]:
         "broken": list(certificate.broken),
         "laws": {law: LAWS[law] for law in certificate.laws},
         "findings": [asdict(finding) for finding in certificate.findings],
-        "paths": paths(subject),
+        "paths": cpcv_path_scores(subject),
         "pbo": pbo(comparison.daily) if comparison.daily.shape[1] > 1 else None,
     }
 

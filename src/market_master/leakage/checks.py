@@ -13,16 +13,16 @@ from market_master.decision import calibration, policy
 from market_master.domain.actions import SCORES
 from market_master.domain.bars import Array, Bars
 from market_master.domain.model_inputs import model_inputs
-from market_master.leakage import Finding, Probe
+from market_master.leakage import Finding, LeakProbe
 from market_master.leakage.recipe_checks import _planted_edge, _planted_leaks, _shuffled, _too_good
 from market_master.leakage.subject import Subject, _exactly, _fit, _present
 from market_master.market_data.ingest import Market
-from market_master.progress import tell
+from market_master.progress import report_progress
 from market_master.stats.regimes import REGIMES, regimes
 from market_master.training.dataset import new_labeler
 
 
-def findings(subject: Subject, laws: Sequence[str]) -> Iterator[Finding]:
+def run_checks(subject: Subject, laws: Sequence[str]) -> Iterator[Finding]:
     """What some laws say about every object of the pipeline."""
     parts: list[tuple[set[str], Callable[[Subject], list[Finding]]]] = [
         ({"L1", "L2"}, _time),
@@ -39,27 +39,29 @@ def findings(subject: Subject, laws: Sequence[str]) -> Iterator[Finding]:
     todo = [check for of, check in parts if of & set(laws)]
     for done, check in enumerate(todo):
         yield from check(subject)
-        tell("audit", done + 1, len(todo))
+        report_progress("audit", done + 1, len(todo))
 
 
 def _time(subject: Subject) -> list[Finding]:
     found = []
     for probe in (_features(subject), _label(subject), _regime(subject)):
-        found += leakage.never_ahead(probe, subject.bars, subject.instants)
+        found += leakage.check_lookahead(probe, subject.bars, subject.instants)
     trained, instants = _pipeline(subject)
-    return found + leakage.never_ahead(trained, subject.bars, instants)
+    return found + leakage.check_lookahead(trained, subject.bars, instants)
 
 
 def _live(subject: Subject) -> list[Finding]:
     needed = features.warmup(subject.table.names) + 1
     probes = (_features(subject), _predictions(subject))
-    return [f for probe in probes for f in leakage.live(probe, subject.bars, needed, subject.instants[-4:])]
+    return [
+        f for probe in probes for f in leakage.check_live_parity(probe, subject.bars, needed, subject.instants[-4:])
+    ]
 
 
 def _isolation(subject: Subject) -> list[Finding]:
     own = tuple(name for name in subject.table.names if not features.needs_market((name,)))
     probe = _features(subject, own)
-    return leakage.isolated(probe, subject.bars, own, subject.bars.symbols[:3])
+    return leakage.check_symbol_isolation(probe, subject.bars, own, subject.bars.symbols[:3])
 
 
 def _splits(subject: Subject) -> list[Finding]:
@@ -75,20 +77,20 @@ def _splits(subject: Subject) -> list[Finding]:
 
 def _sensitivity(subject: Subject) -> list[Finding]:
     clock = [name for name in subject.table.names if features.of_clock_only(name)]
-    return leakage.sensitive(_features(subject), subject.bars, subject.instants[:2], clock)
+    return leakage.check_sensitivity(_features(subject), subject.bars, subject.instants[:2], clock)
 
 
 def _units(subject: Subject) -> list[Finding]:
     probes = (_features(subject), _label(subject), _predictions(subject))
-    return [finding for probe in probes for finding in leakage.unit_free(probe, subject.bars)]
+    return [finding for probe in probes for finding in leakage.check_unit_invariance(probe, subject.bars)]
 
 
-def _features(subject: Subject, names: tuple[str, ...] | None = None) -> Probe:
+def _features(subject: Subject, names: tuple[str, ...] | None = None) -> LeakProbe:
     names, members = names or subject.table.names, subject.market.members
-    return Probe("feature", names, lambda bars: features.compute(bars, names, members=_present(members, bars)))
+    return LeakProbe("feature", names, lambda bars: features.compute(bars, names, members=_present(members, bars)))
 
 
-def _label(subject: Subject) -> Probe:
+def _label(subject: Subject) -> LeakProbe:
     labeler = subject.labelled.labeler
     window = new_labeler(subject.settings)
 
@@ -96,19 +98,19 @@ def _label(subject: Subject) -> Probe:
         labels = labeler.transform(bars)
         return np.column_stack([labels.action, labels.z])
 
-    return Probe("label", ("action", "z"), columns, window.window.end)
+    return LeakProbe("label", ("action", "z"), columns, window.window.end)
 
 
-def _regime(subject: Subject) -> Probe:
+def _regime(subject: Subject) -> LeakProbe:
     members = subject.market.members
 
     def columns(bars: Bars) -> Array:
         return np.searchsorted(np.sort(REGIMES), regimes(bars, members)).astype(float)[:, None]
 
-    return Probe("regime", ("regime",), columns)
+    return LeakProbe("regime", ("regime",), columns)
 
 
-def _predictions(subject: Subject) -> Probe:
+def _predictions(subject: Subject) -> LeakProbe:
     """The fitted winner's calibrated answers."""
     names, known, comparison = subject.table.names, subject.market.bars.symbols, subject.comparison
     members = subject.market.members
@@ -123,10 +125,10 @@ def _predictions(subject: Subject) -> Probe:
             out[ready] = np.round(comparison.calibration.apply(raw), 6)
         return out
 
-    return Probe("prediction", ("strong_sell", "sell", "hold", "buy", "strong_buy"), columns)
+    return LeakProbe("prediction", ("strong_sell", "sell", "hold", "buy", "strong_buy"), columns)
 
 
-def _pipeline(subject: Subject) -> tuple[Probe, list[int]]:
+def _pipeline(subject: Subject) -> tuple[LeakProbe, list[int]]:
     """Everything that is fitted, fitted anew on the bars up to a cut, and what it answers before and after."""
     settings, market = subject.settings, subject.market
     times = np.unique(subject.bars.bar_end)
@@ -152,7 +154,7 @@ def _pipeline(subject: Subject) -> tuple[Probe, list[int]]:
             _fit(recipe, inputs, early, labels.action, bars)(inputs[late]), labels.action[late], prior
         )
         said = learned.apply(_fit(recipe, inputs, train, labels.action, bars)(inputs))
-        decided = policy.act(said, settings.policy.rule, learned.cuts)
+        decided = policy.assign_actions(said, settings.policy.rule, learned.cuts)
         measure: Any = getattr(labeler, "scale", None)
         scale = measure(bars) if callable(measure) else np.full(len(bars), np.nan)
         facts = [learned.temperature, learned.shrinkage, *(learned.cuts or (0.0,) * 4)]
@@ -161,7 +163,7 @@ def _pipeline(subject: Subject) -> tuple[Probe, list[int]]:
         said[~usable] = np.nan
         return np.column_stack([scale, np.tile(facts, (len(bars), 1)), said, decided, wss, equity])
 
-    return Probe("pipeline", names, columns), [
+    return LeakProbe("pipeline", names, columns), [
         cut,
         *(int(t) for t in times[[int(0.8 * len(times)), int(0.93 * len(times))]]),
     ]

@@ -46,7 +46,7 @@ def closing(bars: Bars) -> Ints:
 
 
 @dataclass(frozen=True, eq=False)
-class Probe:
+class LeakProbe:
     """Columns made from bars, float [bars, names], and from when on each row may be known."""
 
     kind: str
@@ -56,7 +56,7 @@ class Probe:
     """a label declares its end here, and is judged by it"""
 
 
-def never_ahead(probe: Probe, bars: Bars, instants: Iterable[int]) -> list[Finding]:
+def check_lookahead(probe: LeakProbe, bars: Bars, instants: Iterable[int]) -> list[Finding]:
     """L1 and L2: what was known at an instant stays when later bars are cut off, or are others."""
     whole = probe.compute(bars)
     cut: dict[int, Proof] = {}
@@ -71,7 +71,7 @@ def never_ahead(probe: Probe, bars: Bars, instants: Iterable[int]) -> list[Findi
     return _findings("L1", probe, cut) + _findings("L2", probe, other)
 
 
-def live(probe: Probe, bars: Bars, count: int, instants: Iterable[int]) -> list[Finding]:
+def check_live_parity(probe: LeakProbe, bars: Bars, count: int, instants: Iterable[int]) -> list[Finding]:
     """L3: with each symbol's last `count` bars only, the newest rows are the same."""
     whole, found = probe.compute(bars), dict[int, Proof]()
     for instant in instants:
@@ -86,7 +86,7 @@ def live(probe: Probe, bars: Bars, count: int, instants: Iterable[int]) -> list[
     return _findings("L3", probe, found)
 
 
-def isolated(probe: Probe, bars: Bars, own: Sequence[str], symbols: Sequence[str]) -> list[Finding]:
+def check_symbol_isolation(probe: LeakProbe, bars: Bars, own: Sequence[str], symbols: Sequence[str]) -> list[Finding]:
     """L4: the columns in `own` are the same for a symbol that is alone."""
     whole, found = probe.compute(bars), dict[int, Proof]()
     counted = np.array([name in own for name in probe.names])
@@ -99,7 +99,9 @@ def isolated(probe: Probe, bars: Bars, own: Sequence[str], symbols: Sequence[str
     return [finding for finding in _findings("L4", probe, kept) if finding.object in own]
 
 
-def sensitive(probe: Probe, bars: Bars, instants: Iterable[int], given: Sequence[str] = ()) -> list[Finding]:
+def check_sensitivity(
+    probe: LeakProbe, bars: Bars, instants: Iterable[int], given: Sequence[str] = ()
+) -> list[Finding]:
     """L10: other bars up to an instant change the column at or after it somewhere; those in `given` come from the clock."""
     whole, felt = probe.compute(bars), np.zeros(len(probe.names), dtype=bool)
     for instant in instants:
@@ -111,7 +113,7 @@ def sensitive(probe: Probe, bars: Bars, instants: Iterable[int], given: Sequence
     ]
 
 
-def unit_free(probe: Probe, bars: Bars) -> list[Finding]:
+def check_unit_invariance(probe: LeakProbe, bars: Bars) -> list[Finding]:
     """L11: prices x 10, volumes x 10, another order of symbols, one more symbol: the same values."""
     whole, found = probe.compute(bars), dict[int, Proof]()
     everything = np.ones(len(bars), dtype=bool)
@@ -155,7 +157,7 @@ def _plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _findings(law: str, probe: Probe, found: dict[int, Proof]) -> list[Finding]:
+def _findings(law: str, probe: LeakProbe, found: dict[int, Proof]) -> list[Finding]:
     return [
         Finding(law, probe.kind, name, column not in found, found.get(column))
         for column, name in enumerate(probe.names)

@@ -11,20 +11,27 @@ import numpy as np
 from market_master import leakage
 from market_master.decision import calibration
 from market_master.decision.calibration import Calibration
-from market_master.domain.actions import expected_score, symmetric
+from market_master.domain.actions import expected_score, without_direction
 from market_master.domain.bars import Array, Bars
 from market_master.domain.model_inputs import model_inputs
-from market_master.leakage import Finding, Probe
+from market_master.leakage import Finding, LeakProbe
 from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, Subject, _thin
 from market_master.market_data.ingest import fetch as fetch_market
-from market_master.progress import tell
+from market_master.progress import report_progress
 from market_master.stats.daily import day_t, days_permuted
 from market_master.stats.metrics import ic, ic_terms, rps
 from market_master.training.dataset import label as cut_labels
 from market_master.training.feature_table import FeatureTable
 from market_master.training.feature_table import compute as compute_table
 from market_master.training.folds import CombinatorialPurged
-from market_master.training.walk_forward import Course, OutOfFold, Recipe, answers, calibrated, course
+from market_master.training.walk_forward import (
+    FoldData,
+    OutOfFold,
+    Recipe,
+    calibrate_out_of_fold,
+    fit_predict_folds,
+    prepare_folds,
+)
 
 PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "sessions": 240, "edge": 0.15}
 
@@ -32,7 +39,7 @@ PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "sessions": 240, "edg
 MAX_SIGN = 0.55
 
 
-def paths(subject: Subject) -> list[float]:
+def cpcv_path_scores(subject: Subject) -> list[float]:
     """RPSS of the winner's recipe on each whole path of combinatorial purged cross-validation: an audit, never a score."""
     bars, labels, table = subject.market.bars, subject.labelled.labels, subject.table
     dev = np.flatnonzero(subject.labelled.zones.dev & labels.known & table.complete)
@@ -52,7 +59,7 @@ def paths(subject: Subject) -> list[float]:
         for number in chosen:
             inside = np.isin(bars.session[test], blocks[number])
             scores[number].append(gained[inside].sum(axis=0))
-        tell("audit", len(scores[-1]), splitter.paths)
+        report_progress("audit", len(scores[-1]), splitter.paths)
     totals = np.array(scores).sum(axis=0)
     return [float(1 - own / base) for own, base in totals]
 
@@ -113,7 +120,9 @@ def _planted_edge(subject: Subject) -> list[Finding]:
     with TemporaryDirectory() as folder:
         market = fetch_market(planted, Path(folder), 2**33)
     table = compute_table(market.bars, planted, market.members)
-    ground = replace(course(market.bars, table, cut_labels(market.bars, planted), planted), max_train_rows=20_000)
+    ground = replace(
+        prepare_folds(market.bars, table, cut_labels(market.bars, planted), planted), max_train_rows=20_000
+    )
     oof, _ = _walk(subject.comparison.recipe, ground)
     found, edge = ic(expected_score(oof.probabilities), oof.z), float(market.manifest["ic"])
     direction, information = _skill_t(oof, market.bars)
@@ -139,27 +148,29 @@ def _planted_leaks(subject: Subject) -> list[Finding]:
 
     found = []
     for name, leak in (("next z and noise", next_z), ("z-score of the whole sample", whole_sample)):
-        caught = leakage.never_ahead(Probe("planted leak", (name,), leak), bars, subject.instants[:3])
+        caught = leakage.check_lookahead(LeakProbe("planted leak", (name,), leak), bars, subject.instants[:3])
         proof = next((finding.proof for finding in caught if not finding.passed), None)
         told = f"caught by {', '.join(finding.law for finding in caught if not finding.passed) or 'no law'}"
         found.append(Finding("L8", "planted leak", name, proof is not None, proof, told))
     return found
 
 
-def _small(subject: Subject) -> Course:
+def _small(subject: Subject) -> FoldData:
     """The run's own folds, trained on fewer rows."""
     return replace(subject.comparison.course, max_train_rows=3 * TRAINED_ON, kept=None)
 
 
-def _walk(recipe: Recipe, ground: Course) -> tuple[OutOfFold, Calibration]:
-    raw = [said for *_, said, _ in answers([recipe], ground, range(len(ground.folds)))]
+def _walk(recipe: Recipe, ground: FoldData) -> tuple[OutOfFold, Calibration]:
+    raw = [said for *_, said, _ in fit_predict_folds([recipe], ground, range(len(ground.folds)))]
     came = np.concatenate([fold.action[fold.test] for fold in ground.folds])
-    return calibrated(recipe, raw, ground), calibration.fit(np.concatenate(raw), came, ground.folds[-1].prior)
+    return calibrate_out_of_fold(recipe, raw, ground), calibration.fit(
+        np.concatenate(raw), came, ground.folds[-1].prior
+    )
 
 
 def _skill_t(oof: OutOfFold, bars: Bars) -> tuple[float, float]:
     """Day-level t of the directional part and of the IC."""
     session = bars.session[oof.rows]
-    gained = rps(symmetric(oof.probabilities, oof.prior), oof.action) - rps(oof.probabilities, oof.action)
+    gained = rps(without_direction(oof.probabilities, oof.prior), oof.action) - rps(oof.probabilities, oof.action)
     gained = np.where(np.abs(gained) < 1e-12, 0.0, gained)
     return day_t(gained, session), day_t(ic_terms(expected_score(oof.probabilities), oof.z), session)

@@ -70,7 +70,7 @@ def _answered(
     fold[seen] = HOLDOUT
     probabilities[oof.rows], decided[oof.rows] = oof.probabilities, oof.decided
     probabilities[seen] = contender.probabilities(contender.values(market, table), seen, bars)
-    decided[seen] = policy.act(probabilities[seen], contender.rule, contender.calibration.cuts)
+    decided[seen] = policy.assign_actions(probabilities[seen], contender.rule, contender.calibration.cuts)
     return _Answered(fold, probabilities, decided)
 
 

@@ -15,21 +15,23 @@ from market_master.registry.versions import Versions
 
 GUARD = "guard"
 """who did it, in the journal"""
-GROUNDS = {
+ROLLBACK_ALARMS = {
     "parity": "its answers, made again, differ from those it served",
     "direction": "its direction over 20 sessions lies more than three standard errors below what it had shown at promotion",
 }
 """alarms that are a reason to go back"""
 
 
-def guard(model: str, home: Path, alarms: Sequence[str] = (), *, of: str | None = None) -> JournalEntry | None:
+def roll_back_if_needed(
+    model: str, home: Path, alarms: Sequence[str] = (), *, of: str | None = None
+) -> JournalEntry | None:
     """Roll back on a failure to serve, or on an alarm that is a ground for it; None where there was none, or no way back.
 
     `of` is the version that the alarms are about: they say nothing of another one that has taken over since. There is no
     way back to a version that the guard itself had left.
     """
     versions = Versions(home, model)
-    grounds = [GROUNDS[alarm] for alarm in alarms if alarm in GROUNDS and of == versions.production()]
+    grounds = [ROLLBACK_ALARMS[alarm] for alarm in alarms if alarm in ROLLBACK_ALARMS and of == versions.production()]
     reason = _failure(model, home) or next(iter(grounds), None)
     moves = [entry for entry in journal_of(home).entries() if entry.event in MOVES]
     returned = bool(moves) and moves[-1].event == ROLLED_BACK and moves[-1].by == GUARD

@@ -9,7 +9,7 @@ from market_master.artifact.bundle import PREVIOUS, PRODUCTION, SHADOW, ModelVer
 from market_master.config import Settings
 from market_master.domain.errors import NotPromotable
 from market_master.domain.records import JournalEntry
-from market_master.prediction.loaded_model import verify
+from market_master.prediction.loaded_model import verify_model
 from market_master.provenance import commit
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
@@ -59,7 +59,7 @@ def promote_by_hand(version: str, by: str, reason: str, model: str, home: Path) 
     if decision is None or outcome not in PROMOTABLE:
         said = f"rejected on {decision.time[:10]}" if decision else "never decided on"
         raise NotPromotable(f"Version {version} of {model} was {said}; only one that passed the gate can be promoted.")
-    mend(model, home)
+    complete_interrupted_move(model, home)
     standing = versions.production()
     if outcome == "provisional" and standing and versions.load(standing).outcome == "promoted":
         raise NotPromotable(
@@ -91,7 +91,7 @@ def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> J
     what `verify` raises when it can't be served by the code that runs.
     """
     versions, journal = Versions(home, model), journal_of(home)
-    mend(model, home)
+    complete_interrupted_move(model, home)
     standing = versions.production()
     version = to or versions.behind(PREVIOUS)
     if version is None:
@@ -101,11 +101,11 @@ def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> J
     loaded = versions.load(version)
     if not any(entry.event in MOVES and entry.to_version == version for entry in journal.entries()):
         raise NotPromotable(f"Version {version} of {model} never was in production; `mm promote` is for a new one.")
-    verify(loaded)
+    verify_model(loaded)
     return _carry_out(version, ROLLED_BACK, by, reason, model, home, _facts(loaded))
 
 
-def mend(model: str, home: Path) -> JournalEntry | None:
+def complete_interrupted_move(model: str, home: Path) -> JournalEntry | None:
     """Finish a move that a crash cut off; the alias itself tells whether it had moved, and `previous` follows it."""
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():

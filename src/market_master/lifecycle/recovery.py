@@ -10,25 +10,25 @@ from market_master.registry.journal import DECISIONS, journal_of
 from market_master.registry.run_lock import _is_over
 from market_master.registry.tracking import KILLED, Run, open_runs
 from market_master.registry.versions import Versions
-from market_master.training.fit_cache import sweep
+from market_master.training.fit_cache import evict
 
-CUT_OFF = "cut_off"
+INTERRUPTED = "cut_off"
 """the outcome of a version whose run ended before its decision"""
 HOUR = 3600
 
 
 def recover(model: str, home: Path) -> None:
     """Finish a move that was cut off, close runs that were killed, and mark versions that never came to a decision."""
-    promote.mend(model, home)
+    promote.complete_interrupted_move(model, home)
     versions = Versions(home, model)
-    rows = [row for row in versions.all() if row["outcome"] != CUT_OFF and _is_over(home, row["run_id"])]
+    rows = [row for row in versions.all() if row["outcome"] != INTERRUPTED and _is_over(home, row["run_id"])]
     decided = {entry.to_version for entry in journal_of(home).entries() if entry.event in DECISIONS}
     for version in [row["version"] for row in rows if row["version"] not in decided]:
-        versions.decide(version, CUT_OFF)
+        versions.decide(version, INTERRUPTED)
     for own, parent in open_runs(home):
         if _is_over(home, parent):
             Run(home, own).finish(KILLED)
     for part in (home / "data").rglob(".*.part"):
         if time.time() - part.stat().st_mtime > HOUR:
             part.unlink(missing_ok=True)
-    sweep(home / "data" / "steps")
+    evict(home / "data" / "steps")

@@ -11,16 +11,16 @@ from typing import Any
 import pandas as pd
 
 from market_master import features
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
 from market_master.config import Settings
 from market_master.decision import policy
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
-from market_master.domain.calendar import calendar_of
+from market_master.domain.calendar import export_sessions
 from market_master.domain.clock import iso
 from market_master.domain.records import Scorecard
-from market_master.files import write_whole
+from market_master.files import write_atomic
 from market_master.gate.contender import labels_known
 from market_master.leakage.certificate import Certificate
 from market_master.market_data.ingest import Market
@@ -58,7 +58,7 @@ def register(
     hashes = features.fingerprint(table.names)
     rows = comparison.train_rows
     bars = market.bars
-    card = Card(
+    card = ModelCard(
         candidate=comparison.winner,
         run_id=run.id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -92,7 +92,7 @@ def register(
         parity=parity(comparison.estimator, graph, sample),
         libraries=libraries(),
         code_commit=commit(),
-        score_sizes=policy.sizes(comparison.out_of_fold[comparison.winner].probabilities),
+        score_sizes=policy.abs_score_percentiles(comparison.out_of_fold[comparison.winner].probabilities),
     )
     years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)
     version = Versions(home, settings.registry.model).register(
@@ -100,7 +100,7 @@ def register(
         graph,
         card,
         sample[:5],
-        calendar_of(bars.timetable.calendar, min(years), max(years)),
+        export_sessions(bars.timetable.calendar, min(years), max(years)),
         {"certificate.json": certificate.to_json()},
     )
     journal_of(home).write(
@@ -162,7 +162,7 @@ def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, s
         ],
         "calibration": comparison.calibration.state(),
     }
-    write_whole(board, json.dumps(summary, indent=2).encode())
+    write_atomic(board, json.dumps(summary, indent=2).encode())
     run.file(board)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from market_master.domain.clock import DAY
 from market_master.domain.errors import ConfigError
 from market_master.lifecycle.promote import MOVES
-from market_master.registry.deletion import forget, recorded
+from market_master.registry.deletion import delete_for_good, recorded_runs
 from market_master.registry.journal import Journal, journal_of
 from market_master.registry.versions import Versions
 
@@ -24,7 +24,7 @@ ABANDONED = 7 * DAY
 
 
 @dataclass(frozen=True)
-class Stays:
+class RetainedVersion:
     """A version that stays, and why."""
 
     version: str
@@ -36,7 +36,7 @@ class Retained:
     """What stays and what goes; or, when applied, what has gone."""
 
     applied: bool
-    stays: tuple[Stays, ...]
+    stays: tuple[RetainedVersion, ...]
     versions: tuple[str, ...]
     """that go"""
     runs: tuple[str, ...]
@@ -48,7 +48,7 @@ class Retained:
     summary: str
 
 
-def retain(model: str, home: Path, *, now: int, keep: int = NEWEST, apply: bool = False) -> Retained:
+def apply_retention(model: str, home: Path, *, now: int, keep: int = NEWEST, apply: bool = False) -> Retained:
     """Keep the newest versions, every one that ever was in production or has an alias, and their runs; delete the rest.
 
     Of a run that goes the record of its decision stays; of the runs that made no version the newest `keep` stay too. Files
@@ -67,7 +67,7 @@ def retain(model: str, home: Path, *, now: int, keep: int = NEWEST, apply: bool 
         if apply:
             for file in files:
                 shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
-            collected = forget(home, model, [row["version"] for row in going], runs)
+            collected = delete_for_good(home, model, [row["version"] for row in going], runs)
     counted = f"{len(going)} versions, {len(runs)} runs and {len(files)} files ({size / 1e6:.1f} MB)"
     summary = f"{len(stays)} versions stay; {counted} {'are gone' if apply else 'would go'}."
     if not collected:
@@ -85,17 +85,17 @@ def retain(model: str, home: Path, *, now: int, keep: int = NEWEST, apply: bool 
 
 def _divided(
     versions: list[dict[str, Any]], in_production: dict[str, str], keep: int
-) -> tuple[list[Stays], list[dict[str, Any]]]:
+) -> tuple[list[RetainedVersion], list[dict[str, Any]]]:
     """The versions (newest first) that stay with the reason, and those that go."""
     stays, going = [], []
     for place, row in enumerate(versions):
         version = row["version"]
         if row["aliases"]:
-            stays.append(Stays(version, f"behind {', '.join(row['aliases'])}"))
+            stays.append(RetainedVersion(version, f"behind {', '.join(row['aliases'])}"))
         elif version in in_production:
-            stays.append(Stays(version, f"named by the journal: {in_production[version]}"))
+            stays.append(RetainedVersion(version, f"named by the journal: {in_production[version]}"))
         elif place < keep:
-            stays.append(Stays(version, f"one of the {keep} newest"))
+            stays.append(RetainedVersion(version, f"one of the {keep} newest"))
         else:
             going.append(row)
     return stays, going
@@ -115,12 +115,12 @@ def _in_production(journal: Journal) -> dict[str, str]:
 def _of_versions(home: Path, model: str, going: list[dict[str, Any]]) -> list[str]:
     """The runs behind versions that go, but for those that another version came from too."""
     gone = {(model, row["version"]) for row in going}
-    return [run.id for run in recorded(home) if run.versions and set(run.versions) <= gone]
+    return [run.id for run in recorded_runs(home) if run.versions and set(run.versions) <= gone]
 
 
 def _without_version(home: Path, now: int, keep: int) -> list[str]:
     """Runs that compared only, or failed: all but the newest, and none that may be under way."""
-    old = [run for run in recorded(home) if not run.versions][keep:]
+    old = [run for run in recorded_runs(home) if not run.versions][keep:]
     return [run.id for run in old if run.finished or now - run.begun > ABANDONED]
 
 

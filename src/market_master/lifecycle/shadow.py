@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import betainc, betaln
 
 from market_master.artifact.bundle import SHADOW
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.config.settings import Shadow
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Array
@@ -28,7 +28,7 @@ STRONG = 20.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class ShadowComparison:
     """How the version in the shadow does beside the champion, on the bars both have answered."""
 
     version: str
@@ -57,7 +57,7 @@ class Standing:
         )
 
 
-def standing(model: str, home: Path, log: PredictionLog) -> Standing | None:
+def compare_shadow(model: str, home: Path, log: PredictionLog) -> ShadowComparison | None:
     """The comparison so far; None where no version is in the shadow."""
     versions = Versions(home, model)
     shadow, champion = versions.behind(SHADOW), versions.production()
@@ -68,7 +68,7 @@ def standing(model: str, home: Path, log: PredictionLog) -> Standing | None:
     terms = Shadow(**card.settings["shadow"])
     gains, usual = _gains(log.of_version(model, shadow, 0), log.of_version(model, champion, 0), card)
     better, worse = evidence(gains)
-    return Standing(
+    return ShadowComparison(
         version=shadow,
         champion=champion,
         sessions=len(gains),
@@ -80,7 +80,7 @@ def standing(model: str, home: Path, log: PredictionLog) -> Standing | None:
     )
 
 
-def advance(found: Standing | None, model: str, home: Path) -> JournalEntry | None:
+def decide_shadow(found: ShadowComparison | None, model: str, home: Path) -> JournalEntry | None:
     """Take out a version that is worse beyond doubt; promote one that has served its sessions where the config says so."""
     if found and found.evidence_worse >= STRONG:
         return withdraw(found.version, "shadow", f"Worse than the champion: {found.words}", model, home)
@@ -94,7 +94,7 @@ def approve(version: str, by: str, reason: str, model: str, home: Path, log: Pre
 
     Raises NotPromotable.
     """
-    found = standing(model, home, log)
+    found = compare_shadow(model, home, log)
     if found and found.version == version:
         return _approved(found, by, reason, model, home)
     return promote_by_hand(version, by, reason, model, home)
@@ -117,7 +117,7 @@ def evidence(gains: Array) -> tuple[float, float]:
     return bet(good, bad), bet(bad, good)
 
 
-def _approved(found: Standing, by: str, reason: str, model: str, home: Path) -> JournalEntry:
+def _approved(found: ShadowComparison, by: str, reason: str, model: str, home: Path) -> JournalEntry:
     """Out of the shadow into production."""
     if not found.served:
         raise NotPromotable(f"Version {found.version} of {model} has not served yet: {found.words}")
@@ -132,7 +132,7 @@ def _approved(found: Standing, by: str, reason: str, model: str, home: Path) -> 
     return promote_by_hand(found.version, by, reason, model, home)
 
 
-def _gains(shadows: list[dict[str, Any]], champions: list[dict[str, Any]], card: Card) -> tuple[Array, float]:
+def _gains(shadows: list[dict[str, Any]], champions: list[dict[str, Any]], card: ModelCard) -> tuple[Array, float]:
     """RPS saved by session, by the shadow's own labels, in sessions with every outcome known; and the champion's mean RPS."""
     theirs = {_key(row): row for row in champions}
     rows = [row for row in shadows if _key(row) in theirs]

@@ -10,10 +10,10 @@ from market_master.config import Settings
 from market_master.domain.bars import Bars, digest
 from market_master.domain.clock import iso
 from market_master.domain.errors import FetchCoverage, NoBars
-from market_master.market_data.providers import Fetched, Provider, Query, SymbolReport
-from market_master.market_data.store import Store, Written
+from market_master.market_data.providers import FetchResult, Provider, Query, SymbolReport
+from market_master.market_data.store import AppendResult, Store
 from market_master.market_data.weights import Weights, weigh
-from market_master.plugins import family
+from market_master.plugins import load_family
 
 MIN_FETCHED = 0.80
 """of the universe's weight"""
@@ -31,7 +31,7 @@ class Market:
     provider: str
     live: bool
     report: tuple[SymbolReport, ...]
-    written: Written
+    written: AppendResult
     notes: tuple[str, ...]
     manifest: dict[str, Any]
     data_hash: str
@@ -42,7 +42,7 @@ class Market:
 def provider_of(settings: Settings) -> Provider:
     """The configured provider."""
     options = settings.provider.model_dump(exclude={"kind"})
-    provider: Provider = family("market_data.providers")[settings.provider.kind].make(**options)
+    provider: Provider = load_family("market_data.providers")[settings.provider.kind].make(**options)
     return provider
 
 
@@ -82,7 +82,7 @@ def _asked(settings: Settings) -> tuple[str, ...]:
     return (*symbols, benchmark) if symbols and benchmark and benchmark not in symbols else symbols
 
 
-def _require_coverage(settings: Settings, fetched: Fetched, arrived: set[str]) -> None:
+def _require_coverage(settings: Settings, fetched: FetchResult, arrived: set[str]) -> None:
     if not arrived:
         raise NoBars(f"The provider '{settings.provider.kind}' answered without a single valid bar.")
     newest = max(int(fetched.series[symbol]["bar_end"][-1]) for symbol in arrived)

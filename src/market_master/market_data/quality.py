@@ -9,8 +9,8 @@ from typing import Any
 
 from market_master.domain.bars import Bars
 from market_master.domain.calendar import Timetable
-from market_master.market_data.providers import Fetched, Query
-from market_master.plugins import family
+from market_master.market_data.providers import FetchResult, Query
+from market_master.plugins import load_family
 
 
 def check_files(path: Path, calendar: str, interval: str, now: int) -> dict[str, Any]:
@@ -31,10 +31,12 @@ def bars_of_file(path: Path, symbol: str, times: Timetable, now: int) -> Bars:
     return Bars.of(fetched.timetable, {symbol: fetched.series[symbol]})
 
 
-def read_files(path: Path, query: Query, **options: Any) -> Fetched:
+def read_files(path: Path, query: Query, **options: Any) -> FetchResult:
     """What a file or folder holds, cleaned by the bar contract; `options` are the files provider's own settings.
 
     Raises NotOhlcv, IntervalMismatch, MixedGrid, NoBars.
     """
-    fetched: Fetched = family("market_data.providers")["files"].make(path=path.absolute(), **options).fetch(query)
+    fetched: FetchResult = (
+        load_family("market_data.providers")["files"].make(path=path.absolute(), **options).fetch(query)
+    )
     return fetched

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from market_master.plugins import mark
+from market_master.plugins import register
 
 BASELINE_COLUMNS = ("last_class", "last_z", "volatility_ratio", "slot")
 """What baselines see, float32: class (-1 unknown) and z (0 unknown) of the bar itself, volatility, next slot."""
@@ -29,9 +29,9 @@ def model(
     Of candidates within one standard error of the best, the one with the least `complexity` wins; it is trained on at
     most `max_rows` rows, sampled by whole timestamps. `space` says what may be tuned.
     """
-    return mark("models", kind="model", label=label, complexity=complexity, max_rows=max_rows, space=space or {})
+    return register("models", kind="model", label=label, complexity=complexity, max_rows=max_rows, space=space or {})
 
 
 def baseline(*, label: str) -> Callable[[Maker], Maker]:
     """Decorator: this function makes a baseline, which runs in every comparison and never wins one."""
-    return mark("models", kind="baseline", label=label, max_rows=None, space={})
+    return register("models", kind="baseline", label=label, max_rows=None, space={})

@@ -15,9 +15,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from market_master.domain.actions import CLASSES, symmetric
+from market_master.domain.actions import CLASSES, without_direction
 from market_master.models import BASELINE_COLUMNS, baseline
-from market_master.models.columns import OneThread
+from market_master.models.columns import SingleThreadPipeline
 
 Array = NDArray[np.float64]
 Inputs = NDArray[np.float32]
@@ -68,11 +68,13 @@ class VolatilityOnly(Rule):
         columns = ColumnTransformer(
             [("ratio", StandardScaler(), [VOLATILITY_RATIO]), ("slot", OneHotEncoder(handle_unknown="ignore"), [SLOT])]
         )
-        self.pipeline_ = OneThread([("columns", columns), ("line", LogisticRegression(C=0.1, tol=1e-5, max_iter=1000))])
+        self.pipeline_ = SingleThreadPipeline(
+            [("columns", columns), ("line", LogisticRegression(C=0.1, tol=1e-5, max_iter=1000))]
+        )
         self.pipeline_.fit(X, y)
 
     def _answer(self, X: Array) -> Array:
-        return symmetric(self.pipeline_.predict_proba(X).astype(float), self.prior_)
+        return without_direction(self.pipeline_.predict_proba(X).astype(float), self.prior_)
 
 
 class Persistence(Rule):

@@ -18,37 +18,37 @@ WIDEST = 2.5
 """standard deviations: on crypto bars a line through winsorised features has 1.6 times the directional skill"""
 
 
-class Standardised(StandardScaler):
+class Float32Scaler(StandardScaler):
     """Mean 0 and spread 1, with a mean that float32 holds exactly: so that a graph subtracts the very same."""
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Standardised:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Float32Scaler:
         """As StandardScaler."""
-        fitted: Standardised = super().fit(X, y, sample_weight)
+        fitted: Float32Scaler = super().fit(X, y, sample_weight)
         fitted.mean_ = fitted.mean_.astype(np.float32).astype(float)
         return fitted
 
 
-class Winsorised(MinMaxScaler):
+class Clipper(MinMaxScaler):
     """Values cut off at 2.5 standard deviations; the others as they are."""
 
     def __init__(self) -> None:
         super().__init__(feature_range=(-WIDEST, WIDEST), clip=True)
 
-    def fit(self, X: Any, y: Any = None) -> Winsorised:
+    def fit(self, X: Any, y: Any = None) -> Clipper:
         """Learns nothing but how many columns there are."""
         edge = np.full((1, X.shape[1]), WIDEST)
-        fitted: Winsorised = super().fit(np.vstack([-edge, edge]), y)
+        fitted: Clipper = super().fit(np.vstack([-edge, edge]), y)
         return fitted
 
 
-class OneThread(Pipeline):
+class SingleThreadPipeline(Pipeline):
     """A pipeline that fits and predicts on one thread, so that its numbers don't depend on how many there are."""
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> OneThread:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> SingleThreadPipeline:
         """As Pipeline; weights of rows go to the last step."""
         weights = {} if sample_weight is None else {f"{self.steps[-1][0]}__sample_weight": sample_weight}
         with threadpool_limits(1):
-            fitted: OneThread = super().fit(X, y, **weights)
+            fitted: SingleThreadPipeline = super().fit(X, y, **weights)
         return fitted
 
     def predict_proba(self, X: Any, **params: Any) -> NDArray[np.floating]:
@@ -58,30 +58,30 @@ class OneThread(Pipeline):
         return answers
 
 
-def candidate(*steps: BaseEstimator, symbols: int, standardised: bool) -> OneThread:
+def candidate(*steps: BaseEstimator, symbols: int, standardised: bool) -> SingleThreadPipeline:
     """The steps of a candidate behind its columns: features first, then one column for each of `symbols`.
 
     An unseen symbol (-1) is one-hot of nothing. Standardised features are winsorised: what little can be known shows in
     ordinary bars, and rare ones must not steer a line. Trees do so by themselves.
     """
-    scale = Pipeline([("scale", Standardised()), ("edges", Winsorised())]) if standardised else "passthrough"
+    scale = Pipeline([("scale", Float32Scaler()), ("edges", Clipper())]) if standardised else "passthrough"
     known = np.arange(symbols, dtype=np.float32)
     one_hot = OneHotEncoder(categories=[known], handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     columns = ColumnTransformer([("features", scale, _features), ("symbol", one_hot, _symbol)])
-    return OneThread([("columns", columns), *((type(step).__name__.lower(), step) for step in steps)])
+    return SingleThreadPipeline([("columns", columns), *((type(step).__name__.lower(), step) for step in steps)])
 
 
-def averaged(members: Sequence[OneThread], names: Sequence[str] | None = None) -> OneThread:
+def soft_vote(members: Sequence[SingleThreadPipeline], names: Sequence[str] | None = None) -> SingleThreadPipeline:
     """The mean of several candidates' raw probabilities; of one it is that one."""
     if len(members) == 1:
         return members[0]
     named = list(zip(names or [f"seed_{n}" for n in range(len(members))], members, strict=True))
-    return OneThread([("vote", VotingClassifier(named, voting="soft", flatten_transform=False))])
+    return SingleThreadPipeline([("vote", VotingClassifier(named, voting="soft", flatten_transform=False))])
 
 
-def keeping(made: OneThread, columns: Sequence[int]) -> OneThread:
+def select_columns(made: SingleThreadPipeline, columns: Sequence[int]) -> SingleThreadPipeline:
     """The candidate, looking at some columns of the inputs only; the symbol's has to be the last of them."""
-    return OneThread([("kept", ColumnTransformer([("kept", "passthrough", list(columns))])), *made.steps])
+    return SingleThreadPipeline([("kept", ColumnTransformer([("kept", "passthrough", list(columns))])), *made.steps])
 
 
 def _features(X: NDArray[np.float32]) -> list[int]:

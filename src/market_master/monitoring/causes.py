@@ -11,7 +11,7 @@ from market_master.monitoring.reading import Reading
 
 
 @dataclass(frozen=True)
-class Cause:
+class AlarmType:
     """What an alarm is about, how loud it is, and whether it asks for a new candidate."""
 
     severity: str
@@ -19,27 +19,27 @@ class Cause:
     words: str
 
 
-CAUSES = {
-    "outage": Cause("page", False, "the newest bars have no signal"),
-    "constant": Cause("page", False, "the champion says the same of everything"),
-    "parity": Cause("page", False, "answers made again differ from those that were served"),
-    "performance": Cause("page", True, "the daily gain over the prior has fallen"),
-    "direction": Cause("page", True, "direction is worse than at promotion, by more than chance"),
-    "domain": Cause("warn", True, "a classifier can tell these sessions from the training window"),
-    "features": Cause("warn", True, "a feature lies further out than any past block of the training window"),
-    "predictions": Cause("warn", False, "the mix of answers has moved"),
-    "calibration": Cause("warn", False, "probabilities are less calibrated than in any past block"),
-    "coverage": Cause("warn", False, "part of the index weight had no fresh action"),
-    "bars": Cause("warn", False, "bars that the calendar has are missing"),
-    "universe": Cause("warn", True, "weight lies on symbols the champion never saw"),
-    "feature": Cause("info", False, "single features lie outside all past blocks"),
-    "labels": Cause("info", False, "the mix of outcomes has moved"),
+ALARM_TYPES = {
+    "outage": AlarmType("page", False, "the newest bars have no signal"),
+    "constant": AlarmType("page", False, "the champion says the same of everything"),
+    "parity": AlarmType("page", False, "answers made again differ from those that were served"),
+    "performance": AlarmType("page", True, "the daily gain over the prior has fallen"),
+    "direction": AlarmType("page", True, "direction is worse than at promotion, by more than chance"),
+    "domain": AlarmType("warn", True, "a classifier can tell these sessions from the training window"),
+    "features": AlarmType("warn", True, "a feature lies further out than any past block of the training window"),
+    "predictions": AlarmType("warn", False, "the mix of answers has moved"),
+    "calibration": AlarmType("warn", False, "probabilities are less calibrated than in any past block"),
+    "coverage": AlarmType("warn", False, "part of the index weight had no fresh action"),
+    "bars": AlarmType("warn", False, "bars that the calendar has are missing"),
+    "universe": AlarmType("warn", True, "weight lies on symbols the champion never saw"),
+    "feature": AlarmType("info", False, "single features lie outside all past blocks"),
+    "labels": AlarmType("info", False, "the mix of outcomes has moved"),
 }
 """`level` readings (prices' spread, volume, the clock) are told and never alarm"""
 
 
 @dataclass(frozen=True)
-class Monitored:
+class MonitoringReport:
     """One look at the champion; its field names are the JSON of `mm drift` and GET /drift."""
 
     as_of: str

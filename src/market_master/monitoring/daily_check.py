@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from market_master.domain.records import JournalEntry
-from market_master.lifecycle.auto_rollback import guard
-from market_master.lifecycle.shadow import Standing, advance, standing
+from market_master.lifecycle.auto_rollback import roll_back_if_needed
+from market_master.lifecycle.shadow import ShadowComparison, compare_shadow, decide_shadow
 from market_master.monitoring.alerts import Addresses
-from market_master.monitoring.causes import Monitored
+from market_master.monitoring.causes import MonitoringReport
 from market_master.monitoring.monitor import monitor
 from market_master.monitoring.notify import notify
 from market_master.prediction_log import PredictionLog
-from market_master.signals.settlement import settle
+from market_master.signals.settlement import settle_outcomes
 
 
 @dataclass(frozen=True)
-class Overseen:
+class DailyCheck:
     """What was seen, and what was done about it."""
 
-    seen: Monitored
+    seen: MonitoringReport
     settled: int
-    shadow: Standing | None
+    shadow: ShadowComparison | None
     """how the version in the shadow did, before anything was done"""
     done: tuple[JournalEntry, ...]
     """moves of versions, in order"""
@@ -43,17 +43,19 @@ class Overseen:
         return f"Version {self.seen.version} as of {self.seen.as_of}: {moved} moved. {done}{beside}".strip()
 
 
-def oversee(model: str, home: Path, log: PredictionLog, to: Addresses, *, now: int, evidently: bool = True) -> Overseen:
+def run_daily_check(
+    model: str, home: Path, log: PredictionLog, to: Addresses, *, now: int, evidently: bool = True
+) -> DailyCheck:
     """Settle, monitor, advance or withdraw the version in the shadow, roll back on a ground for it, deliver alerts.
 
     Raises what `monitor` raises.
     """
-    settled = settle(log, model, home, now=now)["settled"]
+    settled = settle_outcomes(log, model, home, now=now)["settled"]
     seen = monitor(model, home, log, now=now, evidently=evidently)
-    beside = standing(model, home, log)
-    moves = (advance(beside, model, home), guard(model, home, seen.alarms, of=seen.version))
+    beside = compare_shadow(model, home, log)
+    moves = (decide_shadow(beside, model, home), roll_back_if_needed(model, home, seen.alarms, of=seen.version))
     told = notify(home, to)
-    return Overseen(
+    return DailyCheck(
         seen=seen,
         settled=settled,
         shadow=beside,

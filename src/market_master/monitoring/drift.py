@@ -15,19 +15,19 @@ from market_master.decision import policy
 from market_master.domain.actions import expected_score
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints
-from market_master.monitoring.performance import Settled
+from market_master.monitoring.performance import LoggedPredictions
 from market_master.monitoring.reading import (
     IN_A_ROW,
     LEAST_BLOCKS,
     TOO_LITTLE,
     Reading,
-    compared,
+    compare_with_past_blocks,
     enough,
-    judged,
-    too_little,
+    evaluate_limit,
+    insufficient_history,
 )
-from market_master.plugins import family
-from market_master.prediction.loaded_model import Champion
+from market_master.plugins import load_family
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats import metrics
 from market_master.stats.distances import FAR, STATISTICS, Counts, unusual, windows
 from market_master.stats.domain_classifier import domain_auc
@@ -46,7 +46,7 @@ USUAL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Newest:
+class CurrentWindow:
     """The features of the newest whole sessions, with no more rows of each than the reference keeps."""
 
     values: Array
@@ -56,7 +56,7 @@ class Newest:
     """of these bars"""
 
 
-def newest(champion: Champion, bars: Bars) -> Newest:
+def current_window(champion: LoadedModel, bars: Bars) -> CurrentWindow:
     """Of stored bars, as many sessions as the longest window's evaluations need."""
     card = champion.card
     schedule = bars.timetable.between(bars.newest, bars.newest)
@@ -70,11 +70,11 @@ def newest(champion: Champion, bars: Bars) -> Newest:
     rows = np.flatnonzero(np.isfinite(values).all(axis=1) & np.isin(recent.session, days) & known)
     rows = rows[sample(recent.session[rows])]
     rows = rows[np.argsort(recent.bar_end[rows], kind="stable")]
-    return Newest(values[rows].astype(np.float32).astype(float), recent.session[rows], recent, rows)
+    return CurrentWindow(values[rows].astype(np.float32).astype(float), recent.session[rows], recent, rows)
 
 
 @dataclass(frozen=True, eq=False)
-class Usual:
+class ReferenceDistances:
     """What is usual of the features: their counts in the training window, and how far its own blocks lie apart."""
 
     names: tuple[str, ...]
@@ -87,9 +87,9 @@ class Usual:
     """distances of blocks, by length in sessions"""
 
     @classmethod
-    def of(cls, reference: Reference) -> Usual:
+    def of(cls, reference: Reference) -> ReferenceDistances:
         """Of a version's training window."""
-        known = family("features")
+        known = load_family("features")
         watched = np.array([known[name].facts["unit"] not in LEVELS for name in reference.names.tolist()])
         values, session = reference.values[reference.learned].astype(float), reference.session[reference.learned]
         counts = Counts.of(values, session)
@@ -112,13 +112,13 @@ class Usual:
 
 
 @lru_cache(maxsize=2)
-def usual_of(folder: Path) -> tuple[Reference, Usual]:
+def load_reference_distances(folder: Path) -> tuple[Reference, ReferenceDistances]:
     """The reference that lies beside a version, and what is usual of it: it never changes."""
     reference = Reference.read(folder)
-    return reference, Usual.of(reference)
+    return reference, ReferenceDistances.of(reference)
 
 
-def feature_drift(usual: Usual, current: Newest) -> list[Reading]:
+def feature_drift(usual: ReferenceDistances, current: CurrentWindow) -> list[Reading]:
     """Each feature's own distances, and for each window the most unusual of all that are no levels, as one alarm."""
     told, fresh = [], usual.counts.counted(current.values, current.session)
     for sessions, past in usual.past.items():
@@ -129,13 +129,15 @@ def feature_drift(usual: Usual, current: Newest) -> list[Reading]:
         for column, name in enumerate(usual.names):
             cause = "feature" if usual.watched[column] else "level"
             told += [
-                compared(cause, f"{name} {kind}", sessions, past=past[:, column, k], now=now[:, column, k])
+                compare_with_past_blocks(
+                    cause, f"{name} {kind}", sessions, past=past[:, column, k], now=now[:, column, k]
+                )
                 for k, kind in enumerate(STATISTICS)
             ]
     return told
 
 
-def joint_drift(usual: Usual, current: Newest) -> Reading:
+def joint_drift(usual: ReferenceDistances, current: CurrentWindow) -> Reading:
     """Can a classifier tell the newest sessions from the training window better than it can tell that one's own blocks?"""
     sessions, days = max(WINDOWS), np.unique(current.session)
     ends = range(max(sessions, len(days) - IN_A_ROW + 1), len(days) + 1) if len(usual.told_apart) else range(0)
@@ -145,12 +147,12 @@ def joint_drift(usual: Usual, current: Newest) -> Reading:
     past = usual.told_apart
     limit = min(float(np.quantile(past, USUAL)), FAR_APART) if len(past) else FAR_APART
     whence = f"the {USUAL:.0%} quantile, at most {FAR_APART},"
-    return compared(
+    return compare_with_past_blocks(
         "domain", "domain classifier's AUC", sessions, past=past, now=np.array(now), limit=limit, whence=whence
     )
 
 
-def answer_drift(reference: Reference, settled: Settled, champion: Champion) -> list[Reading]:
+def answer_drift(reference: Reference, settled: LoggedPredictions, champion: LoadedModel) -> list[Reading]:
     """Shares of the actions, expected score, its spread and the entropy, against out-of-sample answers; one alarm a window."""
     there = np.isfinite(reference.probabilities[:, 0])
     rule, cuts = champion.settings.policy.rule, champion.calibration.cuts
@@ -158,7 +160,9 @@ def answer_drift(reference: Reference, settled: Settled, champion: Champion) -> 
     def columns(probabilities: Array) -> Array:
         score = expected_score(probabilities)
         entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
-        return np.column_stack([np.eye(5)[policy.act(probabilities, rule, cuts)], score, np.abs(score), entropy])
+        return np.column_stack(
+            [np.eye(5)[policy.assign_actions(probabilities, rule, cuts)], score, np.abs(score), entropy]
+        )
 
     return [
         *_mean_drift(
@@ -172,7 +176,7 @@ def answer_drift(reference: Reference, settled: Settled, champion: Champion) -> 
     ]
 
 
-def calibration_drift(reference: Reference, settled: Settled) -> Reading:
+def calibration_drift(reference: Reference, settled: LoggedPredictions) -> Reading:
     """Expected calibration error of settled predictions against that of past blocks of out-of-sample answers."""
     sessions, there = max(WINDOWS), np.isfinite(reference.probabilities[:, 0])
 
@@ -184,18 +188,18 @@ def calibration_drift(reference: Reference, settled: Settled) -> Reading:
 
     past = errors(reference.probabilities[there], reference.action[there], reference.session[there], None)
     now = errors(settled.probabilities, settled.action, settled.session, IN_A_ROW)
-    return compared("calibration", "expected calibration error", sessions, past=past, now=now)
+    return compare_with_past_blocks("calibration", "expected calibration error", sessions, past=past, now=now)
 
 
-def constant_answers(settled: Settled, champion: Champion) -> Reading:
+def constant_answers(settled: LoggedPredictions, champion: LoadedModel) -> Reading:
     """Does a model that knows direction say the same of everything? The newest session says."""
     score = expected_score(settled.all_probabilities[settled.all_session == settled.all_session.max(initial=-1)])
     if champion.calibration.shrinkage == 0 or len(score) < 2:
-        return too_little(
+        return insufficient_history(
             "constant", "spread of expected scores", 1, "No directional edge, or no prediction in the log."
         )
     still = np.array([float(np.ptp(score) < 1e-9)])
-    return judged("constant", "all expected scores alike", 1, still, 0.5, "1 is yes", needed=1)
+    return evaluate_limit("constant", "all expected scores alike", 1, still, 0.5, "1 is yes", needed=1)
 
 
 def _mean_drift(cause: str, before: tuple[Array, Ints], after: tuple[Array, Ints]) -> list[Reading]:
@@ -213,7 +217,7 @@ def _mean_drift(cause: str, before: tuple[Array, Ints], after: tuple[Array, Ints
 def _family(cause: str, sessions: int, past: Array, now: Array) -> Reading:
     """The most unusual of many columns, as one reading."""
     worst = unusual(past, now) if enough(past, now) else (past, now, None)
-    return compared(cause, cause, sessions, past=worst[0], now=worst[1], limit=worst[2], whence=FAR_OUT)
+    return compare_with_past_blocks(cause, cause, sessions, past=worst[0], now=worst[1], limit=worst[2], whence=FAR_OUT)
 
 
 def _sums(values: Array, session: Ints) -> Array:

@@ -14,18 +14,18 @@ from market_master.artifact.bundle import SHADOW, ModelVersion
 from market_master.artifact.reference_window import SESSIONS, Reference
 from market_master.domain.bars import Bars
 from market_master.domain.clock import Ints, iso, session_date
-from market_master.files import write_whole
-from market_master.index.signal import hashes_of
+from market_master.files import write_atomic
+from market_master.index.signal import input_hashes
 from market_master.market_data.weights import weigh
 from market_master.monitoring import drift, performance
 from market_master.monitoring.alerts import Alert
 from market_master.monitoring.alerts.book import COOL_DOWN, Finding
-from market_master.monitoring.causes import CAUSES, Monitored
+from market_master.monitoring.causes import ALARM_TYPES, MonitoringReport
 from market_master.monitoring.notify import book_of
 from market_master.monitoring.page import pages
-from market_master.monitoring.performance import Realised, Settled, settled_of
-from market_master.monitoring.reading import TOO_LITTLE, Reading, judged, too_little
-from market_master.prediction.loaded_model import Champion, champion_of
+from market_master.monitoring.performance import LoggedPredictions, Realised, load_logged_predictions
+from market_master.monitoring.reading import TOO_LITTLE, Reading, evaluate_limit, insufficient_history
+from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction.predict import predict_stored
 from market_master.prediction_log import PredictionLog
 from market_master.registry.tracking import Run
@@ -38,11 +38,11 @@ MOST_NEW = 0.05
 """of the index weight, of symbols the champion never saw"""
 SAME = 1e-5
 """how far a probability made again may lie from the one that was served"""
-OUTAGE = 2
+OUTAGE_BARS = 2
 """newest bars in a row without a signal"""
 
 
-def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: bool = True) -> Monitored:
+def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: bool = True) -> MonitoringReport:
     """Look at the champion, keep what was found in data/monitoring/, with its version's run and in the book of alerts.
 
     Pages go to data/reports/; those of Evidently only if asked for, they take most of the time.
@@ -50,33 +50,35 @@ def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: 
     Raises NoChampion, NoBars, LogAway, and ModelError for a version without a reference.
     """
     versions = Versions(home, model)
-    champion = champion_of(versions.champion())
-    reference, usual = drift.usual_of(Path(versions.place(champion.model.version).folder))
+    champion = load_model(versions.champion())
+    reference, usual = drift.load_reference_distances(Path(versions.place(champion.model.version).folder))
     bars = champion.store(home).bars(until=now)
-    settled = settled_of(log, champion.model, _since(bars))
+    settled = load_logged_predictions(log, champion.model, _since(bars))
     readings = [
         *_answers(champion, reference, settled),
         *_service(champion, home, log, bars, settled),
-        *drift.feature_drift(usual, current := drift.newest(champion, bars)),
+        *drift.feature_drift(usual, current := drift.current_window(champion, bars)),
         drift.joint_drift(usual, current),
     ]
     other = versions.behind(SHADOW)
     shadow = versions.load(other) if other else None
-    seen = Monitored(
+    seen = MonitoringReport(
         as_of=iso(bars.newest),
         model=model,
         version=champion.model.version,
         shadow=other,
         compared=_compared(reference, current),
-        alarms=sorted({r.cause for r in readings if r.moved and r.cause in CAUSES}, key=list(CAUSES).index),
-        retrain=any(r.moved and CAUSES[r.cause].retrain for r in readings if r.cause in CAUSES),
+        alarms=sorted({r.cause for r in readings if r.moved and r.cause in ALARM_TYPES}, key=list(ALARM_TYPES).index),
+        retrain=any(r.moved and ALARM_TYPES[r.cause].retrain for r in readings if r.cause in ALARM_TYPES),
         readings=readings,
         realised=_realised(settled, reference, bars, champion.model),
-        realised_shadow=_realised(settled_of(log, shadow, _since(bars)), reference, bars, shadow) if shadow else [],
+        realised_shadow=_realised(load_logged_predictions(log, shadow, _since(bars)), reference, bars, shadow)
+        if shadow
+        else [],
         alerts=_alerts(readings, champion.model, bars, home),
         reports={},
     )
-    seen = replace(seen, reports=pages(seen, CAUSES, champion, reference, current, home, evidently=evidently))
+    seen = replace(seen, reports=pages(seen, ALARM_TYPES, champion, reference, current, home, evidently=evidently))
     _keep(seen, champion.model, bars, home)
     return seen
 
@@ -86,7 +88,7 @@ def _since(bars: Bars) -> int:
     return int(bars.bar_end[bars.session >= np.unique(bars.session)[-SESSIONS:][0]].min())
 
 
-def _answers(champion: Champion, reference: Reference, settled: Settled) -> list[Reading]:
+def _answers(champion: LoadedModel, reference: Reference, settled: LoggedPredictions) -> list[Reading]:
     return [
         *performance.performance_alarms(reference, settled),
         *drift.answer_drift(reference, settled, champion),
@@ -95,7 +97,9 @@ def _answers(champion: Champion, reference: Reference, settled: Settled) -> list
     ]
 
 
-def _service(champion: Champion, home: Path, log: PredictionLog, bars: Bars, settled: Settled) -> list[Reading]:
+def _service(
+    champion: LoadedModel, home: Path, log: PredictionLog, bars: Bars, settled: LoggedPredictions
+) -> list[Reading]:
     """Is every bar there, has it its signal, and are the signals what they would be if made again?"""
     days = np.unique(bars.session)[-drift.WINDOWS[0] :]
     table = weigh(champion.settings.universe, bars.newest, set(bars.symbols))
@@ -113,34 +117,34 @@ def _service(champion: Champion, home: Path, log: PredictionLog, bars: Bars, set
     ]
 
 
-def _signals(log: PredictionLog, champion: Champion, ends: np.ndarray, sessions: int) -> list[Reading]:
+def _signals(log: PredictionLog, champion: LoadedModel, ends: np.ndarray, sessions: int) -> list[Reading]:
     """Bars without a signal, and weight without an action, since signals were first logged."""
     rows = log.signals_since(champion.ref.name, champion.settings.universe.index, int(ends[0]))
     if not rows:
         none = "No signal was ever logged for these bars."
-        return [too_little(cause, "signals", sessions, none) for cause in ("outage", "coverage")]
+        return [insufficient_history(cause, "signals", sessions, none) for cause in ("outage", "coverage")]
     covered = {int(row["bar_end"]): float(json.loads(row["record"])["coverage"]) for row in reversed(rows)}
     ends = ends[ends >= rows[0]["bar_end"]]
     there = np.array([covered.get(int(end), 0.0) for end in ends])
     silent = int(np.argmax(there[::-1] > 0)) if (there > 0).any() else len(there)
     return [
-        _at_once("outage", "newest bars without a signal", 1, float(silent), OUTAGE - 1),
+        _at_once("outage", "newest bars without a signal", 1, float(silent), OUTAGE_BARS - 1),
         _at_once("coverage", "weight without a fresh action", sessions, float(1 - there.mean()), MOST_LOST),
     ]
 
 
-def _parity(champion: Champion, home: Path, log: PredictionLog, settled: Settled) -> Reading:
+def _parity(champion: LoadedModel, home: Path, log: PredictionLog, settled: LoggedPredictions) -> Reading:
     """The newest logged bar's answers, made again from the same stored bars by the same version."""
     what = "largest difference of a probability"
     rows = log.of_version(champion.ref.name, champion.ref.version, int(settled.all_end.max(initial=0)))
     if not rows or not len(settled.all_end):
-        return too_little("parity", what, 1, "No prediction was logged yet.")
+        return insufficient_history("parity", what, 1, "No prediction was logged yet.")
     bar_end = int(rows[0]["bar_end"])
     signal = log.signal_at(champion.ref.name, champion.settings.universe.index, bar_end)
     store = champion.store(home)
-    if signal and json.loads(signal["hashes"])["bars"] != hashes_of(champion, store, bar_end)["bars"]:
+    if signal and json.loads(signal["hashes"])["bars"] != input_hashes(champion, store, bar_end)["bars"]:
         late = f"Bars up to {iso(bar_end)} came after the signal was made; its answers can't be made again."
-        return too_little("parity", what, 1, late)
+        return insufficient_history("parity", what, 1, late)
     symbols = [str(row["symbol"]) for row in rows]
     again = predict_stored(champion, store, symbols, now=bar_end, asof=bar_end)
     off = max(
@@ -153,14 +157,14 @@ def _parity(champion: Champion, home: Path, log: PredictionLog, settled: Settled
 
 def _at_once(cause: str, statistic: str, sessions: int, value: float, limit: float) -> Reading:
     """A count that is exact needs no second look."""
-    return judged(cause, statistic, sessions, np.array([value]), limit, "at once", needed=1)
+    return evaluate_limit(cause, statistic, sessions, np.array([value]), limit, "at once", needed=1)
 
 
-def _realised(settled: Settled, reference: Reference, bars: Bars, version: ModelVersion) -> list[Realised]:
+def _realised(settled: LoggedPredictions, reference: Reference, bars: Bars, version: ModelVersion) -> list[Realised]:
     return performance.realised(settled, reference.prior, bars, version.card.members)
 
 
-def _compared(reference: Reference, current: drift.Newest) -> dict[str, Any]:
+def _compared(reference: Reference, current: drift.CurrentWindow) -> dict[str, Any]:
     learned = reference.session[reference.learned]
     days = np.unique(current.session)
     return {
@@ -177,7 +181,7 @@ def _dates(sessions: Ints) -> list[str]:
 def _alerts(readings: Sequence[Reading], version: ModelVersion, bars: Bars, home: Path) -> list[Alert]:
     """What the readings of each cause come to, noted in the book; the alerts that are open now."""
     findings = []
-    for cause, meaning in CAUSES.items():
+    for cause, meaning in ALARM_TYPES.items():
         mine = [reading for reading in readings if reading.cause == cause]
         moved = [reading for reading in mine if reading.moved]
         known = [reading for reading in mine if reading.state != TOO_LITTLE]
@@ -196,15 +200,15 @@ def _alerts(readings: Sequence[Reading], version: ModelVersion, bars: Bars, home
     return [alert for alert in book.alerts() if alert.model == version.name and alert.closed is None]
 
 
-def _keep(seen: Monitored, version: ModelVersion, bars: Bars, home: Path) -> None:
+def _keep(seen: MonitoringReport, version: ModelVersion, bars: Bars, home: Path) -> None:
     """A file a day, and numbers with the version's run: their step is the session."""
     session = int(bars.session.max())
-    write_whole(
+    write_atomic(
         monitoring_folder(home, seen.model) / f"{session_date(session)}.json",
         json.dumps(asdict(seen), indent=1).encode(),
     )
     whole = next((part for part in seen.realised if part.part == "all"), None)
     numbers = {"rpss": whole.rpss, "dir": whole.dir, "ic": whole.ic, "hit_rate": whole.hit_rate} if whole else {}
     told = {f"live_{name}": value for name, value in numbers.items()}
-    told |= {f"alarm_{cause}": float(cause in seen.alarms) for cause in CAUSES}
+    told |= {f"alarm_{cause}": float(cause in seen.alarms) for cause in ALARM_TYPES}
     Run(home, version.run_id).metrics(told, step=session)

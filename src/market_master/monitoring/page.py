@@ -16,23 +16,23 @@ from market_master.domain.errors import MarketMasterError
 from market_master.domain.model_inputs import model_inputs
 from market_master.domain.records import as_json
 from market_master.index.attribution import explain
-from market_master.monitoring.drift import WINDOWS, Newest
+from market_master.monitoring.drift import WINDOWS, CurrentWindow
 from market_master.monitoring.reading import TOO_LITTLE, Reading
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.loaded_model import LoadedModel
 from market_master.reports import evidently as page
 
 if TYPE_CHECKING:
-    from market_master.monitoring.causes import Cause, Monitored
+    from market_master.monitoring.causes import AlarmType, MonitoringReport
 
 MOST_FEATURES = 40
 
 
 def pages(
-    seen: Monitored,
-    causes: dict[str, Cause],
-    champion: Champion,
+    seen: MonitoringReport,
+    causes: dict[str, AlarmType],
+    champion: LoadedModel,
     reference: Reference,
-    current: Newest,
+    current: CurrentWindow,
     home: Path,
     *,
     evidently: bool,
@@ -68,7 +68,7 @@ def pages(
     return {kind: str(file) for kind, file in written.items()}
 
 
-def _signal(champion: Champion, home: Path, bar: int) -> dict[str, Any]:
+def _signal(champion: LoadedModel, home: Path, bar: int) -> dict[str, Any]:
     """The signal at the newest bar and what moved it, or why there is none."""
     try:
         return as_json(explain(champion, champion.store(home), now=bar, asof=bar))
@@ -76,7 +76,7 @@ def _signal(champion: Champion, home: Path, bar: int) -> dict[str, Any]:
         return {"refusal": f"{error.title}: {error}"}
 
 
-def _alarms(readings: list[Reading], causes: dict[str, Cause]) -> list[dict[str, Any]]:
+def _alarms(readings: list[Reading], causes: dict[str, AlarmType]) -> list[dict[str, Any]]:
     """One row a reading, in the order of the causes; of single features only those that moved."""
     shown = [r for r in readings if r.cause in causes and (r.cause != "feature" or r.moved)]
     return [
@@ -90,9 +90,9 @@ def _furthest(readings: list[Reading]) -> list[dict[str, Any]]:
     return [asdict(r) for r in sorted(told, key=lambda r: -(r.value or 0) / (r.limit or 1))[:MOST_FEATURES]]
 
 
-def _current(champion: Champion, current: Newest, sessions: int) -> pd.DataFrame:
+def _current(champion: LoadedModel, current: CurrentWindow, sessions: int) -> pd.DataFrame:
     """The newest sessions as the champion sees and answers them, with the labels that are known."""
-    known = labels.restored(champion.card.label).transform(current.bars)
+    known = labels.labeler_from_state(champion.card.label).transform(current.bars)
     action = known.action[current.rows]
     days = np.unique(current.session)[-sessions:]
     rows = np.flatnonzero(np.isin(current.session, days) & (action >= 0))
@@ -102,13 +102,13 @@ def _current(champion: Champion, current: Newest, sessions: int) -> pd.DataFrame
     return _frame(champion, current.values[rows], action[rows], probabilities)
 
 
-def _reference(champion: Champion, reference: Reference) -> pd.DataFrame:
+def _reference(champion: LoadedModel, reference: Reference) -> pd.DataFrame:
     """The training window, with the answers that were given out of fold."""
     rows = np.flatnonzero(reference.learned & np.isfinite(reference.probabilities[:, 0]))
     return _frame(champion, reference.values[rows], reference.action[rows], reference.probabilities[rows])
 
 
-def _frame(champion: Champion, values: np.ndarray, action: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+def _frame(champion: LoadedModel, values: np.ndarray, action: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     rows = page.drawn(len(values))
-    decided = policy.act(probabilities[rows], champion.settings.policy.rule, champion.calibration.cuts)
+    decided = policy.assign_actions(probabilities[rows], champion.settings.policy.rule, champion.calibration.cuts)
     return page.frame(champion.card.features, values[rows], action[rows], decided)

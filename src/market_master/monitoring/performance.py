@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from market_master.artifact.bundle import ModelVersion
 from market_master.artifact.reference_window import Reference
-from market_master.domain.actions import CLASSES, expected_score, symmetric
+from market_master.domain.actions import CLASSES, expected_score, without_direction
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints, session_date
-from market_master.monitoring.reading import Reading, judged, too_little
+from market_master.monitoring.reading import Reading, evaluate_limit, insufficient_history
 from market_master.prediction_log import PredictionLog
 from market_master.stats import metrics
 from market_master.stats.control_charts import DECISION, cusum, shortfall
@@ -21,7 +21,7 @@ from market_master.stats.regimes import regimes
 
 LOOKED_AT = 20
 """sessions of the direction's rule"""
-FALLEN = 3.0
+DIRECTION_ALARM_T = 3.0
 """standard errors"""
 LEAST_DAYS = 20
 """of the reference"""
@@ -29,7 +29,7 @@ BAND = 1.645
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class LoggedPredictions:
     """A version's logged predictions; those that have an outcome with it. Nothing is predicted again."""
 
     all_probabilities: Array
@@ -43,7 +43,7 @@ class Settled:
     action: NDArray[np.int8]
     z: Array
 
-    def only(self, rows: NDArray[np.bool_]) -> Settled:
+    def only(self, rows: NDArray[np.bool_]) -> LoggedPredictions:
         """Some of those that have an outcome."""
         names = ("probabilities", "session", "symbol", "slot", "bar_end", "action", "z")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
@@ -70,7 +70,7 @@ class Realised:
     hit_band: float | None
 
 
-def settled_of(log: PredictionLog, version: ModelVersion, since: int) -> Settled:
+def load_logged_predictions(log: PredictionLog, version: ModelVersion, since: int) -> LoggedPredictions:
     """What the log holds of a version at bars from an instant on."""
     rows = log.of_version(version.name, version.version, since)
     known = np.array([row["outcome"] is not None for row in rows], dtype=bool)
@@ -82,7 +82,7 @@ def settled_of(log: PredictionLog, version: ModelVersion, since: int) -> Settled
         session, slot = schedule.session[at], schedule.slot[at]
     probabilities = np.array([[row[name] for name in CLASSES] for row in rows], dtype=float).reshape(-1, len(CLASSES))
     done = [row for row in rows if row["outcome"] is not None]
-    return Settled(
+    return LoggedPredictions(
         all_probabilities=probabilities,
         all_session=session,
         all_end=ends,
@@ -102,11 +102,11 @@ def daily_gains(probabilities: Array, action: NDArray[np.int8], session: Ints, p
         return np.empty(0), np.empty(0)
     flat = np.tile(prior, (len(action), 1))
     base, scores = metrics.rps(flat, action), metrics.rps(probabilities, action)
-    direction = metrics.rps(symmetric(probabilities, prior), action) - scores
+    direction = metrics.rps(without_direction(probabilities, prior), action) - scores
     return by_day(base - scores, session) / base.mean(), by_day(direction, session) / base.mean()
 
 
-def performance_alarms(reference: Reference, settled: Settled) -> list[Reading]:
+def performance_alarms(reference: Reference, settled: LoggedPredictions) -> list[Reading]:
     """The cumulative sum of daily RPS gains, and the direction's mean over 20 sessions, against the version's own tests.
 
     The gain expected of a day is the reference's mean less its own standard error: it was a winner's mean.
@@ -119,12 +119,12 @@ def performance_alarms(reference: Reference, settled: Settled) -> list[Reading]:
     told = []
     if len(before[0]) < LEAST_DAYS or not len(gains):
         reason = f"{len(gains)} settled sessions; {len(before[0])} in the reference, {LEAST_DAYS} needed."
-        told.append(too_little("performance", "cumulative sum of daily RPS gains", len(gains), reason))
+        told.append(insufficient_history("performance", "cumulative sum of daily RPS gains", len(gains), reason))
     else:
         mean, spread = before[0].mean() - newey_west_se(before[0]), before[0].std(ddof=1)
         path = cusum(gains, float(mean), float(spread))
         told.append(
-            judged(
+            evaluate_limit(
                 "performance",
                 "cumulative sum of daily RPS gains",
                 len(gains),
@@ -136,15 +136,17 @@ def performance_alarms(reference: Reference, settled: Settled) -> list[Reading]:
         )
     if len(before[1]) < LEAST_DAYS or len(direction) < LOOKED_AT:
         reason = f"{len(direction)} settled sessions, {LOOKED_AT} needed; {len(before[1])} in the reference."
-        told.append(too_little("direction", "DIR below promotion", LOOKED_AT, reason))
+        told.append(insufficient_history("direction", "DIR below promotion", LOOKED_AT, reason))
     else:
         below = np.array([shortfall(direction[-LOOKED_AT:], before[1])])
         whence = "standard errors below what it had shown at promotion"
-        told.append(judged("direction", "DIR below promotion", LOOKED_AT, below, FALLEN, whence, needed=1))
+        told.append(
+            evaluate_limit("direction", "DIR below promotion", LOOKED_AT, below, DIRECTION_ALARM_T, whence, needed=1)
+        )
     return told
 
 
-def realised(settled: Settled, prior: Array, bars: Bars, members: tuple[str, ...]) -> list[Realised]:
+def realised(settled: LoggedPredictions, prior: Array, bars: Bars, members: tuple[str, ...]) -> list[Realised]:
     """The whole, and its parts by symbol, slot, regime and session."""
     if not len(settled.action):
         return []
@@ -163,7 +165,7 @@ def realised(settled: Settled, prior: Array, bars: Bars, members: tuple[str, ...
     ]
 
 
-def _row(part: str, name: str, settled: Settled, prior: Array) -> Realised:
+def _row(part: str, name: str, settled: LoggedPredictions, prior: Array) -> Realised:
     gains, direction = settled.gains(prior)
     score = expected_score(settled.probabilities)
     daily = by_day((np.sign(score) == np.sign(settled.z)).astype(float), settled.session)

@@ -35,7 +35,7 @@ class Reading:
         return self.state == MOVED
 
 
-def compared(
+def compare_with_past_blocks(
     cause: str,
     statistic: str,
     sessions: int,
@@ -47,14 +47,14 @@ def compared(
 ) -> Reading:
     """The newest evaluations, oldest first, against the largest value of the past blocks (or another limit of theirs)."""
     if not enough(past, now):
-        return too_little(
+        return insufficient_history(
             cause,
             statistic,
             sessions,
             f"{len(past)} past blocks of {sessions} sessions and {len(now)} evaluations; {LEAST_BLOCKS} and {IN_A_ROW} needed.",
         )
     bound = float(past.max()) if limit is None else limit
-    return judged(cause, statistic, sessions, now, bound, f"{whence} of {len(past)} past blocks")
+    return evaluate_limit(cause, statistic, sessions, now, bound, f"{whence} of {len(past)} past blocks")
 
 
 def enough(past: Array, now: Array) -> bool:
@@ -62,7 +62,7 @@ def enough(past: Array, now: Array) -> bool:
     return len(past) >= LEAST_BLOCKS and len(now) >= IN_A_ROW
 
 
-def judged(
+def evaluate_limit(
     cause: str, statistic: str, sessions: int, now: Array, limit: float, whence: str, *, needed: int = IN_A_ROW
 ) -> Reading:
     """The newest evaluations, oldest first, against a limit."""
@@ -81,6 +81,6 @@ def judged(
     )
 
 
-def too_little(cause: str, statistic: str, sessions: int, reason: str) -> Reading:
+def insufficient_history(cause: str, statistic: str, sessions: int, reason: str) -> Reading:
     """There is not enough to say anything."""
     return Reading(cause, statistic, sessions, None, None, 0, TOO_LITTLE, reason)

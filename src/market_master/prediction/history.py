@@ -14,15 +14,15 @@ from market_master.domain.actions import SCORES, expected_score
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints
 from market_master.domain.model_inputs import model_inputs
-from market_master.prediction.loaded_model import Champion
-from market_master.progress import tell
+from market_master.prediction.loaded_model import LoadedModel
+from market_master.progress import report_progress
 
-TOGETHER = 20_000
+BATCH_ROWS = 20_000
 """bars that are answered at once; more need more memory and save no time"""
 
 
 @dataclass(frozen=True, eq=False)
-class AnswerSeries:
+class PredictionHistory:
     """What was said of some bars, one array a column; whoever said it, if their answers and actions are at hand."""
 
     bars: Bars
@@ -46,7 +46,9 @@ class AnswerSeries:
         return np.asarray(self.probabilities.max(axis=1))
 
 
-def answers(champion: Champion, bars: Bars, *, since: int | None = None, together: int = TOGETHER) -> AnswerSeries:
+def predict_history(
+    champion: LoadedModel, bars: Bars, *, since: int | None = None, together: int = BATCH_ROWS
+) -> PredictionHistory:
     """The champion's answers to all bars (that end at `since` or later) which have their warm-up behind them.
 
     Time is cut into parts of about `together` bars; each is computed with the warm-up before it, so that memory stays as
@@ -58,7 +60,7 @@ def answers(champion: Champion, bars: Bars, *, since: int | None = None, togethe
     asked = (bars.age >= champion.card.warmup) & (bars.bar_end >= (bars.bar_end.min() if since is None else since))
     parts = list(_parts(bars, asked, champion.card.warmup, together))
     for done, (window, rows) in enumerate(parts):
-        tell("answer", done, len(parts))
+        report_progress("answer", done, len(parts))
         part, place = bars.take(window), np.searchsorted(window, rows)
         values = features.compute(part, champion.card.features, members=champion.card.members, only=place)
         whole = np.isfinite(values).all(axis=1)
@@ -67,9 +69,9 @@ def answers(champion: Champion, bars: Bars, *, since: int | None = None, togethe
             inputs = model_inputs(values, bars.symbols, bars.code[rows], champion.card.symbols)
             probabilities[rows], decided = champion.answer(inputs)
             wanted[rows], acted[rows], said[rows] = decided.wanted, decided.acted, True
-    tell("answer", 1, 1)
+    report_progress("answer", 1, 1)
     rows = np.flatnonzero(said)
-    return AnswerSeries(bars, rows, probabilities[rows], wanted[rows], acted[rows])
+    return PredictionHistory(bars, rows, probabilities[rows], wanted[rows], acted[rows])
 
 
 def _parts(bars: Bars, asked: NDArray[np.bool_], warmup: int, together: int) -> Iterator[tuple[Ints, Ints]]:

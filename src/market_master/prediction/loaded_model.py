@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from market_master import features
 from market_master.artifact.bundle import PRODUCTION, ModelVersion
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings, build
 from market_master.decision import policy
 from market_master.decision.calibration import Calibration
 from market_master.domain.bars import Array
-from market_master.domain.calendar import hand_over
+from market_master.domain.calendar import preload_sessions
 from market_master.domain.errors import IntervalMismatch, ModelError
 from market_master.domain.records import ModelRef
 from market_master.market_data.store import Store
 
 
 @dataclass(frozen=True, eq=False)
-class Champion:
+class LoadedModel:
     """The served version, verified, with the settings it is served under."""
 
     model: ModelVersion
@@ -31,7 +31,7 @@ class Champion:
     calibration: Calibration
 
     @property
-    def card(self) -> Card:
+    def card(self) -> ModelCard:
         """Its model card."""
         return self.model.card
 
@@ -46,26 +46,28 @@ class Champion:
         return self.card.warmup + 1
 
     @cached_property
-    def sure(self) -> policy.Filter:
+    def sure(self) -> policy.ConfidenceFilter:
         """Which of its answers are acted upon. Raises ModelError for a rank where its card knows none."""
         rule, sizes = self.settings.policy, self.card.score_sizes
         if rule.confidence_rank is None:
-            return policy.Filter(rule.min_confidence)
+            return policy.ConfidenceFilter(rule.min_confidence)
         if not sizes:
             raise ModelError(
                 f"policy.confidence_rank is {rule.confidence_rank}, and the card of version {self.model.version} holds no "
                 "percentiles of its out-of-sample answers; leave it empty, or train and promote a new version."
             )
-        return policy.Filter(rule.min_confidence, policy.size_of_rank(rule.confidence_rank, sizes))
+        return policy.ConfidenceFilter(rule.min_confidence, policy.abs_score_at_rank(rule.confidence_rank, sizes))
 
     def probabilities(self, inputs: NDArray[np.float32]) -> Array:
         """Calibrated class probabilities [n, 5] of model inputs."""
         return self.calibration.apply(self.model.graph.probabilities(inputs))
 
-    def answer(self, inputs: NDArray[np.float32]) -> tuple[Array, policy.Decided]:
+    def answer(self, inputs: NDArray[np.float32]) -> tuple[Array, policy.PolicyActions]:
         """Calibrated probabilities of model inputs, and the actions that the policy makes of them."""
         probabilities = self.probabilities(inputs)
-        return probabilities, policy.decide(probabilities, self.settings.policy.rule, self.calibration.cuts, self.sure)
+        return probabilities, policy.apply_policy(
+            probabilities, self.settings.policy.rule, self.calibration.cuts, self.sure
+        )
 
     @cached_property
     def ref(self) -> ModelRef:
@@ -79,21 +81,21 @@ class Champion:
         return Store(home / "data", self.card.source, self.card.timetable["interval"])
 
 
-def load_champion(home: Path, model: str, settings: Settings | None = None) -> Champion:
+def load_champion(home: Path, model: str, settings: Settings | None = None) -> LoadedModel:
     """The version behind `production`, verified. Raises NoChampion and what `champion_of` raises."""
     from market_master.registry.versions import Versions
 
-    return champion_of(Versions(home, model).champion(), settings)
+    return load_model(Versions(home, model).champion(), settings)
 
 
-def champion_of(version: ModelVersion, settings: Settings | None = None) -> Champion:
+def load_model(version: ModelVersion, settings: Settings | None = None) -> LoadedModel:
     """A version ready to answer: its feature code, graph and stored example verified, its calendar at hand.
 
     It is served under the settings it was trained and judged with, unless others are given. Raises FingerprintMismatch,
     ModelError, or IntervalMismatch when given settings speak of other bars.
     """
-    verify(version)
-    hand_over(version.calendar)
+    verify_model(version)
+    preload_sessions(version.calendar)
     trained = version.card.settings
     chosen = settings or build(trained, "model card", {})
     if (chosen.interval, chosen.calendar) != (trained["interval"], trained["calendar"]):
@@ -101,12 +103,12 @@ def champion_of(version: ModelVersion, settings: Settings | None = None) -> Cham
             f"The champion answers {trained['interval']} bars of {trained['calendar']}, the config '{chosen.name}' speaks of "
             f"{chosen.interval} bars of {chosen.calendar}; use the config it was trained with, '{trained['name']}'."
         )
-    champion = Champion(version, chosen, Calibration.from_state(version.card.calibration))
+    champion = LoadedModel(version, chosen, Calibration.from_state(version.card.calibration))
     _ = champion.sure
     return champion
 
 
-def verify(version: ModelVersion) -> None:
+def verify_model(version: ModelVersion) -> None:
     """Raise FingerprintMismatch or ModelError unless feature code, graph and answers are those of the card."""
     running = features.fingerprint(version.card.features)
     version.card.verify(running, version.graph.sha256)

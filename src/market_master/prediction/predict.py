@@ -12,27 +12,27 @@ from market_master.domain.bars import Bars
 from market_master.domain.clock import iso
 from market_master.domain.errors import ContextMissing, NoBars, TooFewBars
 from market_master.domain.model_inputs import UNSEEN, model_inputs
-from market_master.domain.records import ActedPolicy, Prediction, Provenance, Span, Witness
-from market_master.prediction.loaded_model import Champion
-from market_master.prediction.window import BarSource, read_window, require_fresh, require_warmup
+from market_master.domain.records import ActedPolicy, Prediction, PredictionObserver, Provenance, Span
+from market_master.prediction.loaded_model import LoadedModel
+from market_master.prediction.window import BarSource, load_context_bars, require_fresh, require_warmup
 
 Series = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def predict_stored(
-    champion: Champion,
+    champion: LoadedModel,
     store: BarSource,
     symbols: Sequence[str],
     *,
     now: int,
     asof: int | None = None,
-    seen: Witness | None = None,
+    seen: PredictionObserver | None = None,
 ) -> list[Prediction]:
     """One prediction for each symbol from its newest stored bar (closed by `asof`, if given).
 
     Raises UnknownSymbol, TooFewBars, or StaleData when a live provider's bar is older than the policy allows.
     """
-    window = read_window(champion, store, symbols, asof)
+    window = load_context_bars(champion, store, symbols, asof)
     answered = predict_bars(champion, window, symbols, now=now, seen=seen)
     for prediction, symbol in zip(answered, symbols, strict=True):
         require_fresh(champion, int(window.bar_end[window.rows(symbol)][-1]), now, prediction.symbol)
@@ -40,14 +40,14 @@ def predict_stored(
 
 
 def predict_posted(
-    champion: Champion,
+    champion: LoadedModel,
     posted: Bars,
     symbol: str,
     store: BarSource | None,
     *,
     context: Series,
     now: int,
-    seen: Witness | None = None,
+    seen: PredictionObserver | None = None,
 ) -> Prediction:
     """A prediction from bars a client sent; market features take the other symbols from `context`, else from the store.
 
@@ -56,18 +56,18 @@ def predict_posted(
     require_warmup(champion, len(posted))
     bars = posted.last(champion.card.warmup + 1)
     if champion.needs_market:
-        bars = _with_market(champion, bars, symbol, store, context)
+        bars = _merge_market_context(champion, bars, symbol, store, context)
     return predict_bars(champion, bars, [symbol], now=now, provider="posted", seen=seen)[0]
 
 
 def predict_bars(
-    champion: Champion,
+    champion: LoadedModel,
     bars: Bars,
     symbols: Sequence[str],
     *,
     now: int,
     provider: str | None = None,
-    seen: Witness | None = None,
+    seen: PredictionObserver | None = None,
 ) -> list[Prediction]:
     """Predictions for the newest bar of some symbols, from bars that hold their warm-up (and the market, if needed).
 
@@ -110,12 +110,14 @@ def predict_bars(
     return answered
 
 
-def _warnings(champion: Champion, unseen: bool) -> tuple[str, ...]:
+def _warnings(champion: LoadedModel, unseen: bool) -> tuple[str, ...]:
     said = {"unseen_symbol": unseen, "no_directional_edge": champion.calibration.shrinkage == 0}
     return tuple(word for word, holds in said.items() if holds)
 
 
-def _with_market(champion: Champion, bars: Bars, symbol: str, store: BarSource | None, context: Series) -> Bars:
+def _merge_market_context(
+    champion: LoadedModel, bars: Bars, symbol: str, store: BarSource | None, context: Series
+) -> Bars:
     """The posted bars among the other members' at the same times."""
     newest, others = bars.newest, [member for member in champion.card.members if member != symbol]
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from market_master.domain.clock import instant
-from market_master.domain.records import IndexSignal, Prediction, Witness, as_json
+from market_master.domain.records import IndexSignal, Prediction, PredictionObserver, as_json
 
 
 class Recorder:
@@ -22,7 +22,7 @@ class Recorder:
         """`put` takes the kind of a row and what makes it; `source` says who asked: stored, posted, scheduled."""
         self._put, self.source = put, source
 
-    def witness(self) -> Witness:
+    def witness(self) -> PredictionObserver:
         """For one call of the predict step: what it answers is recorded, with the time since now as latency."""
         begun = time.perf_counter()
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from market_master.domain.bars import Bars
 from market_master.domain.clock import iso
 from market_master.domain.errors import StaleData, TooFewBars
-from market_master.prediction.loaded_model import Champion
+from market_master.prediction.loaded_model import LoadedModel
 
 
 class BarSource(Protocol):
@@ -28,8 +28,8 @@ class BarSource(Protocol):
         ...
 
 
-def read_window(
-    champion: Champion, store: BarSource, symbols: Sequence[str], asof: int | None, *, back: int = 0
+def load_context_bars(
+    champion: LoadedModel, store: BarSource, symbols: Sequence[str], asof: int | None, *, back: int = 0
 ) -> Bars:
     """The stored bars that answers about some symbols need: their own warm-up, and the market's if it is looked at.
 
@@ -40,7 +40,7 @@ def read_window(
     return store.bars(tuple(sorted(wanted)), last=champion.needed + back, until=asof)
 
 
-def require_warmup(champion: Champion, given: int, symbol: str | None = None) -> None:
+def require_warmup(champion: LoadedModel, given: int, symbol: str | None = None) -> None:
     """Refuse too few bars, with both numbers."""
     needed = champion.needed
     if given < needed:
@@ -51,12 +51,12 @@ def require_warmup(champion: Champion, given: int, symbol: str | None = None) ->
         )
 
 
-def bars_behind(champion: Champion, bar_end: int, now: int) -> int:
+def bars_behind(champion: LoadedModel, bar_end: int, now: int) -> int:
     """How many bars of the calendar have closed since; 0 for a provider that is not live."""
     return champion.card.times.between(bar_end, now).closed_between(bar_end, now) if champion.card.live else 0
 
 
-def require_fresh(champion: Champion, bar_end: int, now: int, what: str) -> None:
+def require_fresh(champion: LoadedModel, bar_end: int, now: int, what: str) -> None:
     """Refuse to answer from a bar that is older than the policy allows."""
     behind, limit = bars_behind(champion, bar_end, now), champion.settings.policy.max_staleness_bars
     if behind > limit:

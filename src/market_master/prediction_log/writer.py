@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from market_master.domain.errors import LogAway, NotWritten, RowRefused
-from market_master.files import append_whole
+from market_master.files import append_atomic
 from market_master.prediction_log.log import PredictionLog
 
 MOST_WAITING = 10_000
@@ -129,7 +129,7 @@ class Writer:
         if not lines:
             return True
         try:
-            append_whole(file, ("\n" + "".join(f"{one}\n" for one in lines)).encode())
+            append_atomic(file, ("\n" + "".join(f"{one}\n" for one in lines)).encode())
         except NotWritten:
             return False
         return True

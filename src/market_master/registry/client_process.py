@@ -16,7 +16,7 @@ from market_master.domain.errors import RegistryAway
 from market_master.registry import tracking_uri
 
 
-class Clerk:
+class RegistryClient:
     """Asks the versions of one registered model; started with the first question, and anew if it was killed."""
 
     def __init__(self, home: Path, model: str) -> None:

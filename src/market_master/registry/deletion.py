@@ -29,7 +29,7 @@ class Recorded:
     """(model, version) that came from it"""
 
 
-def recorded(home: Path) -> list[Recorded]:
+def recorded_runs(home: Path) -> list[Recorded]:
     """The pipeline runs, newest first; those of single candidates belong to theirs."""
     made: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in client(home).search_model_versions():
@@ -43,7 +43,7 @@ def recorded(home: Path) -> list[Recorded]:
     ]
 
 
-def forget(home: Path, name: str, versions: Collection[str], runs: Collection[str]) -> bool:
+def delete_for_good(home: Path, name: str, versions: Collection[str], runs: Collection[str]) -> bool:
     """Delete runs with those of their candidates and the models they logged, then the versions; for good, by `mlflow gc`,
     which takes along whatever else was marked as deleted.
 

@@ -18,8 +18,8 @@ from typing import Any
 from filelock import FileLock
 
 from market_master.domain.errors import JournalBroken
-from market_master.domain.records import NEW, JournalEntry, Verdict, as_json
-from market_master.files import append_whole
+from market_master.domain.records import NEW_RECIPE, JournalEntry, Verdict, as_json
+from market_master.files import append_atomic
 
 EVENTS = (
     "registered", "looked", "intended", "promoted", "provisional", "rejected",
@@ -90,7 +90,7 @@ class Journal:
     def _append(self, line: str) -> None:
         """A whole line or nothing: what a crash or a full disk left of one that nobody was told of is cut off."""
         whole = len(self._whole()) if self.file.exists() else 0
-        append_whole(self.file, line.encode(), keep=whole)
+        append_atomic(self.file, line.encode(), keep=whole)
 
     def _whole(self) -> bytes:
         """The lines that were written to their end."""
@@ -122,4 +122,4 @@ def _hash(line: str) -> str:
 
 def new_looks(journal: Journal) -> list[JournalEntry]:
     """Every look of a new recipe at a hold-out, oldest first."""
-    return [entry for entry in journal.entries() if entry.event == "looked" and entry.details["lane"] == NEW]
+    return [entry for entry in journal.entries() if entry.event == "looked" and entry.details["lane"] == NEW_RECIPE]

@@ -14,7 +14,7 @@ from market_master.registry.tracking import FAILED, Run
 
 
 @contextmanager
-def going_on(run: Run) -> Iterator[None]:
+def run_lock(run: Run) -> Iterator[None]:
     """The run lives while the block does, by a lock that dies with its process; then it is finished, or failed."""
     file = _lock_file(run.home, run.id)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -46,18 +46,18 @@ def _client(uri: str, folder: Path) -> MlflowClient:
         raise ModelError(f"The MLflow store {uri} can't be opened: {error}.") from error
 
 
-def away(error: MlflowException) -> RegistryAway:
+def registry_unavailable(error: MlflowException) -> RegistryAway:
     """MLflow's word that the store gives no answer, without the SQL."""
     return RegistryAway(f"The registry can't answer: {str(error).splitlines()[0]}; run again when it can.")
 
 
 @contextmanager
-def asked() -> Iterator[None]:
+def translating_registry_errors() -> Iterator[None]:
     """What MLflow says of a store that gives no answer comes out as RegistryAway."""
     try:
         yield
     except MlflowException as error:
-        raise away(error) from error
+        raise registry_unavailable(error) from error
 
 
 @contextmanager
@@ -78,7 +78,7 @@ class Run:
     id: str
 
     @classmethod
-    @asked()
+    @translating_registry_errors()
     def start(cls, home: Path, name: str, params: Mapping[str, Any]) -> Run:
         """Open the parent run of a pipeline run."""
         mlflow_client = client(home)
@@ -92,18 +92,18 @@ class Run:
         run.params(params)
         return run
 
-    @asked()
+    @translating_registry_errors()
     def params(self, values: Mapping[str, Any]) -> None:
         """Parameters, nested ones by dotted name."""
         flat = [Param(key, str(value)[:6000]) for key, value in _flat(values)]
         client(self.home).log_batch(self.id, params=flat)
 
-    @asked()
+    @translating_registry_errors()
     def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Numbers of the run; a `step` for those that are told again and again."""
         _log_metrics(client(self.home), self.id, values, step)
 
-    @asked()
+    @translating_registry_errors()
     def candidate(self, name: str, params: Mapping[str, Any], metrics: Mapping[str, float | None]) -> None:
         """A nested, finished run of one candidate or baseline."""
         mlflow_client = client(self.home)
@@ -114,7 +114,7 @@ class Run:
         _log_metrics(mlflow_client, child.info.run_id, metrics)
         mlflow_client.set_terminated(child.info.run_id, "FINISHED")
 
-    @asked()
+    @translating_registry_errors()
     def dataset(self, frame: pd.DataFrame, name: str, context: str) -> None:
         """A dataset's digest and schema, shown beside the run."""
         from mlflow.data.pandas_dataset import from_pandas
@@ -122,34 +122,34 @@ class Run:
         with active(self.id):
             mlflow.log_input(from_pandas(frame, name=name), context=context)
 
-    @asked()
+    @translating_registry_errors()
     def tag(self, **tags: str) -> None:
         """Tags of the run."""
         for key, value in tags.items():
             client(self.home).set_tag(self.id, key, value)
 
-    @asked()
+    @translating_registry_errors()
     def file(self, path: Path, folder: str = "") -> None:
         """A file as an artefact of the run."""
         client(self.home).log_artifact(self.id, str(path), folder or None)
 
-    @asked()
+    @translating_registry_errors()
     def files(self, folder: Path, name: str) -> None:
         """All files of a folder as artefacts of the run, in a folder of that name."""
         client(self.home).log_artifacts(self.id, str(folder), name)
 
-    @asked()
+    @translating_registry_errors()
     def page(self, ui: str) -> str:
         """Its page in MLflow's UI, which answers at `ui`."""
         return f"{ui}/#/experiments/{client(self.home).get_run(self.id).info.experiment_id}/runs/{self.id}"
 
-    @asked()
+    @translating_registry_errors()
     def finish(self, status: str = "FINISHED") -> None:
         """Close the run."""
         client(self.home).set_terminated(self.id, status)
 
 
-@asked()
+@translating_registry_errors()
 def open_runs(home: Path) -> list[tuple[str, str]]:
     """Runs that no one has closed, each with the pipeline run it belongs to: its parent, or itself."""
     mlflow_client = client(home)

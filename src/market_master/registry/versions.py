@@ -14,11 +14,11 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from market_master.artifact import bundle
-from market_master.artifact.bundle import PRODUCTION, ModelVersion, Place
-from market_master.artifact.model_card import Card
+from market_master.artifact.bundle import PRODUCTION, ModelVersion, VersionFiles
+from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
 from market_master.domain.errors import ModelError, NoChampion, UnknownVersion
-from market_master.registry.tracking import Run, active, asked, away, client
+from market_master.registry.tracking import Run, active, client, registry_unavailable, translating_registry_errors
 
 CHALLENGER = "challenger"
 REQUIREMENTS = ["onnxruntime", "numpy"]
@@ -36,7 +36,7 @@ class Versions:
         self,
         run: Run,
         graph: bytes,
-        card: Card,
+        card: ModelCard,
         example: np.ndarray,
         calendar: Mapping[str, Any],
         beside: Mapping[str, str],
@@ -46,8 +46,8 @@ class Versions:
         from mlflow.models import infer_signature
 
         loaded = Graph(graph)
-        texts = {**bundle.beside(loaded, card, example, calendar), **beside}
-        with asked(), active(run.id), tempfile.TemporaryDirectory() as folder:
+        texts = {**bundle.companion_files(loaded, card, example, calendar), **beside}
+        with translating_registry_errors(), active(run.id), tempfile.TemporaryDirectory() as folder:
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(graph),
                 name="model",
@@ -69,7 +69,7 @@ class Versions:
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
         self._ask(lambda api: api.log_model_artifact(str(found.source).removeprefix("models:/"), str(file)))
 
-    def place(self, version: str) -> Place:
+    def place(self, version: str) -> VersionFiles:
         """Where a version's files lie; fetched first when the registry is far. Raises UnknownVersion."""
         if not (version.isascii() and version.isdigit() and len(version) < 10):
             raise UnknownVersion(
@@ -77,7 +77,7 @@ class Versions:
             )
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
         folder = self._ask(lambda _: mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}"))
-        return Place(self.name, str(version), found.run_id or "", found.tags.get("outcome", ""), str(folder))
+        return VersionFiles(self.name, str(version), found.run_id or "", found.tags.get("outcome", ""), str(folder))
 
     def load(self, version: str) -> ModelVersion:
         """A version with its graph and card. Raises UnknownVersion, or ModelError when it is incomplete."""
@@ -103,7 +103,7 @@ class Versions:
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
         return version, str(found.tags.get("outcome", ""))
 
-    def standing_card(self) -> Card | None:
+    def standing_card(self) -> ModelCard | None:
         """The card behind `production`, None when there is none, or none that can be read."""
         version = self.production()
         try:
@@ -166,4 +166,4 @@ class Versions:
                 raise UnknownVersion(
                     f"The registry has no version {missing} of {self.name}.", version=missing
                 ) from error
-            raise away(error) from error
+            raise registry_unavailable(error) from error

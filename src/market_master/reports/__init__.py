@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from market_master.files import write_whole
+from market_master.files import write_atomic
 
 
 def write_page(template: str, file: Path, **content: Any) -> Path:
@@ -18,7 +18,7 @@ def write_page(template: str, file: Path, **content: Any) -> Path:
         loader=PackageLoader("market_master.reports", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     pages.filters |= {"percent": _percent, "signed": _signed}
-    write_whole(file, pages.get_template(template).render(**content).encode())
+    write_atomic(file, pages.get_template(template).render(**content).encode())
     return file
 
 

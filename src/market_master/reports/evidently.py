@@ -12,7 +12,7 @@ import pandas as pd
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Array
 from market_master.domain.clock import Ints
-from market_master.files import write_whole
+from market_master.files import write_atomic
 
 ROWS = 4000
 """of each table; the page's time and size grow with it"""
@@ -43,7 +43,7 @@ def write_page(current: pd.DataFrame, reference: pd.DataFrame, file: Path, *, na
             Dataset.from_pandas(reference, data_definition=definition),
         )
         page = snapshot.get_html_str(as_iframe=False)
-    write_whole(file, page.encode())
+    write_atomic(file, page.encode())
     return file
 
 

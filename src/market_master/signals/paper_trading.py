@@ -15,15 +15,15 @@ import pandas as pd
 from market_master.backtest.engine import simulate
 from market_master.backtest.instrument import instrument
 from market_master.backtest.panel import Panel
-from market_master.backtest.run import POSITIONS, index_of, rules_of
+from market_master.backtest.run import POSITIONS, index_history, rules_of
 from market_master.domain.bars import Array, Bars
 from market_master.domain.clock import Ints, iso
 from market_master.domain.errors import NoSignal
 from market_master.domain.records import as_json
-from market_master.files import new_folder, whole_folder
-from market_master.index.series import looked_back
-from market_master.prediction.history import answers
-from market_master.prediction.loaded_model import Champion, champion_of
+from market_master.files import atomic_folder, require_empty_folder
+from market_master.index.series import lookback_bars
+from market_master.prediction.history import predict_history
+from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction_log import PredictionLog
 from market_master.prediction_log.log import BACKFILLED
 from market_master.registry.versions import Versions
@@ -70,8 +70,8 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
     open after it was made, where the provider is live. Raises NoSignal when none was logged, NoChampion, ConfigError (`out`
     holds something), NotWritten.
     """
-    out, versions = new_folder(out), Versions(home, model)
-    champion = champion_of(versions.champion())
+    out, versions = require_empty_folder(out), Versions(home, model)
+    champion = load_model(versions.champion())
     universe, bars = champion.settings.universe, champion.store(home).bars()
     rows = {int(row["bar_end"]): row for row in reversed(log.signals_since(model, universe.index, 0))}
     if not rows:
@@ -101,7 +101,7 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
         backtest_net=float(np.prod(1 + nets[1]) - 1),
         versions=sorted({row["version"] for row in rows.values()}, key=int),
     )
-    with whole_folder(out) as part:
+    with atomic_folder(out) as part:
         columns = {
             "bar_end": pd.to_datetime(panel.bar_end, unit="s", utc=True),
             "acted_upon": said,
@@ -134,14 +134,14 @@ def _said(rows: Mapping[int, Row], panel: Panel, bars: Bars, *, live: bool) -> t
 
 
 def _again(
-    rows: Mapping[int, Row], versions: Versions, champion: Champion, bars: Bars, clock: Ints
+    rows: Mapping[int, Row], versions: Versions, champion: LoadedModel, bars: Bars, clock: Ints
 ) -> list[tuple[str | None, float]]:
     """Signal and WSS of each bar that has a logged one, by the version that made it, as a backtest makes them now."""
     found: dict[int, tuple[str | None, float]] = {}
     for version in {row["version"] for row in rows.values()}:
         mine = sorted(end for end, row in rows.items() if row["version"] == version)
-        speaker = champion if version == champion.model.version else champion_of(versions.load(version))
-        series = index_of(speaker, answers(speaker, bars, since=_early_enough(speaker, bars, mine[0])))
+        speaker = champion if version == champion.model.version else load_model(versions.load(version))
+        series = index_history(speaker, predict_history(speaker, bars, since=_early_enough(speaker, bars, mine[0])))
         found |= {
             int(end): (word, float(wss))
             for end, word, wss in zip(series.bar_end, series.signal, series.wss, strict=True)
@@ -150,13 +150,13 @@ def _again(
     return [found.get(end, (None, math.nan)) for end in clock.tolist()]
 
 
-def _early_enough(champion: Champion, bars: Bars, first: int) -> int:
+def _early_enough(champion: LoadedModel, bars: Bars, first: int) -> int:
     """An instant from which on a series makes the signal at `first`: as many bars before it as a signal is made of."""
     clock = np.unique(bars.bar_end)
-    return int(clock[max(0, int(np.searchsorted(clock, first)) - looked_back(champion.settings.policy))])
+    return int(clock[max(0, int(np.searchsorted(clock, first)) - lookback_bars(champion.settings.policy))])
 
 
-def _net(words: Sequence[str | None], panel: Panel, champion: Champion) -> Array:
+def _net(words: Sequence[str | None], panel: Panel, champion: LoadedModel) -> Array:
     """Return of each bar, after costs; without a signal nothing is held."""
     target = np.array([[POSITIONS[word] if word else 0.0] for word in words])
     rules = rules_of(champion.settings, champion.settings.costs.index_bps)

@@ -11,8 +11,8 @@ from typing import Any
 from market_master.domain.clock import iso
 from market_master.domain.errors import NoSignal
 from market_master.domain.records import as_json
-from market_master.index.signal import hashes_of, index_signal
-from market_master.prediction.loaded_model import champion_of
+from market_master.index.signal import index_signal, input_hashes
+from market_master.prediction.loaded_model import load_model
 from market_master.prediction_log import PredictionLog
 from market_master.registry.versions import Versions
 
@@ -46,10 +46,10 @@ def replay(model: str, index: str | None, home: Path, log: PredictionLog, *, aso
             f"No signal of {model} was logged for a bar that had closed by {iso(asof)}; `mm backfill` makes them."
         )
     served, bar_end = json.loads(row["record"]), int(row["bar_end"])
-    champion = champion_of(Versions(home, model).load(row["version"]))
+    champion = load_model(Versions(home, model).load(row["version"]))
     store = champion.store(home)
     rebuilt = as_json(index_signal(champion, store, now=bar_end, asof=bar_end))
-    then, now = json.loads(row["hashes"]), hashes_of(champion, store, bar_end)
+    then, now = json.loads(row["hashes"]), input_hashes(champion, store, bar_end)
     differences = list(_differences("", served, json.loads(json.dumps(rebuilt))))
     return Replay(
         as_of=iso(bar_end),

@@ -16,19 +16,19 @@ from market_master.domain.clock import DAY, instant, iso
 from market_master.domain.errors import LowCoverage, MarketMasterError, ModelError, NoBars, StaleData
 from market_master.domain.records import IndexSignal
 from market_master.index.attribution import explain
-from market_master.index.signal import hashes_of, index_signal
-from market_master.lifecycle.auto_rollback import guard
+from market_master.index.signal import index_signal, input_hashes
+from market_master.lifecycle.auto_rollback import roll_back_if_needed
 from market_master.market_data.ingest import fetch
-from market_master.prediction.loaded_model import Champion, champion_of, load_champion
+from market_master.prediction.loaded_model import LoadedModel, load_champion, load_model
 from market_master.prediction.recorder import Recorder
 from market_master.prediction_log import PredictionLog, Writer
 from market_master.prediction_log.log import BACKFILLED
 from market_master.registry.versions import Versions
-from market_master.signals.settlement import settle
+from market_master.signals.settlement import settle_outcomes
 
 
 @dataclass(frozen=True)
-class Announced:
+class SignalRun:
     """What a scheduled run came to: a signal, or the reason why there is none."""
 
     status: Literal["signalled", "skipped"]
@@ -41,7 +41,9 @@ class Announced:
     """earlier predictions whose outcome is known now"""
 
 
-def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, asof: int | None = None) -> Announced:
+def run_scheduled_signal(
+    settings: Settings, home: Path, log: PredictionLog, *, now: int, asof: int | None = None
+) -> SignalRun:
     """Fetch, settle what has closed, and make and log the index's signal of the newest closed bar.
 
     `asof` is when the run was due, and the run is for the newest bar that had closed by then: when a later one has closed,
@@ -57,21 +59,21 @@ def announce(settings: Settings, home: Path, log: PredictionLog, *, now: int, as
             bar = _newest_closed(champion, home, now)
             due = bar if asof is None else _closed_by(champion, asof)
             if due < bar:
-                return Announced("skipped", iso(due), f"The run is late: the bar that ends {iso(bar)} has closed too.")
+                return SignalRun("skipped", iso(due), f"The run is late: the bar that ends {iso(bar)} has closed too.")
             if _signalled(log, champion, bar):
                 return _already(bar)
             if live:
                 fetch(settings, home, now)
-            settled = settle(log, champion.ref.name, home, now=now)["settled"]
-            made = _made(champion, home, log, bar, now, "scheduled", settled)
+            settled = settle_outcomes(log, champion.ref.name, home, now=now)["settled"]
+            made = _make_signal(champion, home, log, bar, now, "scheduled", settled)
             if made.signal is None:
                 return made
             return replace(made, signal=explain(champion, champion.store(home), now=now, asof=bar))
     except Timeout:
-        return Announced("skipped", None if asof is None else iso(asof), "Another run is making the signal now.")
+        return SignalRun("skipped", None if asof is None else iso(asof), "Another run is making the signal now.")
 
 
-def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, last: int, now: int) -> list[Announced]:
+def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, last: int, now: int) -> list[SignalRun]:
     """Fetch, and make the signals of the bars that ended in a span and have none, in order, marked as backfilled.
 
     Each is made from the bars that had closed by then; one that the champion has learned from stays without a signal, which
@@ -84,29 +86,29 @@ def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, 
         schedule = champion.card.times.between(first, last)
         ends = schedule.end[(schedule.end >= first) & (schedule.end <= min(last, now))]
         told = [_filled(champion, home, log, end) for end in ends.tolist()]
-        settle(log, champion.ref.name, home, now=now)
+        settle_outcomes(log, champion.ref.name, home, now=now)
         return told
 
 
-def _filled(champion: Champion, home: Path, log: PredictionLog, bar: int) -> Announced:
+def _filled(champion: LoadedModel, home: Path, log: PredictionLog, bar: int) -> SignalRun:
     if _signalled(log, champion, bar):
         return _already(bar)
     if bar <= instant(champion.card.label_known):
         version, known = champion.ref.version, champion.card.label_known
-        return Announced(
+        return SignalRun(
             "skipped", iso(bar), f"Version {version} has learned from bars up to {known}; it would be hindsight."
         )
-    return _made(champion, home, log, bar, bar, BACKFILLED, 0)
+    return _make_signal(champion, home, log, bar, bar, BACKFILLED, 0)
 
 
-def _newest_closed(champion: Champion, home: Path, now: int) -> int:
+def _newest_closed(champion: LoadedModel, home: Path, now: int) -> int:
     """End of the newest bar: by the calendar where the provider is live, else by the store."""
     if champion.card.live:
         return _closed_by(champion, now)
     return max(int(columns["bar_end"][-1]) for columns in champion.store(home).recent().series.values())
 
 
-def _closed_by(champion: Champion, instant: int) -> int:
+def _closed_by(champion: LoadedModel, instant: int) -> int:
     """End of the newest bar that the calendar had closed by an instant."""
     schedule = champion.card.times.between(instant - 15 * DAY, instant)
     return int(schedule.end[np.searchsorted(schedule.end, instant, "right") - 1])
@@ -117,40 +119,40 @@ def _log_what_was_spilled(log: PredictionLog, home: Path) -> None:
     Writer(log, home / "data" / "spill").close()
 
 
-def _already(bar: int) -> Announced:
-    return Announced("skipped", iso(bar), f"The bar that ends {iso(bar)} has its signal already.")
+def _already(bar: int) -> SignalRun:
+    return SignalRun("skipped", iso(bar), f"The bar that ends {iso(bar)} has its signal already.")
 
 
-def _champion(model: str, home: Path) -> Champion:
+def _champion(model: str, home: Path) -> LoadedModel:
     """The champion, or where it can't be served the one before it."""
     try:
         return load_champion(home, model)
     except ModelError:
-        if guard(model, home) is None:
+        if roll_back_if_needed(model, home) is None:
             raise
         return load_champion(home, model)
 
 
-def _beside(model: str, home: Path, bar: int, now: int, recorder: Recorder) -> str:
+def _run_shadow(model: str, home: Path, bar: int, now: int, recorder: Recorder) -> str:
     """Have the version in the shadow answer the same bar; it is logged, and nobody acts on it. Returns why it could not."""
     version = Versions(home, model).behind(SHADOW)
     if version is None:
         return ""
     try:
-        shadow = champion_of(Versions(home, model).load(version))
+        shadow = load_model(Versions(home, model).load(version))
         index_signal(shadow, shadow.store(home), now=now, asof=bar, seen=recorder.witness())
     except MarketMasterError as error:
         return f" Version {version} in the shadow gave no answer: {error.title}: {error}"
     return ""
 
 
-def _signalled(log: PredictionLog, champion: Champion, bar: int) -> bool:
+def _signalled(log: PredictionLog, champion: LoadedModel, bar: int) -> bool:
     return log.signal_at(champion.ref.name, champion.settings.universe.index, bar) is not None
 
 
-def _made(
-    champion: Champion, home: Path, log: PredictionLog, bar: int, now: int, source: str, settled: int
-) -> Announced:
+def _make_signal(
+    champion: LoadedModel, home: Path, log: PredictionLog, bar: int, now: int, source: str, settled: int
+) -> SignalRun:
     told = iso(bar)
     writer = Writer(log, home / "data" / "spill")
     try:
@@ -158,12 +160,12 @@ def _made(
         try:
             signal = index_signal(champion, champion.store(home), now=now, asof=bar, seen=recorder.witness())
         except (NoBars, StaleData, LowCoverage) as error:
-            return Announced("skipped", told, f"{error.title}: {error}", settled=settled)
+            return SignalRun("skipped", told, f"{error.title}: {error}", settled=settled)
         if signal.as_of != told:
             reason = f"The store has no bar that ends {told}; its newest ended {signal.as_of}."
-            return Announced("skipped", told, reason, settled=settled)
-        recorder.signal(signal, partial(hashes_of, champion, champion.store(home), bar))
-        beside = _beside(champion.ref.name, home, bar, now, recorder)
+            return SignalRun("skipped", told, reason, settled=settled)
+        recorder.signal(signal, partial(input_hashes, champion, champion.store(home), bar))
+        beside = _run_shadow(champion.ref.name, home, bar, now, recorder)
     finally:
         writer.close()
-    return Announced("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.{beside}", signal, settled)
+    return SignalRun("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.{beside}", signal, settled)

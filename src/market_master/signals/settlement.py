@@ -9,7 +9,7 @@ from typing import Any
 from market_master.domain.actions import CLASSES
 from market_master.domain.clock import DAY
 from market_master.domain.errors import NoBars
-from market_master.labels import restored
+from market_master.labels import labeler_from_state
 from market_master.market_data.store import Store
 from market_master.prediction_log import PredictionLog
 from market_master.registry.versions import Versions
@@ -18,7 +18,7 @@ PATIENCE = 10 * DAY
 """a symbol that has no bar for so long, while others have, has left"""
 
 
-def settle(log: PredictionLog, model: str, home: Path, *, now: int) -> dict[str, int]:
+def settle_outcomes(log: PredictionLog, model: str, home: Path, *, now: int) -> dict[str, int]:
     """Put what came next beside the predictions whose bar has closed: once, by the version's own label, never again.
 
     A prediction waits while the store has no later bar of its symbol, for ten days at most; where the next bar is missing
@@ -42,7 +42,7 @@ def _outcomes(version: str, rows: list[dict[str, Any]], model: str, home: Path, 
         bars = store.bars(tuple(sorted({row["symbol"] for row in rows} & set(store.symbols()))), until=now)
     except NoBars:
         return []
-    labels = restored(card.label).transform(bars)
+    labels = labeler_from_state(card.label).transform(bars)
     at = {
         (bars.symbols[code], end): n for n, (code, end) in enumerate(zip(bars.code, bars.bar_end.tolist(), strict=True))
     }

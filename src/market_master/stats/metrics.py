@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from market_master.domain.actions import CLASSES, expected_score, symmetric
+from market_master.domain.actions import CLASSES, expected_score, without_direction
 from market_master.domain.bars import Array
 from market_master.domain.clock import Ints
 from market_master.domain.records import Scorecard
@@ -95,7 +95,11 @@ def scorecard(
     neighbouring sessions share `overlap` of them. Noise can only raise an ECE: where the model is calibrated its interval
     lies above it.
     """
-    scores, flat, base = rps(probabilities, action), rps(symmetric(probabilities, prior), action), rps(prior, action)
+    scores, flat, base = (
+        rps(probabilities, action),
+        rps(without_direction(probabilities, prior), action),
+        rps(prior, action),
+    )
     direction = np.where(np.abs(flat - scores) < 1e-12, 0.0, flat - scores)
     es = expected_score(probabilities)
     days, place = np.unique(session, return_inverse=True)

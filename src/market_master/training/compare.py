@@ -19,27 +19,27 @@ from market_master.domain.clock import Ints
 from market_master.domain.errors import ConfigError
 from market_master.domain.records import Scorecard
 from market_master.market_data.ingest import Market
-from market_master.plugins import family
-from market_master.progress import tell
-from market_master.provenance import everything
+from market_master.plugins import load_family
+from market_master.progress import report_progress
+from market_master.provenance import environment_fingerprint
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, day_t, newey_west_se
 from market_master.stats.regimes import regimes
 from market_master.training.dataset import Labelled, class_shares, shares_by
 from market_master.training.feature_table import FeatureTable
-from market_master.training.fit_cache import Kept
-from market_master.training.importance import SCREENER, Importance, measure, screened
+from market_master.training.fit_cache import FitCache
+from market_master.training.importance import SCREENER, Importance, permutation_importance, select_features
 from market_master.training.tuning import Search, tune
 from market_master.training.walk_forward import (  # fmt: skip
-    Course,
+    FoldData,
     FoldRows,
     OutOfFold,
     Recipe,
-    answers,
-    calibrated,
-    calibration_of,
-    course,
+    calibrate_out_of_fold,
     daily_rps,
+    fit_calibration,
+    fit_predict_folds,
+    prepare_folds,
 )
 
 
@@ -68,7 +68,7 @@ class Comparison:
     """how many recipes were tried, pruned ones included"""
     excess: dict[str, float]
     """winner's RPS above each baseline's, in standard errors of the daily difference"""
-    course: Course
+    course: FoldData
     """the folds that all of this ran over"""
     wss_expected_sd: float | None
     train_rows: Ints
@@ -87,17 +87,19 @@ def train_compare(
     """
     bars = market.bars
     candidates, baselines = _recipes(settings)
-    kept = Kept(home / "data" / "steps", everything()) if home else None
-    ground = course(bars, table, labelled, settings, kept)
+    kept = FitCache(home / "data" / "steps", environment_fingerprint()) if home else None
+    ground = prepare_folds(bars, table, labelled, settings, kept)
     if settings.features.keep is not None:
-        ground = screened(ground, Recipe(family("models")[SCREENER]), table.names, settings.features.keep)
+        ground = select_features(ground, Recipe(load_family("models")[SCREENER]), table.names, settings.features.keep)
     key = f"{market.data_hash} {features.combined(features.fingerprint(table.names))}"
     searches = {recipe.name: tune(recipe, ground, settings, key, home) for recipe in candidates}
     tuned = [searches[recipe.name].recipe for recipe in candidates]
     raw, seconds = _fit_all([*tuned, *baselines], ground)
-    out_of_fold = {recipe.name: calibrated(recipe, raw[recipe.name], ground) for recipe in (*tuned, *baselines)}
+    out_of_fold = {
+        recipe.name: calibrate_out_of_fold(recipe, raw[recipe.name], ground) for recipe in (*tuned, *baselines)
+    }
     winner, why = _winner(tuned, out_of_fold, bars.session)
-    fitted = calibration_of(
+    fitted = fit_calibration(
         raw[winner.name], ground, range(len(ground.folds)), _shares(labelled.labels.action, labelled.zones.dev)
     )
     estimator, rows = fit(winner, ground, labelled, table)
@@ -111,14 +113,16 @@ def train_compare(
         why=why,
         recipe=winner,
         searches=searches,
-        importance=measure(winner, ground, table.names, range(1, len(ground.folds))),
+        importance=permutation_importance(winner, ground, table.names, range(1, len(ground.folds))),
         kept=table.names if keep is None else tuple(table.names[k] for k in keep[:-1]),
         estimator=estimator,
         calibration=fitted,
         out_of_fold=out_of_fold,
         daily=_everything_tried(tuned, searches, out_of_fold, bars),
         trials=sum(max(1, len(search.trials)) for search in searches.values()),
-        excess={one.name: _excess(out_of_fold[winner.name], out_of_fold[one.name], bars.session) for one in baselines},
+        excess={
+            one.name: _loss_gap_t(out_of_fold[winner.name], out_of_fold[one.name], bars.session) for one in baselines
+        },
         course=ground,
         wss_expected_sd=_wss_expected_sd(out_of_fold[winner.name], market),
         train_rows=rows,
@@ -127,7 +131,7 @@ def train_compare(
     )
 
 
-def fit(recipe: Recipe, ground: Course, labelled: Labelled, table: FeatureTable) -> tuple[Any, Ints]:
+def fit(recipe: Recipe, ground: FoldData, labelled: Labelled, table: FeatureTable) -> tuple[Any, Ints]:
     """The recipe fitted on all development rows, and which rows it saw."""
     rows = ground.train_rows(recipe, np.flatnonzero(labelled.zones.dev & labelled.labels.known & table.complete))
     extra = {} if ground.weight is None else {"sample_weight": ground.weight[rows]}
@@ -137,7 +141,7 @@ def fit(recipe: Recipe, ground: Course, labelled: Labelled, table: FeatureTable)
 
 def _recipes(settings: Settings) -> tuple[list[Recipe], list[Recipe]]:
     """Candidates as configured, and every baseline."""
-    known = family("models")
+    known = load_family("models")
     models = [name for name, plugin in known.items() if plugin.facts["kind"] == "model"]
     for name in settings.candidates:
         if name not in models:
@@ -146,19 +150,21 @@ def _recipes(settings: Settings) -> tuple[list[Recipe], list[Recipe]]:
     return candidates, [Recipe(plugin) for plugin in known.values() if plugin.facts["kind"] == "baseline"]
 
 
-def _fit_all(recipes: Sequence[Recipe], ground: Course) -> tuple[dict[str, list[Array]], dict[str, float]]:
+def _fit_all(recipes: Sequence[Recipe], ground: FoldData) -> tuple[dict[str, list[Array]], dict[str, float]]:
     """Raw test probabilities of every recipe by fold, and its mean seconds for a fit."""
     raw: dict[str, list[Array]] = {recipe.name: [] for recipe in recipes}
     seconds = {recipe.name: 0.0 for recipe in recipes}
     total = len(recipes) * len(ground.folds)
-    for done, (place, _, probabilities, spent) in enumerate(answers(recipes, ground, range(len(ground.folds)))):
+    for done, (place, _, probabilities, spent) in enumerate(
+        fit_predict_folds(recipes, ground, range(len(ground.folds)))
+    ):
         raw[recipes[place].name].append(probabilities)
         seconds[recipes[place].name] += spent / len(ground.folds)
-        tell("train_compare", done + 1, total + 1)
+        report_progress("train_compare", done + 1, total + 1)
     return raw, seconds
 
 
-def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: Course, market: Market) -> Scorecard:
+def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: FoldData, market: Market) -> Scorecard:
     bars = market.bars
     card = metrics.scorecard(
         recipe.name,
@@ -174,7 +180,7 @@ def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: Course, market
         bar_end=bars.bar_end[oof.rows],
         overlap=ground.overlap,
     )
-    said, came, session = _index(oof, market)
+    said, came, session = _index_series(oof, market)
     return replace(
         card, wss_ic=metrics.ic(said, came), wss_ic_t=day_t(metrics.ic_terms(said, came), session, ground.overlap)
     )
@@ -188,7 +194,7 @@ def _winner(candidates: Sequence[Recipe], out_of_fold: dict[str, OutOfFold], ses
     """The simplest candidate within one standard error of the lowest mean RPS."""
     mean = {recipe.name: float(out_of_fold[recipe.name].rps.mean()) for recipe in candidates}
     best = min(candidates, key=lambda recipe: mean[recipe.name])
-    close = [r for r in candidates if _excess(out_of_fold[r.name], out_of_fold[best.name], session) <= 1.0]
+    close = [r for r in candidates if _loss_gap_t(out_of_fold[r.name], out_of_fold[best.name], session) <= 1.0]
     chosen = min(close, key=lambda recipe: (recipe.plugin.facts["complexity"], mean[recipe.name]))
     if chosen is best:
         return chosen, (
@@ -210,14 +216,14 @@ def _everything_tried(
     return np.stack(columns, axis=1)
 
 
-def _excess(one: OutOfFold, other: OutOfFold, session: Ints) -> float:
+def _loss_gap_t(one: OutOfFold, other: OutOfFold, session: Ints) -> float:
     """How far one's RPS lies above another's, in standard errors of the daily difference."""
     daily = by_day(one.rps - other.rps, session[one.rows])
     se = newey_west_se(daily)
     return float(daily.mean() / se) if se > 0 else 0.0
 
 
-def _index(oof: OutOfFold, market: Market) -> tuple[Array, Array, Ints]:
+def _index_series(oof: OutOfFold, market: Market) -> tuple[Array, Array, Ints]:
     """At each instant the weighted expected score and the weighted z that came, and the instant's session."""
     weight = np.array([market.weights.by_symbol.get(symbol, 0.0) for symbol in market.bars.symbols])[
         market.bars.code[oof.rows]
@@ -234,11 +240,11 @@ def _index(oof: OutOfFold, market: Market) -> tuple[Array, Array, Ints]:
 
 def _wss_expected_sd(oof: OutOfFold, market: Market) -> float | None:
     """Spread over time of the weighted expected score, out of fold; None when it never moves."""
-    spread = float(np.std(_index(oof, market)[0]))
+    spread = float(np.std(_index_series(oof, market)[0]))
     return spread if spread > 1e-12 else None
 
 
-def _class_shares(ground: Course, labelled: Labelled, market: Market) -> dict[str, Any]:
+def _class_shares(ground: FoldData, labelled: Labelled, market: Market) -> dict[str, Any]:
     bars, labels, dev = market.bars, labelled.labels, labelled.zones.dev
     return {
         "fold": [_fold_summary(fold, bars) for fold in ground.folds],

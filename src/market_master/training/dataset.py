@@ -13,7 +13,7 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, TooFewBars
 from market_master.labels import Labeler, Labels, Window, uniqueness
-from market_master.plugins import family
+from market_master.plugins import load_family
 from market_master.training import folds
 from market_master.training.folds import Zones
 
@@ -63,7 +63,7 @@ def shares_by(labels: Labels, rows: NDArray[np.bool_], part: NDArray[Any]) -> di
 
 def new_labeler(settings: Settings) -> Labeler:
     """The configured labeler, not yet fitted."""
-    known = family("labels")
+    known = load_family("labels")
     if settings.label.kind not in known:
         raise ConfigError(f"label.kind is '{settings.label.kind}'; there are {', '.join(known)}.")
     cost = 2 * settings.costs.bps / 1e4

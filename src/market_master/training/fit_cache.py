@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 import joblib
 import numpy as np
 
-from market_master.files import write_whole
+from market_master.files import write_atomic
 
 MOST = 1_000_000_000
 """bytes that are kept, those used last"""
@@ -22,7 +22,7 @@ Result = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Kept:
+class FitCache:
     """A folder of results. Nothing in it is ever unpickled; a file that can't be read is made again."""
 
     folder: Path
@@ -68,7 +68,7 @@ class Kept:
             yield result
 
 
-def sweep(folder: Path, most: int = MOST) -> None:
+def evict(folder: Path, most: int = MOST) -> None:
     """Let go of the results in a folder that were used longest ago, until the rest is small enough."""
     files = sorted(((file.stat(), file) for file in folder.rglob("*.npz")), key=lambda one: -one[0].st_mtime_ns)
     for (_, file), size in zip(files, np.cumsum([told.st_size for told, _ in files]), strict=True):
@@ -84,7 +84,7 @@ def hash_of(values: Any) -> str:
 def _write(file: Path, result: Result) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, *result)
-    write_whole(file, buffer.getvalue())
+    write_atomic(file, buffer.getvalue())
 
 
 def _read(file: Path) -> Result | None:

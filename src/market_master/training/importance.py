@@ -14,7 +14,7 @@ from market_master.domain.clock import Ints
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, days_permuted, newey_west_se
 from market_master.training.folds import sample_timestamps
-from market_master.training.walk_forward import SEED, Course, Recipe
+from market_master.training.walk_forward import SEED, FoldData, Recipe
 
 FITTED_ON = 20_000
 """rows of each fold that the recipe is fitted on for this: which features matter shows in fewer rows than how much"""
@@ -33,7 +33,9 @@ class Importance:
     error: float
 
 
-def measure(recipe: Recipe, course: Course, names: Sequence[str], numbers: Sequence[int]) -> tuple[Importance, ...]:
+def permutation_importance(
+    recipe: Recipe, course: FoldData, names: Sequence[str], numbers: Sequence[int]
+) -> tuple[Importance, ...]:
     """The importance of each feature to a recipe on the test rows of some folds, most important first.
 
     Whole days are permuted, so that a day keeps its shape and its cross-section (Breiman 2001, by blocks of days).
@@ -43,7 +45,7 @@ def measure(recipe: Recipe, course: Course, names: Sequence[str], numbers: Seque
     return tuple(sorted(found, key=lambda one: -one.loss))
 
 
-def screened(course: Course, recipe: Recipe, names: Sequence[str], keep: int) -> Course:
+def select_features(course: FoldData, recipe: Recipe, names: Sequence[str], keep: int) -> FoldData:
     """The course on which each fold's candidates see the `keep` features most important on the folds before it.
 
     The first fold, which only teaches calibration, keeps all; the registered model sees those of all folds.
@@ -56,7 +58,7 @@ def screened(course: Course, recipe: Recipe, names: Sequence[str], keep: int) ->
     return course.narrowed(chosen)
 
 
-def _losses(recipe: Recipe, course: Course, features: int, numbers: Sequence[int]) -> list[Array]:
+def _losses(recipe: Recipe, course: FoldData, features: int, numbers: Sequence[int]) -> list[Array]:
     """For each fold [test days, features]."""
     course = replace(course, max_train_rows=min(course.max_train_rows, FITTED_ON))
     jobs = []

@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import Any
 
-from market_master.artifact.model_card import Card
+from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings
-from market_master.domain.records import NEW, REFRESH
+from market_master.domain.records import NEW_RECIPE, REFRESH
 from market_master.training.compare import Comparison
 
 
@@ -25,6 +25,6 @@ def parameters(comparison: Comparison) -> dict[str, Any]:
     return plain | {"seeds": comparison.recipe.seeds}
 
 
-def lane_of(recipe_hash: str, champion: Card | None) -> str:
+def lane_of(recipe_hash: str, champion: ModelCard | None) -> str:
     """`refresh` for the champion's own recipe, else `new_recipe`."""
-    return REFRESH if champion is not None and champion.recipe_hash == recipe_hash else NEW
+    return REFRESH if champion is not None and champion.recipe_hash == recipe_hash else NEW_RECIPE

@@ -13,11 +13,11 @@ from typing import Any
 from market_master.config import Settings
 from market_master.domain.bars import Array
 from market_master.plugins import Plugin
-from market_master.progress import tell
+from market_master.progress import report_progress
 from market_master.stats.daily import newey_west_se
 from market_master.training import hyperparameter_search
 from market_master.training.hyperparameter_search import Trial
-from market_master.training.walk_forward import Course, Recipe, answers, calibrated, daily_rps
+from market_master.training.walk_forward import FoldData, Recipe, calibrate_out_of_fold, daily_rps, fit_predict_folds
 
 PARTS = {"features", "label", "folds", "training"}
 """of the settings that make another study, beside the size of its batches"""
@@ -32,7 +32,7 @@ class Search:
     why: str
 
 
-def tune(recipe: Recipe, course: Course, settings: Settings, key: str, home: Path | None) -> Search:
+def tune(recipe: Recipe, course: FoldData, settings: Settings, key: str, home: Path | None) -> Search:
     """The defaults, unless a trial's mean RPS is lower by more than one standard error of the daily difference.
 
     `key` names the data and features; the study lies in `home`/data/optuna.db, or in memory.
@@ -67,20 +67,25 @@ def defaults(plugin: Plugin) -> dict[str, Any]:
     return {name: known[name].default for name in plugin.facts["space"]}
 
 
-def _evaluate(recipes: Sequence[Recipe], course: Course, stop: Callable[[int, int, float], bool]) -> list[Array | None]:
+def _evaluate(
+    recipes: Sequence[Recipe], course: FoldData, stop: Callable[[int, int, float], bool]
+) -> list[Array | None]:
     """Daily RPS of each recipe, fold by fold; None for those told to stop."""
     raw: list[list[Array]] = [[] for _ in recipes]
     alive = list(range(len(recipes)))
     for number in range(len(course.folds)):
-        for place, _, probabilities, _ in answers([recipes[k] for k in alive], course, [number]):
+        for place, _, probabilities, _ in fit_predict_folds([recipes[k] for k in alive], course, [number]):
             raw[alive[place]].append(probabilities)
-        tell("tune", number + 1, len(course.folds))
+        report_progress("tune", number + 1, len(course.folds))
         if number:
-            means = {k: float(daily_rps(calibrated(recipes[k], raw[k], course), course.bars).mean()) for k in alive}
+            means = {
+                k: float(daily_rps(calibrate_out_of_fold(recipes[k], raw[k], course), course.bars).mean())
+                for k in alive
+            }
             last = number == len(course.folds) - 1
             alive = [k for k in alive if not stop(k, number, means[k]) or last]
     return [
-        daily_rps(calibrated(recipe, raw[k], course), course.bars) if k in alive else None
+        daily_rps(calibrate_out_of_fold(recipe, raw[k], course), course.bars) if k in alive else None
         for k, recipe in enumerate(recipes)
     ]
 

@@ -20,13 +20,13 @@ from market_master.domain.errors import TooFewBars
 from market_master.domain.model_inputs import model_inputs
 from market_master.labels import Window
 from market_master.models import BASELINE_COLUMNS
-from market_master.models.columns import averaged, keeping
+from market_master.models.columns import select_columns, soft_vote
 from market_master.plugins import Plugin
 from market_master.stats import metrics
 from market_master.stats.daily import by_day
 from market_master.training.dataset import Labelled, class_shares, new_labeler
 from market_master.training.feature_table import FeatureTable
-from market_master.training.fit_cache import Kept, Result, hash_of
+from market_master.training.fit_cache import FitCache, Result, hash_of
 from market_master.training.folds import PurgedWalkForward, sample_timestamps
 from market_master.training.runner import Runner
 
@@ -55,8 +55,8 @@ class Recipe:
     def new(self, symbols: int, keep: Ints | None = None) -> Any:
         """An unfitted estimator; a candidate looks only at the columns of the inputs in `keep`."""
         seeds = range(SEED, SEED + self.seeds) if self.learns else range(SEED, SEED + 1)
-        made = averaged([self.plugin.make(symbols=symbols, seed=seed, **self.parameters) for seed in seeds])
-        return made if keep is None or not self.learns else keeping(made, keep.tolist())
+        made = soft_vote([self.plugin.make(symbols=symbols, seed=seed, **self.parameters) for seed in seeds])
+        return made if keep is None or not self.learns else select_columns(made, keep.tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class FoldRows:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class FoldData:
     """The ground that every recipe runs over: the same rows, labels and inputs for all."""
 
     bars: Bars
@@ -93,7 +93,7 @@ class Course:
     """sessions that neighbouring labels share"""
     keep: tuple[Ints | None, ...]
     """for each fold, then for all of them: the columns of `inputs` that candidates look at; None = all"""
-    kept: Kept | None = None
+    kept: FitCache | None = None
     """where the results of fits lie, to be found again; None = each is made anew"""
 
     def train_rows(self, recipe: Recipe, rows: Ints) -> Ints:
@@ -121,7 +121,7 @@ class Course:
     def _inputs_hash(self) -> str:
         return hash_of(self.inputs)
 
-    def narrowed(self, keep: Sequence[Ints | None]) -> Course:
+    def narrowed(self, keep: Sequence[Ints | None]) -> FoldData:
         """The same course, where each fold's candidates look at fewer features."""
         return replace(self, keep=tuple(keep))
 
@@ -144,10 +144,12 @@ class OutOfFold:
         return metrics.rps(self.probabilities, self.action)
 
 
-def course(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings, kept: Kept | None = None) -> Course:
+def prepare_folds(
+    bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings, kept: FitCache | None = None
+) -> FoldData:
     """Lay out the folds of a run's development rows. Raises TooFewBars for folds with too little in them."""
     folds = tuple(_fold_rows(bars, table, labelled, settings))
-    return Course(
+    return FoldData(
         bars=bars,
         folds=folds,
         inputs=model_inputs(table.values, bars.symbols, bars.code, bars.symbols),
@@ -162,18 +164,18 @@ def course(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settin
     )
 
 
-def answers(
-    recipes: Sequence[Recipe], course: Course, numbers: Iterable[int]
+def fit_predict_folds(
+    recipes: Sequence[Recipe], course: FoldData, numbers: Iterable[int]
 ) -> Iterator[tuple[int, int, Array, float]]:
     """Fit recipes on folds: (recipe's place, fold, raw test probabilities, seconds of the fit), fold by fold."""
     owners = [(place, number) for number in numbers for place in range(len(recipes))]
     jobs = (course.job(recipes[place], number) for place, number in owners)
-    results = course.map(fit_and_answer, jobs)
+    results = course.map(fit_predict, jobs)
     for (place, number), (probabilities, spent) in zip(owners, results, strict=True):
         yield place, number, probabilities, spent
 
 
-def fit_and_answer(
+def fit_predict(
     inputs: NDArray[np.float32],
     estimator: Any,
     train: Ints,
@@ -190,13 +192,13 @@ def fit_and_answer(
     return np.asarray(fitted.predict_proba(asked), dtype=float), spent
 
 
-def calibrated(recipe: Recipe, raw: Sequence[Array], course: Course) -> OutOfFold:
+def calibrate_out_of_fold(recipe: Recipe, raw: Sequence[Array], course: FoldData) -> OutOfFold:
     """Answers of folds 2 and on, as many as there are, each calibrated and cut by what the folds before it taught."""
     probabilities, decided = [], []
     for number in range(1, len(raw)):
-        learned = calibration_of(raw, course, range(number), course.folds[number].prior)
+        learned = fit_calibration(raw, course, range(number), course.folds[number].prior)
         probabilities.append(learned.apply(raw[number]) if recipe.learns else raw[number])
-        decided.append(policy.act(probabilities[-1], course.rule, learned.cuts))
+        decided.append(policy.assign_actions(probabilities[-1], course.rule, learned.cuts))
     scored = course.folds[1 : len(raw)]
     return OutOfFold(
         rows=np.concatenate([fold.test for fold in scored]),
@@ -208,7 +210,7 @@ def calibrated(recipe: Recipe, raw: Sequence[Array], course: Course) -> OutOfFol
     )
 
 
-def calibration_of(raw: Sequence[Array], course: Course, which: range, prior: Array) -> Calibration:
+def fit_calibration(raw: Sequence[Array], course: FoldData, which: range, prior: Array) -> Calibration:
     """What the raw answers of some folds teach."""
     said = np.concatenate([raw[k] for k in which])
     came = np.concatenate([course.folds[k].action[course.folds[k].test] for k in which])

@@ -29,7 +29,7 @@ def rsi_short(move: Array) -> Array:
 @feature(set="core", warmup=13, unit="share")
 def stochastic_k(log_high: Array, log_low: Array, log_close: Array) -> Array:
     """%K: where the close lies between lowest low (0) and highest high (1) of 14 bars; 0.5 when they are one."""
-    return windows.place(log_close, log_high, log_low, STOCHASTIC)
+    return windows.position_in_range(log_close, log_high, log_low, STOCHASTIC)
 
 
 @feature(set="core", warmup=15, unit="share")

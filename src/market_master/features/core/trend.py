@@ -11,11 +11,13 @@ from market_master.features.engine import windows
 
 DIRECTION = 14
 SWING = 20
-ABOVE_MEAN_10 = windows.unit(windows.above_mean(10, 9))
-ABOVE_MEAN_50 = windows.unit(windows.above_mean(50, 49))
+ABOVE_MEAN_10 = windows.unit_variance(windows.above_mean(10, 9))
+ABOVE_MEAN_50 = windows.unit_variance(windows.above_mean(50, 49))
 FAST_OVER_SLOW = windows.above_mean(26, 25) - windows.above_mean(12, 25)
-MACD = windows.unit(FAST_OVER_SLOW)
-HISTOGRAM = windows.unit(np.append(FAST_OVER_SLOW, np.zeros(8)) - np.convolve(FAST_OVER_SLOW, np.full(9, 1 / 9)))
+MACD = windows.unit_variance(FAST_OVER_SLOW)
+HISTOGRAM = windows.unit_variance(
+    np.append(FAST_OVER_SLOW, np.zeros(8)) - np.convolve(FAST_OVER_SLOW, np.full(9, 1 / 9))
+)
 
 
 @feature(set="core", warmup=20, unit="sd")
@@ -85,7 +87,7 @@ def rebound(log_close: Array, log_low: Array, volatility: Array) -> Array:
 @feature(set="core", warmup=49, unit="share")
 def channel_position(log_high: Array, log_low: Array, log_close: Array) -> Array:
     """Where the close lies between the lowest low (0) and the highest high (1) of 50 bars; 0.5 when they are one."""
-    return windows.place(log_close, log_high, log_low, 50)
+    return windows.position_in_range(log_close, log_high, log_low, 50)
 
 
 @series(warmup=1)

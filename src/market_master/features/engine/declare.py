@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from market_master.domain.errors import ConfigError
-from market_master.plugins import Plugin, family, mark
+from market_master.plugins import Plugin, load_family, register
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Slots = Literal["any", "intraday", "same_slot"]
@@ -71,7 +71,7 @@ def panel_series(function: Function) -> Function:
 
 def plugin(name: str) -> Plugin:
     """The feature of that name. Raises ConfigError naming the nearest."""
-    known = family("features")
+    known = load_family("features")
     if name not in known:
         raise ConfigError(f"There is no feature '{name}'; the nearest is '{nearest(name, known)}'.")
     return known[name]
@@ -93,7 +93,7 @@ def nearest(word: str, known: Any) -> str:
 def _keep(set: str, warmup: int, unit: str, slots: Slots, *, panel: bool) -> Callable[[Function], Function]:
     if not 0 <= warmup <= REACH:
         raise TypeError(f"A feature may need 0 to {REACH} earlier bars, not {warmup}.")
-    return mark("features", set=set, warmup=warmup, unit=unit, slots=slots, panel=panel)
+    return register("features", set=set, warmup=warmup, unit=unit, slots=slots, panel=panel)
 
 
 def _share(function: Function, warmup: int, *, panel: bool) -> Function:

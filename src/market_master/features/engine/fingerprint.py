@@ -16,7 +16,7 @@ from pathlib import Path
 import talib
 
 from market_master.features.engine import declare
-from market_master.plugins import family
+from market_master.plugins import load_family
 
 PACKAGE = "market_master.features"
 Place = tuple[str, str]
@@ -25,7 +25,7 @@ Place = tuple[str, str]
 
 def fingerprint(names: Sequence[str]) -> dict[str, str]:
     """Each feature's hash; empty for a feature that is not here (any more)."""
-    known = family("features")
+    known = load_family("features")
     return {name: fingerprint_of(name, sources()) if name in known else "" for name in names}
 
 

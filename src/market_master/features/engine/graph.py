@@ -56,7 +56,7 @@ def plan(names: tuple[str, ...]) -> Plan:
     return Plan(names, own, tuple(step for step in placed.values() if step.panel))
 
 
-def own_values(bars: Bars, rows: slice, steps: Plan) -> dict[str, Array]:
+def evaluate_by_symbol(bars: Bars, rows: slice, steps: Plan) -> dict[str, Array]:
     """Every step of one or several whole symbols, by name; what lies before a step's warm-up is not to be used.
 
     Symbols lie behind each other in one array, so that many short ones cost little more than one: no value after its
@@ -70,7 +70,7 @@ def own_values(bars: Bars, rows: slice, steps: Plan) -> dict[str, Array]:
     return values
 
 
-def finished(made: dict[str, Array], steps: Collection[Node], age: Ints, picked: slice | Ints = WHOLE) -> Array:
+def mask_warmup(made: dict[str, Array], steps: Collection[Node], age: Ints, picked: slice | Ints = WHOLE) -> Array:
     """Steps as rows of a matrix, of all bars or those picked, blanked where a symbol has too few bars behind it."""
     block, age = np.array([made[step.name][picked] for step in steps]), age[picked]
     young = np.flatnonzero(age < REACH)

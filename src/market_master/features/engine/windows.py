@@ -53,7 +53,7 @@ def lowest(values: Array, window: int) -> Array:
     return talib.MIN(values, window)
 
 
-def place(close: Array, high: Array, low: Array, window: int) -> Array:
+def position_in_range(close: Array, high: Array, low: Array, window: int) -> Array:
     """Where a log price stands between the lowest low (0) and the highest high (1) of a window; 0.5 when they are one."""
     bottom = lowest(low, window)
     return ratio(close - bottom, highest(high, window) - bottom, neutral=0.5)
@@ -76,7 +76,7 @@ def above_mean(points: int, length: int) -> Array:
     return weights
 
 
-def unit(weights: ArrayLike) -> Array:
+def unit_variance(weights: ArrayLike) -> Array:
     """Weights scaled so that moves of a random walk, each of size 1, sum to something of size 1."""
     return np.asarray(weights, float) / np.linalg.norm(weights)
 

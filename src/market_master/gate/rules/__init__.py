@@ -8,18 +8,18 @@ from typing import TypeVar
 
 from market_master.domain.errors import ConfigError
 from market_master.domain.records import Verdict
-from market_master.gate.evidence import Duel, Evidence, Segment, Speed
-from market_master.plugins import family, mark
+from market_master.gate.evidence import Evidence, PairedComparison, Segment, Speed
+from market_master.plugins import load_family, register
 
 Rule = TypeVar("Rule", bound=Callable[..., Verdict])
 SKILL_RULES = "skill"
 
-__all__ = ["SKILL_RULES", "Duel", "Evidence", "Judgement", "Segment", "Speed", "gate", "judge", "missing"]
+__all__ = ["SKILL_RULES", "PairedComparison", "Evidence", "Judgement", "Segment", "Speed", "gate", "judge", "missing"]
 
 
 def gate(*, proves: str = "soundness") -> Callable[[Rule], Rule]:
     """Decorator: a gate rule. One that proves `skill` only keeps a challenger from being promoted as skilled."""
-    return mark("gate.rules", proves=proves)
+    return register("gate.rules", proves=proves)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def judge(evidence: Evidence, rules: Sequence[str], *, provisional: bool) -> Jud
     Promoted: no blocking rule failed. Provisional: only rules of skill failed, and `provisional` allows it. Else
     rejected. Raises ConfigError for a rule that does not exist.
     """
-    known = family("gate.rules")
+    known = load_family("gate.rules")
     for name in rules:
         if name not in known:
             raise ConfigError(f"gate.rules names '{name}'; there are {', '.join(known)}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from market_master.domain.records import Verdict
-from market_master.gate.rules import Duel, Evidence, gate, missing
+from market_master.gate.rules import Evidence, PairedComparison, gate, missing
 from market_master.gate.rules.skill import LEAST_GAIN, TOLERANCE
 
 MOST_LOST = 0.01
@@ -74,11 +74,11 @@ def no_broken_segment(evidence: Evidence) -> Verdict:
     )  # fmt: skip
 
 
-def _better(duel: Duel, alpha: float) -> bool:
+def _better(duel: PairedComparison, alpha: float) -> bool:
     return duel.rps.p_value <= alpha and duel.rps.mean >= LEAST_GAIN and duel.direction.mean >= 0
 
 
-def _not_worse(rule: str, name: str, duel: Duel) -> Verdict:
+def _not_worse(rule: str, name: str, duel: PairedComparison) -> Verdict:
     passed = duel.rps.low >= -TOLERANCE and duel.direction.mean >= -TOLERANCE
     return Verdict(
         rule, passed, "block", duel.rps.low, -TOLERANCE,

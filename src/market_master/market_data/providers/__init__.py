@@ -55,7 +55,7 @@ class SymbolReport:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """A provider's answer: clean series on one timetable, and what was found on the way."""
 
     timetable: Timetable
@@ -79,6 +79,6 @@ class Provider(Protocol):
         """Identity of the data: the store's folder. Other parameters that make other bars make another source."""
         ...
 
-    def fetch(self, query: Query) -> Fetched:
+    def fetch(self, query: Query) -> FetchResult:
         """All closed, valid bars of the query. Raises NoBars when there are none."""
         ...

@@ -14,9 +14,9 @@ from market_master.domain.bars import OHLCV, PRICES
 from market_master.domain.calendar import INTERVALS, exchange_zone
 from market_master.domain.clock import DAY
 from market_master.domain.errors import IntervalMismatch, NoBars, NotOhlcv
-from market_master.market_data.providers import Fetched, Query, file_formats, timestamps
+from market_master.market_data.providers import FetchResult, Query, file_formats, timestamps
 from market_master.market_data.providers.file_formats import SPLIT
-from market_master.plugins import mark
+from market_master.plugins import register
 
 NAMED = 10
 """files or splits that a sentence names at most"""
@@ -33,7 +33,7 @@ class Extract:
     notes: tuple[str, ...]
 
 
-@mark("market_data.providers", "files")
+@register("market_data.providers", "files")
 @dataclass(frozen=True)
 class Files:
     """A file of bars or a folder of them; what is not OHLCV is refused by name, never skipped in silence."""
@@ -52,7 +52,7 @@ class Files:
         """`files-` and a hash of the absolute path."""
         return "files-" + hashlib.sha256(str(Path(self.path).absolute()).encode()).hexdigest()[:8]
 
-    def fetch(self, query: Query) -> Fetched:
+    def fetch(self, query: Query) -> FetchResult:
         """All closed, valid bars of the files.
 
         Raises NotOhlcv (naming the refused files), IntervalMismatch, MixedGrid, NoBars (or no such path).
@@ -108,7 +108,7 @@ class Files:
         rows, notes = _unsplit(pd.concat(parts, ignore_index=True))
         return Extract(rows, {symbol: "; ".join(sorted(ways)) for symbol, ways in told.items()}, notes)
 
-    def normalise(self, extract: Extract, query: Query) -> Fetched:
+    def normalise(self, extract: Extract, query: Query) -> FetchResult:
         """The rows cleaned by the bar contract."""
         from market_master.market_data.providers.normalise import normalise
 

@@ -20,7 +20,7 @@ SPLIT_RATIO = 2
 
 
 @dataclass(eq=False)
-class Tape:
+class MutableMarket:
     """The market as its vendor publishes it; arrays are (symbols, bars), and planting writes into them."""
 
     names: tuple[str, ...]
@@ -32,13 +32,13 @@ class Tape:
     """(symbol, bar) of rows that it has a second time"""
 
     @classmethod
-    def of(cls, names: tuple[str, ...], market: Market) -> Tape:
+    def of(cls, names: tuple[str, ...], market: Market) -> MutableMarket:
         """A flawless tape."""
         columns = {name: getattr(market, name).copy() for name in OHLCV}
         return cls(names, market.schedule, columns, np.ones(market.z.shape, dtype=bool))
 
 
-def plant(kinds: Sequence[str], tape: Tape, rng: np.random.Generator) -> list[dict[str, Any]]:
+def inject_imperfections(kinds: Sequence[str], tape: MutableMarket, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Plant the kinds, each in a symbol of its own while there are enough, and tell what lies where.
 
     Each kind has its own random numbers: it stays in its place when others are switched on.
@@ -53,7 +53,7 @@ def plant(kinds: Sequence[str], tape: Tape, rng: np.random.Generator) -> list[di
     return planted
 
 
-def _splits(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
+def _splits(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """From a session's first bar on, prices are halved and volumes doubled; nothing is adjusted."""
     bar = int(np.searchsorted(tape.schedule.session, tape.schedule.session[bar]))
     for name in PRICES:
@@ -62,7 +62,7 @@ def _splits(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[s
     return _place(tape, symbol, bar) | {"ratio": SPLIT_RATIO}
 
 
-def _stale_block(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
+def _stale_block(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A feed that hangs: one price again and again, and no volume."""
     hangs = slice(bar, min(bar + STALE_BARS, tape.there.shape[1]))
     last = tape.columns["open"][symbol, bar]
@@ -72,52 +72,52 @@ def _stale_block(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> d
     return _place(tape, symbol, bar) | {"bars": hangs.stop - hangs.start}
 
 
-def _missing(tape: Tape, _symbol: int, _bar: int, rng: np.random.Generator) -> dict[str, Any]:
+def _missing(tape: MutableMarket, _symbol: int, _bar: int, rng: np.random.Generator) -> dict[str, Any]:
     """Single bars, of any symbol, that never arrived."""
     lost = rng.random(tape.there.shape) < MISSING_SHARE
     tape.there &= ~lost
     return {"bars": int(lost.sum())}
 
 
-def _halt(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
+def _halt(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """Trading stands still for ten bars."""
     still = slice(bar, min(bar + HALT_BARS, tape.there.shape[1]))
     tape.there[symbol, still] = False
     return _place(tape, symbol, bar) | {"bars": still.stop - still.start}
 
 
-def _late_listing(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
+def _late_listing(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A symbol that begins some way into the history; `bar_end` is its first."""
     tape.there[symbol, : bar // 2] = False
     return _place(tape, symbol, bar // 2)
 
 
-def _delisting(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
+def _delisting(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A symbol that leaves before the history ends; `bar_end` is its last."""
     bar = (bar + tape.there.shape[1] - 1) // 2
     tape.there[symbol, bar + 1 :] = False
     return _place(tape, symbol, bar)
 
 
-def _duplicate(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
+def _duplicate(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A row delivered twice."""
     tape.there[symbol, bar] = True
     tape.twice.append((symbol, bar))
     return _place(tape, symbol, bar)
 
 
-def _bad_tick(tape: Tape, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
+def _bad_tick(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A print at 0, which no trade ever had."""
     tape.there[symbol, bar] = True
     tape.columns["low"][symbol, bar] = 0.0
     return _place(tape, symbol, bar)
 
 
-def _place(tape: Tape, symbol: int, bar: int) -> dict[str, Any]:
+def _place(tape: MutableMarket, symbol: int, bar: int) -> dict[str, Any]:
     return {"symbol": tape.names[symbol], "bar_end": iso(tape.schedule.end[bar])}
 
 
-KINDS: dict[str, Callable[[Tape, int, int, np.random.Generator], dict[str, Any]]] = {
+KINDS: dict[str, Callable[[MutableMarket, int, int, np.random.Generator], dict[str, Any]]] = {
     planter.__name__[1:]: planter
     for planter in (_splits, _stale_block, _missing, _halt, _late_listing, _delisting, _duplicate, _bad_tick)
 }

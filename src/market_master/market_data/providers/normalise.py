@@ -12,10 +12,10 @@ from market_master.domain.bars import OHLCV, Array, violations
 from market_master.domain.calendar import GRIDS, Schedule, Timetable
 from market_master.domain.clock import DAY, Ints, iso
 from market_master.domain.errors import MixedGrid, NoBars
-from market_master.market_data.providers import Fetched, Query, SymbolReport
+from market_master.market_data.providers import FetchResult, Query, SymbolReport
 from market_master.market_data.providers.schema import validated
 
-FATES = ("kept", "duplicates", "conflicts", "impossible", "off_grid", "out_of_session", "forming")
+ROW_OUTCOMES = ("kept", "duplicates", "conflicts", "impossible", "off_grid", "out_of_session", "forming")
 """what becomes of a row, each a count of SymbolReport; the counts add up to its rows"""
 JUMP = 1 / 3
 """of the price: how far a move between two bars has to go, up or down, to look like a split"""
@@ -30,7 +30,7 @@ def normalise(
     grid: str = "auto",
     stamp: str = "start",
     told: Mapping[str, str] | None = None,
-) -> Fetched:
+) -> FetchResult:
     """The bars of a long table (symbol, stamp, open, high, low, close, volume) that keep the bar contract.
 
     `stamp`: datetimes in UTC, each its bar's start or end; of daily bars, datetimes without a zone are session dates.
@@ -49,9 +49,9 @@ def normalise(
     timetable = Timetable(query.calendar, query.interval, _grid(query, grid, key, names, code, instant))
     schedule = _around(timetable, instant, query.now)
     at = _places(schedule, instant, key)
-    fate, reason = _fates(schedule, at, code, instant, values, key, query.now)
+    fate, reason = _row_outcomes(schedule, at, code, instant, values, key, query.now)
     if not (fate == _KEPT).any():
-        lost = ", ".join(f"{(fate == number).sum()} {name}" for number, name in enumerate(FATES) if number)
+        lost = ", ".join(f"{(fate == number).sum()} {name}" for number, name in enumerate(ROW_OUTCOMES) if number)
         raise NoBars(
             f"None of {len(rows)} rows is a closed, valid {query.interval} bar of {query.calendar}: "
             f"{lost}. Look at calendar, interval and provider.stamp.".replace("_", " "),
@@ -70,7 +70,9 @@ def normalise(
         name: {column: whole[first:last] for column, whole in columns.items()}
         for name, first, last in zip(names, limits[:-1], limits[1:], strict=True)
     }
-    counts = np.bincount(code * len(FATES) + fate, minlength=len(names) * len(FATES)).reshape(-1, len(FATES))
+    counts = np.bincount(code * len(ROW_OUTCOMES) + fate, minlength=len(names) * len(ROW_OUTCOMES)).reshape(
+        -1, len(ROW_OUTCOMES)
+    )
     jumps = np.bincount(code[order], _jumps(code[order], schedule.session[at[order]], columns), len(names))
     way = "session dates" if key == "session" else f"UTC, bar {stamp}"
     report = tuple(
@@ -84,12 +86,12 @@ def normalise(
             jumps=int(jumps[number]),
             grid=timetable.grid,
             stamps=(told or {}).get(name, way),
-            **dict(zip(FATES, counts[number].tolist(), strict=True)),
+            **dict(zip(ROW_OUTCOMES, counts[number].tolist(), strict=True)),
         )
         for number, (name, ends) in enumerate((name, series[name]["bar_end"]) for name in names)
     )
     aside = (fate == _CONFLICT) | (fate == _IMPOSSIBLE)
-    return Fetched(
+    return FetchResult(
         timetable=timetable,
         series={line.symbol: series[line.symbol] for line in report if line.kept},
         report=report,
@@ -98,7 +100,7 @@ def normalise(
     )
 
 
-_KEPT, _DUPLICATE, _CONFLICT, _IMPOSSIBLE, _OFF_GRID, _OUT, _FORMING = range(len(FATES))
+_KEPT, _DUPLICATE, _CONFLICT, _IMPOSSIBLE, _OFF_GRID, _OUT, _FORMING = range(len(ROW_OUTCOMES))
 _UNREADABLE = np.iinfo(np.int64).min
 """the instant of a stamp that is none"""
 
@@ -150,7 +152,7 @@ def _grid(query: Query, grid: str, key: str, names: Sequence[str], code: Ints, i
     return "clock" if by_grid["clock"] else "session"
 
 
-def _fates(
+def _row_outcomes(
     schedule: Schedule, at: Ints, code: Ints, instant: Ints, values: Array, key: str, now: int
 ) -> tuple[Ints, NDArray]:
     """What becomes of each row, and the reason why it is kept aside.

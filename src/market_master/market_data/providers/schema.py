@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from market_master.domain.bars import OHLCV, broken
+from market_master.domain.bars import OHLCV, invalid_rows
 from market_master.domain.errors import BadBars
 
 
@@ -38,7 +38,7 @@ def bar_table() -> Any:
         @classmethod
         def keeps_the_value_rules(cls, frame: pd.DataFrame) -> pd.Series:
             """Finite prices above 0, low and high around open and close, volume not below 0."""
-            return pd.Series(~broken(*(frame[name].to_numpy() for name in OHLCV)), index=frame.index)
+            return pd.Series(~invalid_rows(*(frame[name].to_numpy() for name in OHLCV)), index=frame.index)
 
         @pa.dataframe_check
         @classmethod

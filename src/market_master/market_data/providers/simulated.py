@@ -17,17 +17,17 @@ from market_master.domain.bars import OHLCV
 from market_master.domain.calendar import Schedule, Timetable
 from market_master.domain.clock import DAY, iso
 from market_master.domain.errors import ConfigError, NoBars
-from market_master.market_data.providers import Fetched, Query, SymbolReport, imperfections, simulated_bounds
-from market_master.market_data.providers.imperfections import Tape, plant
+from market_master.market_data.providers import FetchResult, Query, SymbolReport, imperfections, simulated_bounds
+from market_master.market_data.providers.imperfections import MutableMarket, inject_imperfections
 from market_master.market_data.providers.normalise import normalise
 from market_master.market_data.providers.simulated_process import COMMON, MODES, Market, draw, flip_day, stream, weights
-from market_master.plugins import mark
+from market_master.plugins import register
 
 LAST_SESSION = date(2025, 6, 30)
 """The market ends here, whatever the clock on the wall says."""
 
 
-@mark("market_data.providers", "simulated")
+@register("market_data.providers", "simulated")
 @dataclass(frozen=True)
 class Simulated:
     """Symbols S001, S002, ... with a planted edge: the next bar's z leans `edge` times a carrier known before.
@@ -76,15 +76,15 @@ class Simulated:
         """The symbols it has."""
         return tuple(f"S{number:03d}" for number in range(1, self.symbols + 1))
 
-    def fetch(self, query: Query) -> Fetched:
+    def fetch(self, query: Query) -> FetchResult:
         """The market on the query's calendar and interval, up to its now. Raises NoBars when no bar is left."""
         timetable = Timetable(query.calendar, query.interval)
         schedule = _last_sessions(timetable, self.sessions)
         market = draw(
             seed=self.seed, symbols=self.symbols, edge=self.edge, mode=self.mode, schedule=schedule, noise=self.noise
         )
-        tape = Tape.of(self.names, market)
-        planted = plant(self.imperfections, tape, stream(self.seed, "imperfections"))
+        tape = MutableMarket.of(self.names, market)
+        planted = inject_imperfections(self.imperfections, tape, stream(self.seed, "imperfections"))
         asked = set(query.symbols or self.names)
         tape.there &= (schedule.end <= query.now) & np.isin(self.names, sorted(asked))[:, None]
         if not tape.there.any():
@@ -131,7 +131,7 @@ def _last_sessions(timetable: Timetable, count: int) -> Schedule:
     return Schedule(known.start[bars], known.end[bars], known.session[bars], known.slot[bars])
 
 
-def _flawless(tape: Tape, timetable: Timetable) -> Fetched:
+def _flawless(tape: MutableMarket, timetable: Timetable) -> FetchResult:
     """The tape as it is: a market without imperfections needs no cleaning."""
     series: dict[str, Mapping[str, NDArray]] = {}
     report = []
@@ -141,10 +141,10 @@ def _flawless(tape: Tape, timetable: Timetable) -> Fetched:
             series[name] = {"bar_end": end, **{column: tape.columns[column][symbol, there] for column in OHLCV}}
             report.append(SymbolReport(name, count, count, iso(end[0]), iso(end[-1]), stamps="UTC, bar end"))
     nothing = pd.DataFrame(columns=["symbol", "stamp", *OHLCV, "reason"])
-    return Fetched(timetable, series, tuple(report), nothing)
+    return FetchResult(timetable, series, tuple(report), nothing)
 
 
-def _cleaned(tape: Tape, query: Query) -> Fetched:
+def _cleaned(tape: MutableMarket, query: Query) -> FetchResult:
     """The tape as any vendor's, flaws and all, through the cleaning."""
     symbol, bar = np.nonzero(tape.there)
     again = [place for place in tape.twice if tape.there[place]]

@@ -13,9 +13,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from market_master.domain.bars import OHLCV
 from market_master.domain.clock import DAY, iso
 from market_master.domain.errors import ConfigError, DataError, NoBars
-from market_master.market_data.providers import Fetched, Query
+from market_master.market_data.providers import FetchResult, Query
 from market_master.market_data.providers.normalise import normalise
-from market_master.plugins import mark
+from market_master.plugins import register
 
 MEMORY_DAYS = {"1m": 8, "5m": 60, "15m": 60, "30m": 60, "1h": 730}
 """how far back Yahoo serves each interval; daily bars have no limit"""
@@ -25,7 +25,7 @@ Download = Callable[..., pd.DataFrame]
 """(symbol, interval=, start=, end=) -> one symbol's frame as yfinance gives it, empty when Yahoo has nothing"""
 
 
-@mark("market_data.providers", "yahoo")
+@register("market_data.providers", "yahoo")
 @dataclass(frozen=True)
 class Yahoo:
     """Bars of the last `lookback` days of any symbol Yahoo knows; prices are adjusted for splits, not for dividends."""
@@ -38,7 +38,7 @@ class Yahoo:
     live = True
     source = "yahoo"
 
-    def fetch(self, query: Query) -> Fetched:
+    def fetch(self, query: Query) -> FetchResult:
         """All closed, valid bars of the query's symbols.
 
         Raises ConfigError without symbols or for more days than Yahoo keeps, DataError when it can't be reached in five

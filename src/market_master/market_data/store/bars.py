@@ -17,7 +17,7 @@ from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import iso
 from market_master.domain.errors import MixedGrid
-from market_master.files import write_whole
+from market_master.files import write_atomic
 from market_master.market_data.store import recent
 from market_master.market_data.store.recent import COLUMNS, Recent
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Written:
+class AppendResult:
     """What an append did: bars added, bars that were there already, bars that contradict the store."""
 
     added: int
@@ -59,7 +59,7 @@ class Store:
             raise recent.nothing(self.source, self.interval)
         return Timetable(**json.loads(file.read_text(encoding="utf-8")))
 
-    def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Written:
+    def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> AppendResult:
         """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing.
 
         Raises MixedGrid, before anything is written, for bars of another calendar or grid than those here.
@@ -72,7 +72,7 @@ class Store:
         with FileLock(self.folder / ".lock"):
             kept = self.folder / "timetable.json"
             if not kept.exists():
-                write_whole(kept, json.dumps(vars(timetable)).encode())
+                write_atomic(kept, json.dumps(vars(timetable)).encode())
             elif self.timetable() != timetable:
                 raise MixedGrid(
                     f"The store's {self.interval} bars of '{self.source}' lie on {self.timetable()}, the new ones on "
@@ -92,14 +92,14 @@ class Store:
                 if not met.all():
                     frame = pd.concat([old, fresh[~met]]).sort_values("bar_end")
                     (self.folder / recent.FILE).unlink(missing_ok=True)
-                    write_whole(self._file(symbol), frame.to_parquet(index=False))
+                    write_atomic(self._file(symbol), frame.to_parquet(index=False))
                     tails[symbol] = _columns(frame.tail(recent.KEPT))
                     added += int((~met).sum())
             if added:
                 recent.write(self.folder, tails)
         if conflicts:
             self.quarantine(pd.concat(conflicts).assign(reason="differs from the stored bar"))
-        return Written(added, known, sum(map(len, conflicts)))
+        return AppendResult(added, known, sum(map(len, conflicts)))
 
     def quarantine(self, rows: pd.DataFrame) -> Path | None:
         """Keep rows aside with their reasons, once; returns the file, or None when there is nothing to keep."""
@@ -114,7 +114,7 @@ class Store:
             old = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else fresh.iloc[:0]
             seen = pd.concat([old, fresh]).fillna("").drop_duplicates()
             if len(seen) > len(old):
-                write_whole(file, seen.to_csv(index=False).encode())
+                write_atomic(file, seen.to_csv(index=False).encode())
         return file
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.calendar import Timetable
 from market_master.domain.errors import NoBars, UnknownSymbol
-from market_master.files import write_whole
+from market_master.files import write_atomic
 
 COLUMNS = ("bar_end", *OHLCV)
 KEPT = 128
@@ -67,7 +67,7 @@ def write(folder: Path, series: Series) -> None:
         bar_end=np.concatenate([tails[s]["bar_end"] for s in symbols]),
         values=np.array([np.concatenate([tails[s][name] for s in symbols]) for name in OHLCV]),
     )
-    write_whole(folder / FILE, buffer.getvalue())
+    write_atomic(folder / FILE, buffer.getvalue())
 
 
 def read(folder: Path) -> dict[str, dict[str, NDArray]] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from market_master.files import write_whole
+from market_master.files import write_atomic
 
 COOL_DOWN = 5
 """sessions after its end in which the same cause opens no new alert"""
@@ -86,7 +86,7 @@ class Book:
             before = self.alerts()
             after = change(before)
             if after != before:
-                write_whole(self.file, json.dumps([asdict(alert) for alert in after], indent=1).encode())
+                write_atomic(self.file, json.dumps([asdict(alert) for alert in after], indent=1).encode())
 
 
 def _ended(alert: Alert) -> int:
