@@ -33,7 +33,8 @@ from market_master.market_data.providers import Query
 from market_master.market_data.quality import read_files
 from market_master.pipeline import train
 from market_master.prediction.history import predict_history
-from market_master.prediction.loaded_model import LoadedModel, load_champion
+from market_master.prediction.loaded_model import LoadedModel
+from market_master.registry.champion import load_champion
 
 MODEL = "market-master"
 PARTS = ("read the files", "answer every bar", "answers, index and outcomes", "all, tables and evaluation written")

@@ -33,7 +33,8 @@ from market_master.domain.bars import OHLCV
 from market_master.domain.clock import iso
 from market_master.domain.model_inputs import model_inputs
 from market_master.plugins import load_family
-from market_master.prediction.loaded_model import LoadedModel, load_champion
+from market_master.prediction.loaded_model import LoadedModel
+from market_master.registry.champion import load_champion
 from market_master.registry.versions import Versions
 from market_master.training.dataset import label
 

@@ -10,8 +10,8 @@ import pytest
 
 from market_master import config
 from market_master.prediction_log import PredictionLog
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def altered(trained_home: Path, home: Path) -> Path:
     """A copy of the trained home, in which nothing was signalled."""
-    from servers import own_copy  # brings the server, which few tests need
+    from tests.support.servers import own_copy  # brings the server, which few tests need
 
     return own_copy(trained_home, home)
 
@@ -51,4 +51,4 @@ def shared_data() -> Path:
     return SHARED
 
 
-pytest_plugins = ["trained"]
+pytest_plugins = ["tests.support.trained_home"]

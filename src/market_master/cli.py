@@ -488,7 +488,7 @@ def _log() -> Any:
 
 
 def _champion(file: Path | None) -> tuple[Any, Path]:
-    from market_master.prediction.loaded_model import load_champion
+    from market_master.registry.champion import load_champion
 
     settings = config.load(file, os.environ) if file else None
     return load_champion(config.home(), _model(file), settings), config.home()

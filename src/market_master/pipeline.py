@@ -21,9 +21,9 @@ from market_master.index import signal as aggregate
 from market_master.leakage import certificate as audit
 from market_master.lifecycle import attach_artifacts, promote, recovery, register
 from market_master.market_data import ingest
-from market_master.prediction.loaded_model import load_champion
 from market_master.progress import report_progress
 from market_master.registry import run_lock
+from market_master.registry.champion import load_champion
 from market_master.registry.tracking import Run
 from market_master.training import compare, dataset, feature_table
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from servers import in_process
 
 from api import keys
 from market_master.domain.errors import ConfigError
+from tests.support.servers import in_process
 
 READ, ADMIN = {"X-API-Key": "reader"}, {"X-API-Key": "ruler"}
 

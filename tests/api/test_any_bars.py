@@ -12,9 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from servers import in_process, newest_bars
 
 from api.schemas import MOST_BARS
+from tests.support.servers import in_process, newest_bars
 
 FIELDS = ("open", "high", "low", "close", "volume")
 ODD = (

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 import redis
-from servers import free_port, in_process, newest_bars, on_a_port, wait_for
 
 from market_master.market_data import store
+from tests.support.servers import free_port, in_process, newest_bars, on_a_port, wait_for
 
 ADMIN = {"X-API-Key": "ruler"}
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from servers import MODEL, in_process
 
 from market_master.domain.records import as_json
 from market_master.index.attribution import explain
 from market_master.market_data import store
-from market_master.prediction.loaded_model import load_champion
+from market_master.registry.champion import load_champion
+from tests.support.servers import MODEL, in_process
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import threading
 
 import httpx
 import pytest
-from servers import MODEL, another_version, in_process, newest_bars, on_a_port, wait_for
 
 from market_master.lifecycle.promote import promote_by_hand
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
+from tests.support.servers import MODEL, another_version, in_process, newest_bars, on_a_port, wait_for
 
 ADMIN = {"X-API-Key": "ruler"}
 

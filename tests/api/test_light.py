@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import httpx
-from servers import newest_bars, on_a_port
+
+from tests.support.servers import newest_bars, on_a_port
 
 HEAVY = (
     "pandas",

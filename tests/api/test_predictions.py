@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from servers import MODEL, in_process, newest_bars, wait_for
-
 from market_master.market_data import store
 from market_master.prediction_log import PredictionLog
 from market_master.signals.settlement import settle_outcomes
+from tests.support.servers import MODEL, in_process, newest_bars, wait_for
 
 
 def test_what_is_served_is_logged_once(altered: Path) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from servers import newest_bars, on_a_port, wait_for
 
 import api.protocol
+from tests.support.servers import newest_bars, on_a_port, wait_for
 
 pytestmark = pytest.mark.long
 

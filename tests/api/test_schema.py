@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
-from servers import in_process
+
+from tests.support.servers import in_process
 
 pytestmark = pytest.mark.long
 CASES, WITH_BODY = int(os.environ.get("MM_CASES", "150")), 25

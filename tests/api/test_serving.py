@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from servers import in_process
 
 from api.app import create_app
 from market_master.domain.clock import iso
 from market_master.market_data import store
-from market_master.prediction.loaded_model import load_champion
 from market_master.prediction.predict import predict_stored
+from market_master.registry.champion import load_champion
+from tests.support.servers import in_process
 
 
 @pytest.fixture(scope="module")

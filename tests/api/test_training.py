@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from servers import free_port, in_process
+
+from tests.support.servers import free_port, in_process
 
 READ, ADMIN = {"X-API-Key": "reader"}, {"X-API-Key": "ruler"}
 RUN = "7d4f0f5e-0b5e-4f2e-9a43-0f3c0a1b2c3d"

@@ -18,11 +18,12 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
-from servers import ROOT, free_port, in_process, outside, own_copy, wait_for
 
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import DAY
 from market_master.market_data import store
+from tests.support import ROOT
+from tests.support.servers import free_port, in_process, outside, own_copy, wait_for
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 ENTRIES = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]

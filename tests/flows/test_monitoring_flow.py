@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import MODEL, own_copy
 
 from market_master import config
 from market_master.prediction_log import PredictionLog
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
-from tests.test_shadow import shadowed
+from tests.support.servers import MODEL, own_copy
+from tests.support.shadowed_home import shadowed
 
 pytestmark = pytest.mark.long
 

@@ -81,13 +81,6 @@ class LoadedModel:
         return Store(home / "data", self.card.source, self.card.timetable["interval"])
 
 
-def load_champion(home: Path, model: str, settings: Settings | None = None) -> LoadedModel:
-    """The version behind `production`, verified. Raises NoChampion and what `champion_of` raises."""
-    from market_master.registry.versions import Versions
-
-    return load_model(Versions(home, model).champion(), settings)
-
-
 def load_model(version: ModelVersion, settings: Settings | None = None) -> LoadedModel:
     """A version ready to answer: its feature code, graph and stored example verified, its calendar at hand.
 

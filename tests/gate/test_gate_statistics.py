@@ -1,0 +1,158 @@
+"""The gate's rates of error, measured: on markets whose edge is known, and on the null. Seeded; bounds derived."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from market_master.domain.records import Scorecard
+from market_master.gate.collect_evidence import HoldoutTerms, collect_evidence
+from market_master.gate.contender import of_comparison
+from market_master.gate.rules import Evidence, PairedComparison, judge
+from market_master.leakage import LAWS
+from market_master.leakage.certificate import Certificate
+from market_master.market_data import ingest, store
+from market_master.training import dataset, feature_table
+from market_master.training.compare import train_compare
+from market_master.training.experiment import Trial
+from tests.support.gate_evidence import evidence
+from tests.support.trained_home import ALL_SEEDS, settings_of
+
+PROVED = Certificate("proved-elsewhere", "", {}, tuple(LAWS), ())
+FIRST_LOOK = HoldoutTerms("new_recipe", 0.05, 1.0)
+
+
+def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
+    """One logistic candidate on a simulated market, on arrays: no flow, no registry."""
+    settings = settings_of(
+        "demo",
+        MM_CANDIDATES="[logistic]",
+        MM_PROVIDER__SEED=str(seed),
+        MM_PROVIDER__EDGE=str(edge),
+        MM_UNIVERSE__WEIGHTS="null",
+        MM_RUNNER__WORKERS="1",
+        **environ,
+    )
+    market = ingest.fetch(settings, home, store.now())
+    table = feature_table.compute(market.bars, settings, market.members)
+    labelled = dataset.label(market.bars, settings)
+    return Trial(market, table, labelled, train_compare(market, table, labelled, settings), settings)
+
+
+def judged(trial: Trial) -> tuple[Evidence, str]:
+    """What the gate says of its winner against the prior, at the year's first look."""
+    challenger = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
+    found = collect_evidence(trial, FIRST_LOOK, challenger, None, parity=0.0, deterministic=True, certificate=PROVED)
+    return found, judge(found, (), provisional=True).outcome
+
+
+def winner(trial: Trial) -> Scorecard:
+    """Its walk-forward scorecard."""
+    return next(card for card in trial.comparison.leaderboard if card.candidate == "logistic")
+
+
+@pytest.mark.long
+def test_a_planted_edge_is_measured_and_promoted(home):
+    """Edge .15: IC, RPSS, DIR and the index's IC inside the bounds of method 11, promoted with all seeds but one at most.
+
+    The exact RPSS is that of knowing the true scale, so it is direction alone: DIR is held to its upper bound, and RPSS, to
+    which an estimated scale adds what volatility can be known, to the lower one. A model of all core features loses up to
+    0.4 of the IC of the carrier alone, and as much of the index's.
+    """
+    outcomes = []
+    for seed in range(1, 1 + (12 if ALL_SEEDS else 4)):
+        trial = tried(home, seed, 0.15, MM_PROVIDER__SESSIONS="400")
+        card, exact = winner(trial), trial.market.manifest
+        se = {"ic": abs(card.ic / card.ic_t), "wss_ic": abs((card.wss_ic or 0) / (card.wss_ic_t or 1))}
+        rpss_se, dir_se = (np.ptp(card.intervals[name]) / (2 * 1.645) for name in ("rpss", "dir"))
+        assert 0.6 * exact["ic"] <= card.ic <= exact["ic"] + 3 * se["ic"], seed
+        assert card.rpss >= 0.3 * exact["rpss"] - 3 * rpss_se, seed
+        assert card.dir <= exact["rpss"] + 3 * dir_se, seed
+        assert card.dir_t > 3, seed
+        told = card.wss_ic or 0.0
+        assert 0.6 * exact["index_ic"] - 3 * se["wss_ic"] <= told <= exact["index_ic"] + 3 * se["wss_ic"], seed
+        outcomes.append(judged(trial)[1])
+    assert outcomes.count("promoted") >= len(outcomes) - 1, outcomes
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_noise_is_called_skilled_no_more_often_than_allowed(home):
+    """Edge 0 at alpha .05: no more often than chance would in 98.6 % of cases (5 of 40 seeds); no |t| of DIR as large as 3.6."""
+    outcomes, largest = [], 0.0
+    for seed in range(101, 101 + (40 if ALL_SEEDS else 12)):
+        trial = tried(home, seed, 0.0, MM_PROVIDER__SYMBOLS="20")
+        largest = max(largest, abs(winner(trial).dir_t))
+        outcomes.append(judged(trial)[1])
+    assert outcomes.count("promoted") <= binom.ppf(0.986, len(outcomes), 0.05), outcomes
+    assert largest < 3.6
+
+
+def null_duel(random: np.random.Generator, days: int) -> PairedComparison:
+    """Daily gains of nothing: fat-tailed, the directional part correlated with the whole, a little momentum by day."""
+    whole, own = 0.01 * random.standard_t(5, (2, days))
+    whole[1:] += 0.1 * whole[:-1]
+    return PairedComparison.of(whole - 0.0, 0.7 * whole + 0.7 * own)
+
+
+@pytest.mark.parametrize("days", [60, 120])
+def test_a_challenger_that_is_no_better_is_hardly_promoted(days):
+    """200 null simulations of the gate alone: at most 8 % promoted (nominal 5 %, three binomial SE would be 9.6 %)."""
+    random = np.random.default_rng(days)
+    outcomes = []
+    for _ in range(200):
+        none = {name: null_duel(random, days) for name in ("against_prior", "against_champion", "recipes")}
+        facts = evidence(**none, against_champion_relabelled=none["against_champion"], alpha=0.05)
+        outcomes.append(judge(facts, (), provisional=False).outcome)
+    assert outcomes.count("promoted") <= 0.08 * 200
+
+
+@pytest.mark.parametrize("days", [60, 120])
+def test_each_test_by_day_keeps_its_level(days):
+    """2000 null samples: p at most 5 % comes in 5 %, give and take three binomial errors and the size measured for small n."""
+    random = np.random.default_rng(7 * days)
+    hits = [null_duel(random, days).rps.p_value <= 0.05 for _ in range(500)]
+    assert np.mean(hits) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
+
+
+def broken_for(trial: Trial, symbol: str) -> tuple[Any, Any]:
+    """The winner with buy and sell changed over for one symbol, and a champion that knows nothing."""
+    good = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
+    code = trial.market.bars.symbols.index(symbol)
+
+    def turned(inputs: Any) -> Any:
+        answers = np.array(good.raw(inputs), dtype=float)
+        here = inputs[:, -1] == code
+        answers[here] = answers[here][:, ::-1]
+        return answers
+
+    def prior(inputs: Any) -> Any:
+        return np.tile(good.calibration.prior, (len(inputs), 1))
+
+    return replace(good, raw=turned), replace(good, raw=prior, version="1")
+
+
+def test_better_on_average_and_broken_for_one_symbol_is_blocked(home):
+    """The average hides it, the segments don't: the verdict names the symbol."""
+    trial = tried(home, 3, 0.4, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")
+    challenger, champion = broken_for(trial, "S005")
+    found = collect_evidence(
+        trial,
+        FIRST_LOOK,
+        challenger,
+        champion,
+        champion_version="1",
+        parity=0.0,
+        deterministic=True,
+        certificate=PROVED,
+    )
+    assert found.against_champion is not None
+    assert found.against_champion.rps.mean > 0
+    verdict = next(v for v in judge(found, (), provisional=False).verdicts if v.rule == "no_broken_segment")
+    assert (verdict.passed, verdict.severity) == (False, "block")
+    assert "symbol S005" in verdict.reason

@@ -1,0 +1,221 @@
+"""A move of WSS is told in parts that sum to it: by symbol, and by the features behind each symbol's score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from math import factorial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from market_master import features
+from market_master.decision.wss import aggregate
+from market_master.domain.actions import expected_score
+from market_master.domain.clock import instant
+from market_master.domain.records import Constituent, IndexSignal, ModelRef, Span, Thresholds
+from market_master.index import attribution
+from market_master.index.attribution import explain, group_values
+from market_master.index.signal import index_signal
+from market_master.market_data import store
+from market_master.market_data.store import Recent
+from market_master.prediction.loaded_model import LoadedModel
+from market_master.registry.champion import load_champion
+
+law = settings(max_examples=100, derandomize=True, database=None, deadline=None)
+NAMES = [f"S{number:02}" for number in range(12)]
+FLOAT32 = 1e-6
+
+
+def signal_of(weights: dict[str, float], scores: dict[str, int]) -> IndexSignal:
+    """A signal with these constituents, made by the aggregate that serves."""
+    total = aggregate(weights, scores, {name: float(s) for name, s in scores.items()}, floor=0.0, reasons={})
+    rows = [Constituent(s, weights[s], "", scores[s], float(scores[s]), 1.0, c) for s, c in total.contributions.items()]
+    nothing, model = Span("", ""), ModelRef("", "", "", "", False)
+    return IndexSignal(
+        "", "", "HOLD", total.wss, total.wss_expected, total.coverage, "", nothing, Thresholds(0.5, -0.5), (), None,
+        tuple(rows), 1.0, None, model, False,
+    )  # fmt: skip
+
+
+@st.composite
+def signals(draw: st.DrawFn) -> IndexSignal:
+    """Some of twelve symbols with a weight, some of those with an action."""
+    held = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+    raw = draw(st.lists(st.floats(0.01, 1.0), min_size=len(held), max_size=len(held)))
+    acting = draw(st.lists(st.sampled_from(held), min_size=1, unique=True))
+    scores = draw(st.lists(st.integers(-2, 2), min_size=len(acting), max_size=len(acting)))
+    weights = {name: weight / sum(raw) for name, weight in zip(held, raw, strict=True)}
+    return signal_of(weights, dict(zip(acting, scores, strict=True)))
+
+
+@law
+@given(signals(), signals())
+def test_the_moves_of_symbols_sum_to_the_move_of_wss(before, now):
+    """Whoever enters, leaves, or is weighted anew: to 1e-12, and each move is its two parts."""
+    parts = attribution.moves(before, now)
+    assert sum(part.move for part in parts.values()) == pytest.approx(now.wss - before.wss, abs=1e-12)
+    assert all(part.by_score + part.by_weight == pytest.approx(part.move, abs=1e-15) for part in parts.values())
+    assert parts.keys() == {row.symbol for row in (*before.constituents, *now.constituents)}
+    sizes = [abs(part.move) for part in parts.values()]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+@law
+@given(signals(), signals(), st.randoms(use_true_random=False))
+def test_the_order_of_constituents_does_not_matter(before, now, random):
+    """Shuffled signals move alike, to the last bit and in the same order."""
+    turned = [replace(s, constituents=tuple(random.sample(s.constituents, len(s.constituents)))) for s in (before, now)]
+    assert list(attribution.moves(*turned).items()) == list(attribution.moves(before, now).items())
+
+
+@law
+@given(signals(), signals())
+def test_forth_and_back_are_mirror_images(before, now):
+    """The symmetric split has no preferred order: from now to before each part is the negative."""
+    forth, back = attribution.moves(before, now), attribution.moves(now, before)
+    for symbol, part in forth.items():
+        for name in ("move", "by_score", "by_weight"):
+            assert getattr(back[symbol], name) == pytest.approx(-getattr(part, name), abs=1e-12)
+
+
+def test_a_hand_made_move():
+    """A's score rises, B is weighted anew by C's coming, C enters, D leaves: each in the part that is its own."""
+    before = signal_of({"A": 0.5, "B": 0.25, "D": 0.25}, {"A": 1, "B": -2, "D": 1})
+    now = signal_of({"A": 0.5, "B": 0.2, "C": 0.3}, {"A": 2, "B": -2, "C": 1})
+    told = {
+        symbol: (part.move, part.by_score, part.by_weight) for symbol, part in attribution.moves(before, now).items()
+    }
+    assert told["A"] == pytest.approx((0.5, 0.5, 0.0))
+    assert told["B"] == pytest.approx((0.1, 0.0, 0.1))
+    assert told["C"] == pytest.approx((0.3, 0.0, 0.3))
+    assert told["D"] == pytest.approx((-0.25, 0.0, -0.25))
+
+
+@pytest.mark.parametrize("players", [1, 2, 3, 5])
+def test_shapley_values_are_means_over_all_orders(players):
+    """By the definition: what a player adds to those before it, over every order of all players."""
+    worth = np.random.default_rng(players).normal(size=(3, 2**players))
+    by_order = np.zeros((3, players))
+    for order in permutations(range(players)):
+        there = 0
+        for player in order:
+            by_order[:, player] += worth[:, there | 1 << player] - worth[:, there]
+            there |= 1 << player
+    values = attribution.shapley(worth)
+    assert values == pytest.approx(by_order / factorial(players), abs=1e-12)
+    assert values.sum(axis=1) == pytest.approx(worth[:, -1] - worth[:, 0], abs=1e-12)
+
+
+def test_coalitions_hold_their_groups_columns():
+    """Number 5 of three groups is the first and the third; no number holds a column without a group."""
+    held = attribution.coalitions({"a": np.array([0, 3]), "b": np.array([1]), "c": np.array([2])}, 5)
+    assert held[5].tolist() == [True, False, True, True, False]
+    assert (held[0].any(), held[7].tolist()) == (False, [True] * 4 + [False])
+
+
+@pytest.fixture(scope="module")
+def champion(trained_home: Path) -> LoadedModel:
+    """The champion of the trained home."""
+    return load_champion(trained_home, "market-master")
+
+
+@pytest.fixture(scope="module")
+def recent(champion: LoadedModel, trained_home: Path) -> Recent:
+    """Its newest bars."""
+    return champion.store(trained_home).recent()
+
+
+@pytest.fixture(scope="module")
+def inputs(champion: LoadedModel, recent: Recent) -> tuple[np.ndarray, np.ndarray]:
+    """Model inputs of its constituents at two bars."""
+    rows: list[np.ndarray] = []
+    ends = np.unique(recent.bars(last=3).bar_end)
+    for end in (ends[-3], ends[-1]):
+        index_signal(champion, recent, now=end, asof=end, seen=lambda _, given: rows.append(given))
+    return rows[0], rows[1]
+
+
+def expected(champion: LoadedModel, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Expected scores of some inputs."""
+    return tuple(expected_score(champion.probabilities(each)) for each in rows)
+
+
+def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
+    """The same bars, one of a symbol's left out."""
+    columns = recent.series[symbol]
+    kept = np.arange(len(columns["bar_end"])) != len(columns["bar_end"]) + without
+    return replace(recent, series={**recent.series, symbol: {name: values[kept] for name, values in columns.items()}})
+
+
+def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
+    """The signal is the served one, the bar before is the stored one before, and both ends of each symbol are theirs."""
+    told = explain(champion, recent, now=store.now())
+    assert told.explanation is not None
+    assert replace(told, explanation=None) == index_signal(champion, recent, now=store.now())
+    since = instant(told.explanation.since or "")
+    assert since == np.unique(recent.bars(last=3).bar_end)[-2]
+    before = index_signal(champion, recent, now=since, asof=since)
+    assert (told.explanation.wss_before, told.explanation.signal_before) == (before.wss, before.signal)
+    assert sum(move.move for move in told.explanation.moves) == pytest.approx(told.wss - before.wss, abs=1e-12)
+    was = {row.symbol: row.expected_score for row in before.constituents}
+    is_now = {row.symbol: row.expected_score for row in told.constituents}
+    for move in told.explanation.moves:
+        assert sum(move.by_group.values()) == pytest.approx(is_now[move.symbol] - was[move.symbol], abs=1e-12)
+        assert move.expected_move == is_now[move.symbol] - was[move.symbol]
+        assert list(move.by_group) == list(features.groups(champion.card.features))
+    assert any(abs(value) > 1e-4 for move in told.explanation.moves for value in move.by_group.values())
+
+
+def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: LoadedModel, recent: Recent) -> None:
+    """Without its newest bar S003 leaves, without the one before it enters; neither has a change of score to explain."""
+    for without, there, not_there in ((-1, "score_before", "score"), (-2, "score", "score_before")):
+        bars = altered(recent, "S003", without=without)
+        told = explain(champion, bars, now=store.now())
+        why = told.explanation
+        assert why is not None
+        move = next(move for move in why.moves if move.symbol == "S003")
+        assert getattr(move, there) is not None
+        assert getattr(move, not_there) is None
+        assert (move.by_score, move.by_group, move.expected_move) == (0.0, {}, None)
+        assert move.move == move.by_weight
+        assert sum(each.move for each in why.moves) == pytest.approx(told.wss - (why.wss_before or 0), abs=1e-12)
+        others = [each for each in why.moves if each.symbol != "S003"]
+        assert all(each.by_group for each in others)
+
+
+def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, recent: Recent) -> None:
+    """Where the bar before had no signal the explanation says why, and the signal stands."""
+    needed = champion.card.warmup + 1
+    short = {s: {name: values[-needed:] for name, values in columns.items()} for s, columns in recent.series.items()}
+    told = explain(champion, replace(recent, series=short), now=store.now())
+    assert told.wss == index_signal(champion, recent, now=store.now()).wss
+    assert told.explanation is not None
+    assert (told.explanation.since, told.explanation.moves) == (None, ())
+    assert told.explanation.reason.startswith("LowCoverage: ")
+
+
+def test_what_did_not_change_has_no_value(champion: LoadedModel, inputs: tuple[np.ndarray, np.ndarray]) -> None:
+    """Dummy: where one group's features alone differ, it has the whole change and the others nothing."""
+    old, new = inputs
+    for place, columns in enumerate(features.groups(champion.card.features).values()):
+        mixed = old.copy()
+        mixed[:, columns] = new[:, columns]
+        was, came = expected(champion, old, mixed)
+        values = group_values(champion, old, mixed, (was, came))
+        assert values[:, place] == pytest.approx(came - was, abs=FLOAT32)
+        assert np.abs(np.delete(values, place, axis=1)).max() < FLOAT32
+
+
+def test_forth_and_back_through_the_features(champion: LoadedModel, inputs: tuple[np.ndarray, np.ndarray]) -> None:
+    """Symmetry: the values from now to before are the negative ones; efficiency: they sum to the change, to 1e-12."""
+    old, new = inputs
+    was, came = expected(champion, old, new)
+    forth, back = group_values(champion, old, new, (was, came)), group_values(champion, new, old, (came, was))
+    assert back == pytest.approx(-forth, abs=FLOAT32)
+    assert forth.sum(axis=1) == pytest.approx(came - was, abs=1e-12)
+    turned = group_values(champion, old[::-1], new[::-1], (was[::-1], came[::-1]))
+    assert turned[::-1] == pytest.approx(forth, abs=FLOAT32)

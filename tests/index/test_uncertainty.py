@@ -1,0 +1,203 @@
+"""The interval around the expected WSS holds what it says it holds, counts what symbols share once, and looks at no later bar."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm, t
+
+from market_master.artifact import bundle
+from market_master.artifact.out_of_sample import FILE, OutOfSample
+from market_master.decision import wss
+from market_master.domain.actions import SCORES, expected_score
+from market_master.domain.clock import instant
+from market_master.index import uncertainty
+from market_master.index.signal import index_signal
+from market_master.index.uncertainty import interval
+from market_master.market_data import store
+from market_master.market_data.weights import Weights
+from market_master.prediction.loaded_model import LoadedModel, load_model
+from market_master.registry.versions import Versions
+from tests.support.known_probabilities import BORDERS
+
+SYMBOLS, PER_DAY, SEEN = 20, 7, 0.15
+LOUD = 1.5
+"""what is said is so many times what it should be: a truth that the interval has to find"""
+
+
+def history(seed: int, days: int, common: float) -> uncertainty.LevelHistory:
+    """An index whose expected level is known up to `LOUD`; `common` is the share of news that all symbols have together."""
+    random = np.random.default_rng(seed)
+    bars = days * PER_DAY
+    seen = np.sqrt(0.3) * random.normal(size=(bars, 1)) + np.sqrt(0.7) * random.normal(size=(bars, SYMBOLS))
+    news = np.sqrt(common) * random.normal(size=(bars, 1)) + np.sqrt(1 - common) * random.normal(size=(bars, SYMBOLS))
+    z = SEEN * seen + np.sqrt(1 - SEEN**2) * news
+    reached = norm.cdf((BORDERS - SEEN * seen[..., None]) / np.sqrt(1 - SEEN**2))
+    bar = np.repeat(np.arange(bars), SYMBOLS)
+    weight = np.full(len(bar), 1 / SYMBOLS)
+    said, came = LOUD * (2 - reached.sum(axis=2)), SCORES[np.searchsorted(BORDERS, z)]
+    return uncertainty.level_history(weight, bar, bar // PER_DAY, said.ravel(), came.ravel(), floor=0.8)
+
+
+@pytest.mark.parametrize(("days", "common"), [(30, 0.3), (60, 0.0), (60, 0.3)])
+def test_the_interval_holds_the_truth_as_often_as_it_says(days, common):
+    """Of 100 histories 90 % hold the level that comes on average, within the binomial's 99.9 %, with and without common news."""
+    level = 0.1
+    found = [uncertainty.fit_error_model(history(seed, days, common)).around(LOUD * level) for seed in range(100)]
+    held = sum(low <= level <= high for low, high in found)
+    assert binom.ppf(0.0005, len(found), 0.9) <= held <= binom.ppf(0.9995, len(found), 0.9)
+
+
+def test_what_symbols_share_makes_it_wider():
+    """Twenty symbols with common news are not twenty witnesses: about sqrt(c + (1 - c) / 20) of one's spread.
+
+    For news that share .3 that is 2.6 times the width of independent ones; scores of five steps share a little less.
+    """
+    widths = [
+        np.mean([np.ptp(uncertainty.fit_error_model(history(seed, 60, common)).around(0.1)) for seed in range(20)])
+        for common in (0.0, 0.3)
+    ]
+    full = np.sqrt((0.3 + 0.7 / SYMBOLS) / (1 / SYMBOLS))
+    assert 0.75 * full < widths[1] / widths[0] < 1.05 * full
+
+
+def test_past_levels_are_what_the_aggregate_says():
+    """Of each past bar, ragged and unevenly weighted: WSS_E of the same rows, to 1e-12; a bar below the floor is none."""
+    random = np.random.default_rng(5)
+    raw = random.random(8)
+    weights = raw / raw.sum()
+    there = random.random((40, 8)) < 0.85
+    bar, code = np.nonzero(there)
+    said, came = random.normal(size=len(bar)), random.integers(-2, 3, len(bar)).astype(float)
+    found = uncertainty.level_history(weights[code], 100 * bar, bar // 7, said, came, floor=0.8)
+    expected, realised, times = [], [], []
+    by_symbol = {str(symbol): float(weight) for symbol, weight in enumerate(weights)}
+    for each in range(40):
+        rows = np.flatnonzero(bar == each)
+        if weights[code[rows]].sum() < 0.8:
+            continue
+        for scores, sums in ((said, expected), (came, realised)):
+            given = {str(code[row]): float(scores[row]) for row in rows}
+            sums.append(wss.aggregate(by_symbol, dict.fromkeys(given, 0), given, floor=0.8, reasons={}).wss_expected)
+        times.append(100 * each)
+    assert 0 < len(times) < 40
+    assert found.bar_end.tolist() == times
+    assert found.said == pytest.approx(expected, abs=1e-12)
+    assert found.came == pytest.approx(realised, abs=1e-12)
+
+
+def test_a_level_that_never_moved_has_a_shift_and_no_slope():
+    """Without directional edge the level is constant: the interval is around the mean of what came."""
+    random = np.random.default_rng(3)
+    bar = np.arange(60 * PER_DAY)
+    came = random.normal(0.2, 1.0, len(bar))
+    found = uncertainty.fit_error_model(
+        uncertainty.level_history(np.ones(len(bar)), bar, bar // PER_DAY, np.full(len(bar), 0.05), came, floor=0.8)
+    )
+    assert (found.slope == 0).all()
+    low, high = found.around(0.05)
+    assert low < came.mean() < high
+
+
+@pytest.mark.parametrize("blocks", [6, 12, 24, 50])
+def test_tails_are_expanded_for_few_blocks(blocks):
+    """Hesterberg's expansion, with scipy's t in place of its series, off by its next term (3e-4 of six blocks)."""
+    exact = norm.cdf(-np.sqrt(blocks / (blocks - 1)) * t.ppf(0.95, blocks - 1))
+    assert uncertainty._tail(blocks) == pytest.approx(exact, abs=4e-4)
+
+
+def test_an_interval_straddles_a_level_or_its_mirror():
+    """Strictly inside, on either side of zero."""
+    assert uncertainty.interval_contains((0.5, 1.5), 1.0)
+    assert uncertainty.interval_contains((-1.5, -0.5), 1.0)
+    assert not uncertainty.interval_contains((-0.9, 0.9), 1.0)
+    assert not uncertainty.interval_contains((1.1, 2.0), 1.0)
+
+
+@pytest.fixture(scope="module")
+def place(trained_home: Path) -> bundle.VersionFiles:
+    """Where the champion of the trained home lies."""
+    versions = Versions(trained_home, "market-master")
+    return versions.place(versions.production() or "")
+
+
+def copied(place: bundle.VersionFiles, folder: Path) -> Path:
+    """A copy of a version's files that may be altered."""
+    shutil.copytree(place.folder, folder)
+    return folder
+
+
+def served_from(place: bundle.VersionFiles, folder: Path) -> LoadedModel:
+    """The version from other files."""
+    return load_model(bundle.read(replace(place, folder=str(folder))))
+
+
+def test_a_signal_tells_the_interval_of_its_versions_past(place: bundle.VersionFiles, trained_home: Path) -> None:
+    """As computed by hand from what was kept, with the signal's own weights; and whether it can be told from one deviation."""
+    champion = load_model(bundle.read(place))
+    signal = index_signal(champion, champion.store(trained_home), now=store.now())
+    kept = OutOfSample.read(Path(place.folder))
+    weights = {row.symbol: row.weight for row in signal.constituents}
+    rows = kept.label >= 0
+    past = uncertainty.level_history(
+        np.array([weights[symbol] for symbol in kept.symbols])[kept.code[rows]],
+        kept.bar_end[rows], kept.session[rows], expected_score(kept.probabilities[rows]), kept.label[rows] - 2.0, floor=0.8,
+    )  # fmt: skip
+    assert signal.wss_expected_interval == pytest.approx(
+        uncertainty.fit_error_model(past).around(signal.wss_expected), abs=1e-12
+    )
+    sd = champion.card.wss_expected_sd
+    assert signal.wss_expected_interval is not None
+    assert sd is not None
+    unsure = uncertainty.interval_contains(signal.wss_expected_interval, sd)
+    assert ("uncertain_signal" in signal.warnings) == unsure
+
+
+def test_a_version_without_a_kept_past_has_no_interval(
+    place: bundle.VersionFiles, trained_home: Path, tmp_path: Path
+) -> None:
+    """Null and no error, no warning; all else is the same."""
+    folder = copied(place, tmp_path / "version")
+    (folder / FILE).unlink()
+    champion, whole = served_from(place, folder), load_model(bundle.read(place))
+    bare, told = (index_signal(each, each.store(trained_home), now=store.now()) for each in (champion, whole))
+    assert bare.wss_expected_interval is None
+    assert "uncertain_signal" not in bare.warnings
+    assert replace(bare, wss_expected_interval=told.wss_expected_interval, warnings=told.warnings) == told
+
+
+def test_an_interval_knows_no_outcome_of_later_bars(place: bundle.VersionFiles, tmp_path: Path) -> None:
+    """At a bar in the past, what was labelled from that bar on does not change it; what came before does."""
+    kept = OutOfSample.read(Path(place.folder))
+    days = np.unique(kept.session)
+    as_of = int(kept.bar_end[kept.session == days[-8]][0])
+    table = Weights(dict.fromkeys(kept.symbols.tolist(), 1 / len(kept.symbols)), None, 1.0)
+    found = []
+    for name, rows in (
+        ("whole", kept.bar_end < 0),
+        ("later", kept.bar_end >= as_of),
+        ("earlier", kept.bar_end < as_of),
+    ):
+        folder = copied(place, tmp_path / name)
+        label = np.where(rows & (kept.label >= 0), 4 - kept.label, kept.label).astype(np.int8)
+        (folder / FILE).write_bytes(replace(kept, label=label).to_bytes())
+        found.append(interval(served_from(place, folder), table, 0.03, as_of))
+    whole, later, earlier = found
+    assert whole is not None
+    assert whole == later
+    assert whole != earlier
+
+
+def test_too_short_a_past_has_no_interval(place: bundle.VersionFiles) -> None:
+    """Before thirty sessions are known, nothing is said."""
+    kept = OutOfSample.read(Path(place.folder))
+    table = Weights(dict.fromkeys(kept.symbols.tolist(), 1 / len(kept.symbols)), None, 1.0)
+    champion, days = load_model(bundle.read(place)), np.unique(kept.session)
+    ends = [int(kept.bar_end[kept.session == days[n]][-1]) for n in (28, 30)]
+    assert interval(champion, table, 0.03, ends[0]) is None
+    assert interval(champion, table, 0.03, ends[1]) is not None
+    assert interval(champion, table, 0.03, instant(champion.card.train_first)) is None

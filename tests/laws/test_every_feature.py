@@ -1,0 +1,323 @@
+"""Laws that hold for every registered feature, found by walking the family: a new one is judged with no new test."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from market_master import features
+from market_master.domain.bars import Bars
+from market_master.domain.errors import ConfigError, ContextMissing
+from market_master.features.engine.declare import COLUMNS, MEMBERS, node
+from market_master.features.engine.graph import evaluate_by_symbol, plan
+from market_master.plugins import load_family
+from tests.support.feature_laws import breaks_warmup, differ, feels_bar, feels_others, looks_ahead, needs_more_history
+from tests.support.random_bars import changed, random_bars, scaled, shaken
+
+PLUGINS = load_family("features")
+ALL = tuple(PLUGINS)
+CORE = features.select(["core"], "1h")
+MARKET = features.select(["market"], "1h")
+OWN = tuple(name for name in ALL if not PLUGINS[name].facts["panel"])
+PANEL = tuple(name for name in ALL if PLUGINS[name].facts["panel"])
+WARMUP = {name: PLUGINS[name].facts["warmup"] for name in ALL}
+BY_WARMUP = {need: tuple(name for name in ALL if WARMUP[name] == need) for need in sorted(set(WARMUP.values()))}
+
+
+def named(names: tuple[str, ...], columns: np.ndarray) -> list[str]:
+    return [name for name, column in zip(names, columns, strict=True) if column]
+
+
+def of(names: tuple[str, ...], members: tuple[str, ...] | None = None):
+    return functools.partial(features.compute, names=names, members=members)
+
+
+@functools.cache
+def plain() -> Bars:
+    """Four symbols on XNYS, 30 sessions of 1 h with a half-day, no bar missing."""
+    return random_bars(1, symbols=4, sessions=30)
+
+
+@functools.cache
+def ragged() -> Bars:
+    """Four symbols with holes and silent bars, of which one comes late and one leaves early."""
+    bars = random_bars(2, symbols=4, sessions=40, missing=0.03, silent=0.05)
+    late, early = bars.bar_end >= bars.bar_end[80], bars.bar_end <= bars.bar_end[150]
+    return bars.take(np.where(bars.code == 1, late, np.where(bars.code == 2, early, True)))
+
+
+@functools.cache
+def rough() -> Bars:
+    """A flash crash, 70 flat bars, 70 bars without volume, and a symbol that never moves nor trades."""
+    bars = random_bars(3, symbols=3, sessions=60)
+    first = bars.rows("S1").start
+    flat, silent = np.arange(first + 100, first + 170), np.arange(first + 200, first + 270)
+    level = bars.close[first + 99]
+    bars = changed(bars, flat, open=level, high=level, low=level, close=level)
+    bars = changed(bars, silent, volume=0.0)
+    crash = np.array([first + 40, first + 290])
+    bars = changed(bars, crash, low=bars.low[crash] * 0.05, close=bars.low[crash] * 0.1)
+    still = bars.code == 2
+    return changed(bars, still, open=7.0, high=7.0, low=7.0, close=7.0, volume=0.0)
+
+
+MARKETS = pytest.mark.parametrize("market", [plain, ragged, rough])
+
+
+def instants(bars: Bars, count: int = 12, start: int = 60) -> np.ndarray:
+    """Times to cut at: inside sessions, the last bars of sessions and the first, all over the history."""
+    times, at = np.unique(bars.bar_end, return_index=True)
+    edge = np.flatnonzero(np.diff(bars.session[at]) > 0)
+    edge = edge[edge > start]
+    near = np.concatenate([edge[:: max(1, len(edge) // 3)], edge[:: max(1, len(edge) // 3)] + 1])
+    inside = np.random.default_rng(5).integers(start, len(times), count)
+    return times[np.unique(np.concatenate([near, inside, [len(times) - 1]]))]
+
+
+@MARKETS
+def test_no_feature_looks_ahead(market):
+    """A feature does not change when later bars are cut off, or turn out otherwise."""
+    bars = market()
+    assert named(ALL, looks_ahead(of(ALL), bars, instants(bars))) == []
+
+
+@MARKETS
+def test_declared_warmup_is_exact(market):
+    """A symbol's own feature is NaN with fewer than `warmup` bars before, finite ever after: flat, silent, crashed."""
+    need = np.array([WARMUP[name] for name in OWN])
+    assert named(OWN, breaks_warmup(of(OWN), market(), need)) == []
+
+
+@MARKETS
+def test_declared_warmup_of_panel_features_is_exact(market):
+    """A panel feature needs `warmup` bars behind it both in its symbol and in the market, and no more."""
+    bars = market()
+    need = np.array([WARMUP[name] for name in PANEL])
+    axis = np.searchsorted(np.unique(bars.bar_end), bars.bar_end)
+    assert named(PANEL, breaks_warmup(of(PANEL), bars, need, axis)) == []
+
+
+@MARKETS
+@pytest.mark.parametrize("need", BY_WARMUP)
+def test_short_history_is_enough(market, need):
+    """The last warmup + 1 bars give the same value as the whole history, to 1e-9; so do the last 60."""
+    bars, names = market(), BY_WARMUP[need]
+    for count in {need + 1, (need + 61) // 2, 60}:
+        assert named(names, needs_more_history(of(names), bars, count, instants(bars, 8))) == []
+
+
+@pytest.mark.parametrize("need", [need for need in BY_WARMUP if need > 0])
+def test_no_more_warmup_is_declared_than_is_used(need):
+    """Some value of a feature changes with the bar `warmup` bars back: nothing is blanked for nothing."""
+    whole, names = random_bars(4, symbols=3, sessions=200), BY_WARMUP[need]
+    every = np.unique(whole.bar_end)
+    bars = whole.take(np.isin(whole.bar_end, every[np.random.default_rng(0).random(len(every)) > 0.03]))
+    times = np.unique(bars.bar_end)
+    assert named(names, ~feels_bar(of(names), bars, need, times[60::23])) == []
+
+
+@MARKETS
+def test_symbols_do_not_touch(market):
+    """A symbol's own features are the same with and without other symbols."""
+    assert named(OWN, feels_others(of(OWN), market())) == []
+
+
+@MARKETS
+def test_strangers_do_not_move_the_market(market):
+    """A symbol that is no member of the market changes no value of any other symbol."""
+    bars = market()
+    members, inside = bars.symbols[:2], np.isin(bars.code, [0, 1])
+    whole = of(ALL, members)(bars)
+    assert named(ALL, differ(of(ALL, members)(bars.only(members)), whole[inside])) == []
+    assert named(ALL, differ(of(ALL, members)(shaken(bars, ~inside))[inside], whole[inside])) == []
+
+
+def test_panel_features_see_the_panel():
+    """Every panel feature feels another member at the same bar or before."""
+    assert named(PANEL, ~feels_others(of(PANEL), plain())) == []
+
+
+def test_a_stranger_has_market_features_too():
+    """A symbol outside the market gets a value at every bar the members have, and none where they have no bar."""
+    bars = plain()
+    members = bars.symbols[:2]
+    gone = bars.bar_end[bars.rows("S1")][100]
+    thin = bars.take((bars.bar_end != gone) | (bars.code == 3))
+    values = of(PANEL, members)(thin)[thin.rows("S4")]
+    assert np.flatnonzero(~np.isfinite(values[60:]).all(axis=1)).tolist() == [40]
+
+
+@pytest.mark.parametrize(("price", "volume"), [(10.0, 10.0), (1e-7, 1e-3), (1e3, 1e4)])
+def test_units_of_price_and_volume_do_not_matter(price, volume):
+    """Prices of 1e-5 or 1e5, and volumes in any unit, give the same features to 1e-9."""
+    bars = plain()
+    assert named(ALL, differ(of(ALL)(scaled(bars, price, volume)), of(ALL)(bars))) == []
+
+
+def test_every_feature_listens():
+    """A feature varies, and replacing a bar changes it at that bar or later, unless it only reads the clock."""
+    bars = random_bars(6, symbols=3, sessions=60)
+    values = of(ALL)(bars)
+    assert named(ALL, np.nanstd(values, axis=0) < 1e-3) == []
+    times = np.unique(bars.bar_end)
+    deaf = np.ones(len(ALL), dtype=bool)
+    for at in range(150, 200, 7):
+        after = differ(of(ALL)(shaken(bars, bars.bar_end == times[at])), values)
+        deaf &= ~after
+    assert [name for name in named(ALL, deaf) if not _reads_only_the_clock(name)] == []
+
+
+@MARKETS
+def test_every_feature_keeps_its_bounds(market):
+    """No feature exceeds 8 in size, crash or no crash, so none can steer a linear model alone."""
+    assert named(ALL, np.nanmax(np.abs(of(ALL)(market())), axis=0) > 8.0 + 1e-9) == []
+
+
+@pytest.mark.parametrize(
+    ("calendar", "interval", "sessions"),
+    [("24/7", "1h", 12), ("XNYS", "5m", 3), ("XNYS", "1d", 120), ("24/7", "30m", 6)],
+)
+def test_laws_hold_on_other_timetables(calendar, interval, sessions):
+    """Never ahead, exact warm-up and short history also hold around the clock, on 5 minutes and on days."""
+    bars = random_bars(8, symbols=3, sessions=sessions, calendar=calendar, interval=interval, missing=0.02)
+    names = features.select(["core", "market"], interval)
+    cuts = instants(bars, 6)
+    assert named(names, looks_ahead(of(names), bars, cuts)) == []
+    assert named(names, needs_more_history(of(names), bars, 60, cuts)) == []
+    ready = np.arange(len(bars)) - bars.offsets[bars.code] >= 59
+    assert np.isfinite(of(names)(bars)[ready]).all()
+
+
+def test_impossible_looking_prices_stay_finite():
+    """Bars that keep the bar contract with absurd numbers give finite features, not a division by zero."""
+    bars = plain()
+    last = np.array([bars.rows(symbol).stop - 1 for symbol in bars.symbols])
+    wild = changed(bars, last, open=1e-300, low=5e-324, high=1e300, close=1e300, volume=1e308)
+    assert np.isfinite(of(ALL)(wild)[last]).all()
+
+
+def test_threads_change_nothing():
+    """The numbers are the same bit for bit with one thread and with two."""
+    bars = random_bars(9, symbols=4, sessions=750)
+    assert len(bars) >= features.THREADS_PAY_FROM
+    one, two = (features.compute(bars, CORE[:12], threads=threads) for threads in (1, 2))
+    assert np.array_equal(one, two, equal_nan=True)
+
+
+def _running_range_of_the_day(bars: Bars) -> np.ndarray:
+    """The high of the whole session, known at its first bar: leaks inside sessions only."""
+    place = np.unique(bars.code * 1_000_000 + bars.session, return_inverse=True)[1]
+    top = np.zeros(place.max() + 1)
+    np.maximum.at(top, place, bars.high)
+    return np.log(top[place] / bars.close)[:, None]
+
+
+def _next_return(bars: Bars) -> np.ndarray:
+    return np.roll(np.log(bars.close / bars.open), -1)[:, None]
+
+
+def _standardised_over_all_time(bars: Bars) -> np.ndarray:
+    values = np.log(bars.close / bars.open)
+    return ((values - values.mean()) / values.std())[:, None]
+
+
+def _exponential_mean(bars: Bars) -> np.ndarray:
+    """Never ends to remember: honest about time, but 60 bars are not enough for it."""
+    values = np.log(bars.close / bars.open)
+    for _, rows in bars:
+        for at in range(rows.start + 1, rows.stop):
+            values[at] = 0.95 * values[at - 1] + 0.05 * values[at]
+    return values[:, None]
+
+
+@pytest.mark.parametrize("leak", [_next_return, _standardised_over_all_time, _running_range_of_the_day])
+def test_a_planted_leak_is_caught(leak):
+    """A negative shift, a z-score over the whole sample and the coming high of the day each break the first law."""
+    assert looks_ahead(leak, plain(), instants(plain())).all()
+
+
+def test_endless_memory_is_caught():
+    """An exponential mean looks back only, and still fails: its value from 60 bars is not the one from all."""
+    assert not looks_ahead(_exponential_mean, plain(), instants(plain())).any()
+    assert needs_more_history(_exponential_mean, plain(), 60, instants(plain())).all()
+
+
+def test_a_shared_scale_is_caught():
+    """A feature scaled by all symbols together is not a symbol's own."""
+    assert feels_others(_standardised_over_all_time, plain()).all()
+
+
+def test_sixty_bars_suffice():
+    """No feature needs more than 59 earlier bars, and the warm-up of a list is that of its neediest."""
+    assert max(WARMUP.values()) <= 59
+    assert features.warmup(("rsi", "macd")) == max(WARMUP["rsi"], WARMUP["macd"])
+    assert features.warmup(()) == 0
+
+
+def test_sets_are_chosen_by_name_and_interval():
+    """Same-slot features need 30 minutes or more and several bars a session; what is left out has its reason."""
+    assert {"volatility_ratio", "time_of_session", "slot_volume_surprise"} <= set(CORE)
+    assert features.left_out(["core", "market"], "1h") == {}
+    for interval in ("5m", "1d"):
+        out = features.left_out(["core", "market"], interval)
+        chosen = features.select(["core", "market"], interval)
+        assert "slot_volume_surprise" in out
+        assert "time_of_session" in chosen
+        assert set(chosen) | set(out) == set(CORE) | set(MARKET)
+        assert not set(chosen) & set(out)
+        assert all(out.values())
+    assert features.select(["market", "core", "market"], "1h") == MARKET + CORE
+    assert not features.needs_market(CORE)
+    assert features.needs_market(CORE + MARKET)
+
+
+def test_unknown_names_are_refused_with_the_nearest():
+    """A set or a feature nobody wrote is an error that names the nearest."""
+    with pytest.raises(ConfigError, match="'core'"):
+        features.select(["cor"], "1h")
+    with pytest.raises(ConfigError, match="'rsi'"):
+        features.compute(plain(), ["rsy"])
+
+
+def test_a_market_without_members_is_refused():
+    """Market features without a single member's bar are an error, not a guess."""
+    with pytest.raises(ContextMissing, match="none of the"):
+        features.compute(plain(), MARKET, members=["ELSEWHERE"])
+
+
+def test_every_feature_says_what_it_means():
+    """Each feature has a sentence that ends, and a set."""
+    for facts in features.describe(ALL):
+        assert facts["summary"].rstrip().endswith((".", "?", "!")), facts
+        assert facts["set"] in ("core", "market")
+        assert set(facts) == {"name", "set", "unit", "warmup", "summary"}
+
+
+def _reads_only_the_clock(name: str) -> bool:
+    step = node(name)
+    clock = {"slot", "next_slot", "session", "elapsed"}
+    return all(i in clock or (i not in (*COLUMNS, MEMBERS) and _reads_only_the_clock(i)) for i in step.inputs)
+
+
+@MARKETS
+def test_symbols_may_lie_behind_each_other(market):
+    """Every step of one symbol, series among them, is the same when it is computed with others at once."""
+    bars = market()
+    steps = plan(tuple(ALL))
+    named = [step for step in steps.own if step.name not in ("same_slot", "next_slot_before")]
+    together = evaluate_by_symbol(bars, slice(0, len(bars)), steps)
+    for _, rows in bars:
+        alone = evaluate_by_symbol(bars, rows, steps)
+        for step in named:
+            ready = bars.age[rows] >= step.warmup
+            one, other = alone[step.name][ready], together[step.name][rows][ready]
+            np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=step.name)
+
+
+def test_every_feature_has_a_group_of_at_most_six():
+    """Each stands in exactly one group, so that all sets of groups can be asked about when a score is explained."""
+    found = features.groups(ALL)
+    assert len(found) <= 6
+    assert np.sort(np.concatenate(list(found.values()))).tolist() == list(range(len(ALL)))

@@ -1,0 +1,91 @@
+"""The scheduled signal: each bar has exactly one, or one stated reason; late, doubled and simultaneous runs are skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock
+
+from market_master.domain.clock import instant, iso
+from market_master.index.signal import index_signal
+from market_master.market_data import store
+from market_master.prediction_log import PredictionLog
+from market_master.registry.champion import load_champion
+from market_master.signals.scheduled import backfill, run_scheduled_signal
+from tests.support.servers import MODEL
+from tests.support.trained_home import settings_of
+
+
+def _newest(home: Path) -> list[int]:
+    champion = load_champion(home, MODEL)
+    bars = champion.store(home).bars((champion.card.symbols[0],), last=6)
+    return bars.bar_end.tolist()
+
+
+def test_a_bar_is_signalled_once(altered: Path, log: PredictionLog) -> None:
+    """The first run signals and logs every constituent; a second one says that it is done."""
+    settings, now = settings_of("test"), store.now()
+    told = run_scheduled_signal(settings, altered, log, now=now)
+    assert told.status == "signalled"
+    assert told.signal is not None
+    assert told.bar_end == iso(_newest(altered)[-1])
+    assert log.count() == len(told.signal.constituents)
+    again = run_scheduled_signal(settings, altered, log, now=now)
+    assert (again.status, again.signal) == ("skipped", None)
+    assert "already" in again.reason
+    assert len(log.signals(10)) == 1
+
+
+def test_a_late_run_is_skipped_with_a_word(altered: Path, log: PredictionLog) -> None:
+    """A run for a bar after which another has closed makes no signal, and names both."""
+    ends = _newest(altered)
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now(), asof=ends[-2])
+    assert (told.status, told.bar_end) == ("skipped", iso(ends[-2]))
+    assert iso(ends[-1]) in told.reason
+    assert log.signals(10) == []
+
+
+def test_one_run_at_a_time(altered: Path, log: PredictionLog) -> None:
+    """While one makes the signal another leaves it to that one."""
+    with FileLock(altered / "data" / "signal.lock"):
+        told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
+    assert (told.status, told.reason) == ("skipped", "Another run is making the signal now.")
+
+
+def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: PredictionLog) -> None:
+    """Every bar of the span has one signal: what was there stays, what was not is made from the bars known then."""
+    settings, now, ends = settings_of("test"), store.now(), _newest(altered)
+    run_scheduled_signal(settings, altered, log, now=now)
+    told = backfill(settings, altered, log, first=ends[0], last=ends[-1], now=now)
+    assert [one.bar_end for one in told] == [iso(end) for end in ends]
+    assert [one.status for one in told] == ["signalled"] * 5 + ["skipped"]
+    kept = {row["bar_end"]: row for row in log.signals(10)}
+    assert sorted(kept) == ends
+    assert {row["source"] for row in kept.values()} == {"scheduled", "backfilled"}
+    champion = load_champion(altered, MODEL)
+    for one in told[:5]:
+        assert one.signal is not None
+        at = ends[told.index(one)]
+        assert one.signal == index_signal(champion, champion.store(altered), now=at, asof=at)
+    after = run_scheduled_signal(settings, altered, log, now=now)
+    assert after.status == "skipped"
+
+
+def test_earlier_predictions_are_settled_on_the_way(altered: Path, log: PredictionLog) -> None:
+    """A run puts outcomes beside what was predicted before, a filling one too; the newest bar's are not known yet."""
+    ends = _newest(altered)
+    settings, now = settings_of("test"), store.now()
+    run_scheduled_signal(settings, altered, log, now=now)
+    backfill(settings, altered, log, first=ends[2], last=ends[3], now=now)
+    settled = {row["bar_end"]: row["settled_at"] is not None for row in log.recent(1000)}
+    assert settled == {ends[2]: True, ends[3]: True, ends[-1]: False}
+
+
+def test_a_bar_that_was_learned_from_is_not_filled(altered: Path, log: PredictionLog) -> None:
+    """A signal for it would be hindsight, and the reason says so."""
+    champion = load_champion(altered, MODEL)
+    known = instant(champion.card.label_known)
+    (told,) = backfill(settings_of("test"), altered, log, first=known, last=known, now=store.now())
+    assert (told.status, told.signal) == ("skipped", None)
+    assert "hindsight" in told.reason
+    assert log.signals(10) == []
