@@ -60,10 +60,11 @@ test: $(READY)  ## the fast suite: offline, in parallel
 test-all: $(READY)  ## that and the long ones
 	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS)
 
-check: $(READY)  ## format, lint, types, the contracts between rooms
+check: $(READY)  ## format, lint, types, the contracts between rooms, the measures of the house
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
+	@$(BIN)/python -m benchmarks.house --report
 
 audit: $(READY)  ## the leak suite over the configured pipeline
 	@$(QUIET) $(BIN)/mm audit --config $(or $(CONFIG),configs/demo.yaml)

@@ -51,4 +51,4 @@ def shared_data() -> Path:
     return SHARED
 
 
-pytest_plugins = ["tests.support.trained_home"]
+pytest_plugins = ["tests.support.trained_home", "tests.support.cpu_seconds"]
