@@ -16,9 +16,7 @@ TREES = {"market_master": ROOT / "src" / "market_master", "api": ROOT / "api", "
 LONG_FILE, LONG_FUNCTION = 300, 60
 """lines"""
 VAGUE = frozenset(
-    "told said came kept found asked mine theirs ours given made seen wanted had held left took taken sent gone fresh "
-    "place thing things stuff around beside behind ground course look looks word answers answered finished judged "
-    "compared spend mend tell forget".split()
+    ["told", "said", "came", "kept", "found", "asked", "mine", "theirs", "ours", "given", "made", "seen", "wanted", "had", "held", "left", "took", "taken", "sent", "gone", "fresh", "place", "thing", "things", "stuff", "around", "beside", "behind", "ground", "course", "look", "looks", "word", "answers", "answered", "finished", "judged", "compared", "spend", "mend", "tell", "forget"]
 )
 ONE_MEANING = {
     "router": "the routes of an API module",
@@ -61,7 +59,9 @@ class Module:
     @property
     def package(self) -> str:
         """The folder it lies in, dotted."""
-        return ".".join((self.name + ".x").split(".")[:-1] if self.file.name == "__init__.py" else self.name.split(".")[:-1])
+        return ".".join(
+            (self.name + ".x").split(".")[:-1] if self.file.name == "__init__.py" else self.name.split(".")[:-1]
+        )
 
     def bindings(self) -> Iterator[Binding]:
         """Parameters, variables, functions, classes and attributes, each where it is bound."""
