@@ -4,4 +4,4 @@ from market_master.config.environment import home, predictions_url, prefect_url
 from market_master.config.loading import PROJECT_ROOT, build, file_of, load, names
 from market_master.config.settings import Settings
 
-__all__ = ["PROJECT_ROOT", "Settings", "build", "file_of", "home", "load", "names", "prefect_url", "predictions_url"]
+__all__ = ["PROJECT_ROOT", "Settings", "build", "file_of", "home", "load", "names", "predictions_url", "prefect_url"]

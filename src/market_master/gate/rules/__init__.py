@@ -14,7 +14,7 @@ from market_master.plugins import load_family, register
 Rule = TypeVar("Rule", bound=Callable[..., Verdict])
 SKILL_RULES = "skill"
 
-__all__ = ["SKILL_RULES", "PairedComparison", "Evidence", "Judgement", "Segment", "Speed", "gate", "judge", "missing"]
+__all__ = ["SKILL_RULES", "Evidence", "Judgement", "PairedComparison", "Segment", "Speed", "gate", "judge", "missing"]
 
 
 def gate(*, proves: str = "soundness") -> Callable[[Rule], Rule]:

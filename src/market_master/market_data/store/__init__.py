@@ -4,4 +4,4 @@ from market_master.domain.clock import now
 from market_master.market_data.store.bars import AppendResult, Store, stores
 from market_master.market_data.store.recent import Recent
 
-__all__ = ["Recent", "Store", "AppendResult", "now", "stores"]
+__all__ = ["AppendResult", "Recent", "Store", "now", "stores"]
