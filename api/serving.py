@@ -14,9 +14,9 @@ from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, LOG_LOST, STALENESS, S
 from api.options import ServerSettings
 from market_master.artifact import bundle
 from market_master.artifact.bundle import VersionFiles
+from market_master.domain import clock
 from market_master.domain.errors import MarketMasterError, NoChampion, NotWritten, RegistryAway
 from market_master.domain.records import PredictionObserver
-from market_master.market_data import store
 from market_master.prediction.recorder import Recorder
 from market_master.prediction_log import PredictionLog, Writer
 from market_master.registry.client_process import RegistryClient
@@ -107,7 +107,7 @@ class ModelServer:
 
     def _taken(self, place: VersionFiles) -> LiveModel:
         recorder = Recorder(self.writer.put, "stored") if self.writer else None
-        return load_live_model(place, self.options.home, self.options.settings, store.now(), recorder)
+        return load_live_model(place, self.options.home, self.options.settings, clock.now(), recorder)
 
     def _from_copy(self) -> None:
         away = str(self.refusal)
@@ -129,7 +129,7 @@ class ModelServer:
 
     def _measure(self, served: LiveModel) -> None:
         """Answer for new bars before anyone asks, and tell Prometheus."""
-        now, version = store.now(), served.place.version
+        now, version = clock.now(), served.place.version
         CHAMPION.set(float(version) if version.isdigit() else 0.0)
         CHAMPION_AGE.set(now - datetime.fromisoformat(served.champion.card.created).timestamp())
         if self.writer:

@@ -20,7 +20,7 @@ from rich.table import Table
 from market_master.backtest.engine import simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 
 BARS, INSTRUMENTS, SLOTS, ROUNDS = 5_000, 100, 7, 5
 RATE = 0.0002

@@ -23,11 +23,11 @@ from market_master.batch.score import batch
 from market_master.batch.score import run as answer
 from market_master.batch.summary import BatchResult
 from market_master.decision import policy
+from market_master.domain import clock
 from market_master.domain.actions import SCORES
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.model_inputs import model_inputs
 from market_master.index.series import index_series
-from market_master.market_data import store
 from market_master.market_data.ingest import provider_of
 from market_master.market_data.providers import Query
 from market_master.market_data.quality import read_files
@@ -47,7 +47,7 @@ def main(count: int, symbols: int) -> None:
     file = config.PROJECT_ROOT / "configs" / "test.yaml"
     with tempfile.TemporaryDirectory() as name:
         home, folder = Path(name) / "home", Path(name) / "bars"
-        train(config.load(file, {}), home, now=store.now())
+        train(config.load(file, {}), home, now=clock.now())
         champion = load_champion(home, MODEL)
         bars = market(count, symbols)
         write(bars, folder)
@@ -61,8 +61,8 @@ def market(count: int, symbols: int) -> Bars:
     """The last bars of each symbol of a simulated market that is long enough."""
     environ = {"MM_PROVIDER__SYMBOLS": str(symbols), "MM_PROVIDER__SESSIONS": str(count // 7 + 10)}
     settings = config.load(config.PROJECT_ROOT / "configs" / "test.yaml", environ)
-    fetched = provider_of(settings).fetch(Query((), settings.calendar, settings.interval, store.now()))
-    return Bars.of(fetched.timetable, fetched.series).last(count)
+    fetched = provider_of(settings).fetch(Query((), settings.calendar, settings.interval, clock.now()))
+    return Bars.of(fetched.timetable, fetched.series).tail(count)
 
 
 def write(bars: Bars, folder: Path) -> None:
@@ -80,7 +80,7 @@ def timed(champion: LoadedModel, folder: Path, out: Path, bars: Bars) -> Table:
         "part", "seconds", "CPU seconds", title=f"{len(bars.symbols)} symbols, {len(bars):,} bars; best of three"
     )
     spent: dict[str, list[tuple[float, float]]] = {part: [] for part in PARTS}
-    times, now = champion.card.times, store.now()
+    times, now = champion.card.times, clock.now()
     for turn in range(4):
         marks = [(time.perf_counter(), time.process_time())]
         read_files(folder, Query((), times.calendar, times.interval, now))
@@ -110,7 +110,7 @@ def quadratic(champion: LoadedModel, bars: Bars, folder: Path) -> Table:
     came: BatchResult = answer(champion, bars, None)
     fast = time.process_time() - begun
     begun = time.process_time()
-    read_files(folder, Query((), champion.card.times.calendar, champion.card.times.interval, store.now()))
+    read_files(folder, Query((), champion.card.times.calendar, champion.card.times.interval, clock.now()))
     read = time.process_time() - begun
     wss = came.index.wss[np.searchsorted(came.index.bar_end, picked)]
     table = Table(
@@ -144,7 +144,7 @@ def memory(champion: LoadedModel, symbols: int, count: int) -> Table:
         held = sum(
             getattr(bars, name).nbytes for name in ("code", "bar_end", "bar_start", "next_start", "next_end", *OHLCV)
         )
-        predict_history(champion, bars.last(200))
+        predict_history(champion, bars.tail(200))
         tracemalloc.start()
         said = predict_history(champion, bars)
         index_series(said, champion.settings.universe, champion.settings.policy)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from market_master import config
 from market_master.artifact.reference_window import Reference
-from market_master.market_data import store
+from market_master.domain import clock
 from market_master.market_data.ingest import fetch
 from market_master.monitoring.drift import WINDOWS, CurrentWindow, ReferenceDistances, feature_drift
 from market_master.monitoring.reading import IN_A_ROW
@@ -30,7 +30,7 @@ def main(windows: int, evidently: int) -> None:
     """Print, for windows of 5 and 20 sessions: how often a single feature, the family, and Evidently's preset alarm."""
     environ = {"MM_PROVIDER__SESSIONS": str(LEARNED + 40 + windows), "MM_UNIVERSE__WEIGHTS": "null"}
     settings = config.load(config.PROJECT_ROOT / "configs" / "demo.yaml", environ)
-    market = fetch(settings, Path(tempfile.mkdtemp()), store.now())
+    market = fetch(settings, Path(tempfile.mkdtemp()), clock.now())
     table = features_step.compute(market.bars, settings, market.members)
     whole = table.complete
     values, names = table.values[whole].astype(np.float32), np.array(table.names)

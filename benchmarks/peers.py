@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
 
 WINDOWS = (5, 10, 20, 30, 60)
 LITTLE = 1e-12

@@ -140,7 +140,7 @@ def sklearn_forest(home: Path, champion: LoadedModel, folder: Path) -> str:
     rows = np.flatnonzero(action.known & np.isfinite(values).all(axis=1))
     rows = rows[:: len(rows) // 60_000 + 1]
     inputs = model_inputs(values[rows], bars.symbols, bars.code[rows], card.symbols)
-    forest = load_family("models")["random_forest"].make(symbols=len(card.symbols), seed=1)
+    forest = load_family("models")["random_forest"].factory(symbols=len(card.symbols), seed=1)
     forest.fit(inputs, action.action[rows])
     mlflow.sklearn.save_model(
         forest, str(folder), pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle",

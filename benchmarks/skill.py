@@ -21,9 +21,10 @@ from rich.table import Table
 
 from benchmarks.peers import AncestorForest, DefaultForest, QlibLightGBM, alpha158, eleven
 from market_master import config
+from market_master.domain import clock
 from market_master.domain.actions import without_direction
-from market_master.domain.bars import Array
-from market_master.market_data import ingest, store
+from market_master.domain.arrays import Array
+from market_master.market_data import ingest
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, newey_west_se
 from market_master.training import dataset, feature_table
@@ -43,7 +44,7 @@ def main() -> None:
     file, told = Path(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])
     settings = config.load(file, {**{k: v for k, v in os.environ.items() if k.startswith("MM_")}, **told})
     with TemporaryDirectory() as home:
-        market = ingest.fetch(settings, Path(home), store.now())
+        market = ingest.fetch(settings, Path(home), clock.now())
     table = feature_table.compute(market.bars, settings, market.members)
     labelled = dataset.label(market.bars, settings)
     comparison = train_compare(market, table, labelled, settings)

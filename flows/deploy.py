@@ -25,9 +25,9 @@ from flows.monitoring import RETRAIN, SERVED
 from flows.recurrence import rule
 from flows.runs import load_settings
 from market_master import config
+from market_master.domain import clock
 from market_master.domain.calendar import Timetable
-from market_master.domain.errors import ConfigError, MarketMasterError
-from market_master.market_data import store
+from market_master.domain.errors import ConfigError, Failed, MarketMasterError
 
 FILE = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
 POOL = "local"
@@ -43,7 +43,7 @@ def after_each_bar(config: str, minutes: int) -> dict[str, str]:
     settings = load_settings(config)
     grid = "clock" if getattr(settings.provider, "grid", "") == "clock" else "session"
     timetable = Timetable(settings.calendar, settings.interval, grid)
-    rrule, zone = rule(timetable, store.now(), minutes_after=minutes)
+    rrule, zone = rule(timetable, clock.now(), minutes_after=minutes)
     return {"rrule": rrule, "timezone": zone}
 
 
@@ -72,9 +72,7 @@ def deploy(environ: Mapping[str, str]) -> None:
                     f"Worker       on pool '{POOL}', {time.monotonic() - begun:.0f} s after the start; Ctrl-C ends it"
                 )
                 code = worker.wait()
-                raise MarketMasterError(
-                    f"The worker ended by itself, with code {code}; start again with `make deploy`."
-                )
+                raise Failed(f"The worker ended by itself, with code {code}; start again with `make deploy`.")
         except Timeout:
             print("Worker       one works already")
 

@@ -11,8 +11,8 @@ from prefect.events import emit_event
 
 from flows.runs import Config, completed, link_report, load_settings
 from market_master.config import home, predictions_url
+from market_master.domain import clock
 from market_master.domain.records import as_json
-from market_master.market_data import store
 from market_master.monitoring.daily_check import DailyCheck, run_daily_check
 from market_master.monitoring.notify import addresses
 from market_master.prediction_log import PredictionLog
@@ -31,7 +31,7 @@ def monitoring(config: Config = "demo", evidently: bool = True) -> DailyCheck:
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     model = settings.registry.model
-    told = run_daily_check(model, home(), log, addresses(os.environ), now=store.now(), evidently=evidently)
+    told = run_daily_check(model, home(), log, addresses(os.environ), now=clock.now(), evidently=evidently)
     readings = [
         row
         for row in as_json(told.seen.readings)

@@ -7,9 +7,9 @@ from prefect.artifacts import create_table_artifact
 
 from flows.runs import Config, completed, load_settings
 from market_master.config import home
+from market_master.domain import clock
 from market_master.domain.records import as_json
 from market_master.lifecycle.retention import NEWEST, Retained, apply_retention
-from market_master.market_data import store
 
 
 @flow(name="retention", flow_run_name="retention-{config}", validate_parameters=True)
@@ -22,7 +22,7 @@ def retention(config: Config = "demo", keep: int = NEWEST, apply: bool = False) 
         apply: Delete; else only say what would go.
     """
     settings = load_settings(config)
-    told = apply_retention(settings.registry.model, home(), now=store.now(), keep=keep, apply=apply)
+    told = apply_retention(settings.registry.model, home(), now=clock.now(), keep=keep, apply=apply)
     create_table_artifact(as_json(told.stays), key="retention", description=told.summary)
     end: Retained = completed(told, "applied" if apply else "planned", told.summary, market=settings.name, bar=None)
     return end

@@ -9,9 +9,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.runs import Config, completed, load_settings
 from market_master.config import home, predictions_url
+from market_master.domain import clock
 from market_master.domain.clock import iso
 from market_master.domain.records import Explanation
-from market_master.market_data import store
 from market_master.prediction_log import PredictionLog
 from market_master.signals import scheduled as step
 from market_master.signals.scheduled import SignalRun
@@ -27,7 +27,7 @@ def signal(config: Config = "demo", asof: datetime | None = None) -> SignalRun:
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     due = int((asof or runtime.flow_run.scheduled_start_time).timestamp())
-    told = step.run_scheduled_signal(settings, home(), log, now=store.now(), asof=due)
+    told = step.run_scheduled_signal(settings, home(), log, now=clock.now(), asof=due)
     create_markdown_artifact(f"# {told.status}, bar {told.bar_end}\n\n{told.reason}", key="signal")
     if told.signal and told.signal.explanation:
         _moves(told.signal.explanation)
@@ -46,7 +46,7 @@ def backfill(first: datetime, last: datetime, config: Config = "demo") -> list[S
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     span = (int(first.timestamp()), int(last.timestamp()))
-    told = step.backfill(settings, home(), log, first=span[0], last=span[1], now=store.now())
+    told = step.backfill(settings, home(), log, first=span[0], last=span[1], now=clock.now())
     rows = [{"bar_end": one.bar_end, "status": one.status, "reason": one.reason} for one in told]
     create_table_artifact(rows, key="backfill", description="Bars of the span, and what each came to.")
     made = sum(one.status == "signalled" for one in told)

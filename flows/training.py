@@ -10,7 +10,7 @@ from prefect.artifacts import create_table_artifact
 from flows.runs import Config, completed, link_run, load_settings
 from flows.tasks import as_tasks
 from market_master.config import home
-from market_master.market_data import store
+from market_master.domain import clock
 from market_master.pipeline import Outcome, train
 
 
@@ -27,7 +27,7 @@ def training(config: Config = "demo", dev: bool = False, against: Config | None 
     compare = dev or against is not None
     outcomes = []
     for settings in chosen:
-        outcomes.append(train(settings, home(), now=store.now(), dev=compare, steps=as_tasks()))
+        outcomes.append(train(settings, home(), now=clock.now(), dev=compare, steps=as_tasks()))
         link_run(outcomes[-1].run_id)
     if against is not None:
         _side_by_side([settings.name for settings in chosen], outcomes)

@@ -16,10 +16,10 @@ from api.metrics import ACTIONS
 from api.schemas import MANY, ONE, Bar, Columns, PredictRequest, body_of, columns
 from api.serving import live_model, model_server
 from market_master.config import PROJECT_ROOT
+from market_master.domain import clock
 from market_master.domain.bars import Bars
 from market_master.domain.errors import IntervalMismatch, MarketMasterError
 from market_master.domain.records import Prediction, PredictionObserver
-from market_master.market_data import store
 from market_master.market_data.posted_bars import accept
 from market_master.prediction.predict import predict_posted
 
@@ -48,7 +48,7 @@ class CachedPrediction(msgspec.Struct, array_like=True):
 )
 async def predict(request: Request) -> Response:
     """Predict from bars in the body, oldest first: at least the champion's warm-up and one; as records or as columns."""
-    asked, body, now = live_model(request), await request.body(), store.now()
+    asked, body, now = live_model(request), await request.body(), clock.now()
     cache: Cache = request.app.state.cache
     sent = ONE.decode(body)
     market = asked.market()
@@ -69,7 +69,7 @@ async def predict(request: Request) -> Response:
 )
 async def predict_symbol(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Response:
     """Predict from the newest stored bar of a symbol."""
-    answer = live_model(request).prediction(symbol, store.now())
+    answer = live_model(request).prediction(symbol, clock.now())
     ACTIONS.labels(answer.action).inc()
     return Response(msgspec.json.encode(answer), media_type=JSON)
 
@@ -82,7 +82,7 @@ async def predict_symbol(symbol: Annotated[str, Path(examples=["S001"])], reques
 )
 async def predict_batch(request: Request) -> Response:
     """Predict for several requests at once; each comes to a prediction or a problem of its own, in their order."""
-    asked, now = live_model(request), store.now()
+    asked, now = live_model(request), clock.now()
     items = MANY.decode(await request.body()).items
     request_id = request.state.request_id
     found = model_server(request)

@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.errors import PROBLEMS
 from api.serving import live_model, model_server
+from market_master.domain import clock
 from market_master.domain.records import IndexSignal
-from market_master.market_data import store
 
 router = APIRouter(prefix="/signal", tags=["signal"])
 JSON = "application/json"
@@ -29,7 +29,7 @@ async def signal(
     ] = False,
 ) -> Response:
     """The weighted sentiment of all constituents at the newest stored bar; its ETag changes when the answer does."""
-    asked, now = live_model(request), store.now()
+    asked, now = live_model(request), clock.now()
     _, content, tag = await run_in_threadpool(asked.explained, now) if explain else asked.signal(now)
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})

@@ -15,6 +15,7 @@ import typer
 
 from market_master import config, show
 from market_master.config import Settings
+from market_master.domain import clock
 from market_master.domain.errors import ConfigError, MarketMasterError
 from market_master.domain.records import as_json
 from market_master.market_data import store
@@ -66,7 +67,7 @@ def run(
             if no_flow:
                 from market_master.pipeline import train
 
-                return as_json(train(settings, home, now=store.now(), dev=dev))
+                return as_json(train(settings, home, now=clock.now(), dev=dev))
             from flows.training import run_training
 
             return as_json(run_training(file, home, dev=dev))
@@ -95,7 +96,7 @@ def signal(
 
         champion, home = _champion(config_file)
         make = explain if explained else index_signal
-        return as_json(make(champion, champion.store(home), now=store.now(), asof=_instant(asof)))
+        return as_json(make(champion, champion.store(home), now=clock.now(), asof=_instant(asof)))
 
     _answer(answer, show.signal, as_document, debug)
 
@@ -125,16 +126,16 @@ def predict(
         champion, home = _champion(config_file)
         if symbols:
             return as_json(
-                step.predict_stored(champion, champion.store(home), symbols, now=store.now(), asof=_instant(asof))
+                step.predict_stored(champion, champion.store(home), symbols, now=clock.now(), asof=_instant(asof))
             )
         from market_master.market_data.quality import bars_of_file
 
         assert bars is not None
         assert symbol is not None
-        posted = bars_of_file(bars, symbol, champion.card.times, _instant(asof) or store.now())
+        posted = bars_of_file(bars, symbol, champion.card.times, _instant(asof) or clock.now())
         context: dict[str, Any] = {}
         return as_json(
-            [step.predict_posted(champion, posted, symbol, champion.store(home), context=context, now=store.now())]
+            [step.predict_posted(champion, posted, symbol, champion.store(home), context=context, now=clock.now())]
         )
 
     _answer(answer, show.predictions, as_document, debug)
@@ -162,7 +163,7 @@ def batch(
 
         champion, home = _champion(config_file)
         with show.progress():
-            return step.batch(champion, bars, weights, out, now=store.now(), log_to=None if no_log else home)
+            return step.batch(champion, bars, weights, out, now=clock.now(), log_to=None if no_log else home)
 
     _answer(answer, show.batch, as_document, debug)
 
@@ -196,7 +197,7 @@ def backtest(
         if paper:
             return on_paper(_model(config_file), config.home(), _log(), out)
         with show.progress():
-            return evaluate(_model(config_file), version, config.home(), out, bars=bars, now=store.now())
+            return evaluate(_model(config_file), version, config.home(), out, bars=bars, now=clock.now())
 
     _answer(answer, show.paper if paper else show.backtest, as_document, debug)
 
@@ -218,7 +219,7 @@ def drift(
     def answer() -> dict[str, Any]:
         from market_master.monitoring.monitor import monitor
 
-        return as_json(monitor(_model(config_file), config.home(), _log(), now=store.now(), evidently=not quick))
+        return as_json(monitor(_model(config_file), config.home(), _log(), now=clock.now(), evidently=not quick))
 
     _answer(answer, show.drift, as_document, debug)
 
@@ -235,7 +236,7 @@ def audit(config_file: Config = None, as_document: Json = False, debug: Debug = 
         from market_master.leakage.certificate import prove
 
         with show.progress():
-            proved = prove(_settings(config_file), config.home(), store.now())
+            proved = prove(_settings(config_file), config.home(), clock.now())
         broken.extend(proved["broken"])
         return proved
 
@@ -293,7 +294,7 @@ def replay(asof: AsOf = None, config_file: Config = None, as_document: Json = Fa
     def answer() -> dict[str, Any]:
         from market_master.signals.replay import replay as step
 
-        return as_json(step(_model(config_file), None, config.home(), _log(), asof=_instant(asof) or store.now()))
+        return as_json(step(_model(config_file), None, config.home(), _log(), asof=_instant(asof) or clock.now()))
 
     _answer(answer, show.replay, as_document, debug)
 
@@ -355,7 +356,7 @@ def backfill(
 
         begin, end, settings = _moment(first), _moment(last), _settings(config_file)
         return as_json(
-            scheduled.backfill(settings, config.home(), _log(), first=begin, last=end, now=store.now()),
+            scheduled.backfill(settings, config.home(), _log(), first=begin, last=end, now=clock.now()),
         )
 
     _answer(answer, show.announced, as_document, debug)
@@ -377,7 +378,7 @@ def retention(
     def answer() -> dict[str, Any]:
         from market_master.lifecycle.retention import apply_retention
 
-        return as_json(apply_retention(_model(config_file), config.home(), now=store.now(), keep=keep, apply=apply))
+        return as_json(apply_retention(_model(config_file), config.home(), now=clock.now(), keep=keep, apply=apply))
 
     _answer(answer, show.retained, as_document, debug)
 
@@ -393,7 +394,7 @@ def check(path: Path, config_file: Config = None, as_document: Json = False, deb
         from market_master.market_data.quality import check_files
 
         settings = _settings(config_file, "us_1h")
-        return check_files(path, settings.calendar, settings.interval, store.now())
+        return check_files(path, settings.calendar, settings.interval, clock.now())
 
     _answer(answer, show.quality, as_document, debug)
 

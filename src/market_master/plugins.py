@@ -1,8 +1,9 @@
-"""A folder becomes a dictionary: the one piece of magic.
+"""The registry of plug-ins: a folder becomes a dictionary.
 
-A family (features, models, labels, gates, providers) is a package. A module in it declares a plug-in by decorating a
-function or class with `mark("family", ...)`; `family("family")` imports every module of the package and returns what was
-marked, by name. A new plug-in is a new file, or a new function in one; nothing else is edited.
+A family (`features`, `models`, `labels`, `gate.rules`, `market_data.providers`) is a package. A module in it declares a
+plug-in by decorating a function or class with `register("family", ...)`; `load_family("family")` imports every module of
+the package, sub-folders too, and returns what was registered, by name. A new plug-in is a new file, or a new function in
+one; nothing else is edited.
 """
 
 from __future__ import annotations
@@ -14,37 +15,40 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-Thing = TypeVar("Thing", bound=Callable[..., Any])
+Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A marked function or class with its name and what its decorator said."""
+    """A registered function or class, its name, and what its decorator declared."""
 
     name: str
-    make: Callable[..., Any]
-    facts: dict[str, Any] = field(default_factory=dict)
+    factory: Callable[..., Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
         """The first line of its docstring."""
-        return (self.make.__doc__ or "").strip().split("\n")[0]
+        return (self.factory.__doc__ or "").strip().split("\n")[0]
 
 
-_marked: dict[str, dict[str, Plugin]] = {}
+_registered: dict[str, dict[str, Plugin]] = {}
 
 
-def register(family: str, name: str | None = None, **facts: Any) -> Callable[[Thing], Thing]:
-    """Decorator: this function or class is a plug-in of the family, under its own name unless another is given."""
+def register(family: str, name: str | None = None, **metadata: Any) -> Callable[[Factory], Factory]:
+    """Decorator: this function or class is a plug-in of the family, under its own name unless another is given.
 
-    def keep(thing: Thing) -> Thing:
-        plugin = Plugin(name or thing.__name__, thing, facts)
-        taken = _marked.setdefault(family, {}).setdefault(plugin.name, plugin)
-        if taken.make.__qualname__ != thing.__qualname__ or taken.make.__module__ != thing.__module__:
+    Raises TypeError when another function or class of the family has the name.
+    """
+
+    def add(factory: Factory) -> Factory:
+        plugin = Plugin(name or factory.__name__, factory, metadata)
+        first = _registered.setdefault(family, {}).setdefault(plugin.name, plugin).factory
+        if (first.__module__, first.__qualname__) != (factory.__module__, factory.__qualname__):
             raise TypeError(f"{family} has two plug-ins named '{plugin.name}'.")
-        return thing
+        return factory
 
-    return keep
+    return add
 
 
 @cache
@@ -53,4 +57,4 @@ def load_family(name: str) -> dict[str, Plugin]:
     package = importlib.import_module(f"market_master.{name}")
     for module in sorted(module.name for module in pkgutil.walk_packages(package.__path__, f"market_master.{name}.")):
         importlib.import_module(module)
-    return dict(sorted(_marked.get(name, {}).items()))
+    return dict(sorted(_registered.get(name, {}).items()))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import redis
 
-from market_master.market_data import store
+from market_master.domain import clock
 from tests.support.servers import free_port, in_process, newest_bars, on_a_port, wait_for
 
 ADMIN = {"X-API-Key": "ruler"}
@@ -64,8 +64,8 @@ def test_the_age_of_a_cached_answer_is_its_own(trained_home, monkeypatch):
     with in_process(trained_home) as running:
         body = newest_bars(trained_home)
         before = running.post("/predict", json=body).json()["provenance"]["staleness_seconds"]
-        later = store.now() + 3600
-        monkeypatch.setattr("api.routes.predict.store.now", lambda: later)
+        later = clock.now() + 3600
+        monkeypatch.setattr("market_master.domain.clock.now", lambda: later)
         assert running.post("/predict", json=body).json()["provenance"]["staleness_seconds"] >= before + 3600
         assert running.get("/cache/stats").json()["hits"] == 1
 
@@ -78,7 +78,7 @@ def test_a_forming_bar_that_has_closed_is_no_longer_left_out(trained_home, monke
         champion = running.app.state.serving.champion().champion  # type: ignore[attr-defined]
         end = int(champion.store(trained_home).bars(("S001",), last=1).bar_end[-1])
         for moment, start in ((end - 60, before), (end - 1, before), (end, newest)):
-            monkeypatch.setattr("api.routes.predict.store.now", lambda moment=moment: moment)
+            monkeypatch.setattr("market_master.domain.clock.now", lambda moment=moment: moment)
             bars = champion.store(trained_home).bars(("S001",), last=2)
             at = [bar["timestamp"] for bar in body["bars"][-2:]].index(start)
             answer = running.post("/predict", json=body).json()

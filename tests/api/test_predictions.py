@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from market_master.market_data import store
+from market_master.domain import clock
 from market_master.prediction_log import PredictionLog
 from market_master.signals.settlement import settle_outcomes
 from tests.support.servers import MODEL, in_process, newest_bars, wait_for
@@ -32,7 +32,7 @@ def test_what_is_served_is_logged_once(altered: Path) -> None:
         (signal,) = log.signals(10)
         assert signal["signal"] == running.get("/signal/index").json()["signal"]
     later = PredictionLog(f"sqlite:///{altered / 'data' / 'predictions.db'}")
-    assert settle_outcomes(later, MODEL, altered, now=store.now())["settled"] == 1
+    assert settle_outcomes(later, MODEL, altered, now=clock.now())["settled"] == 1
     later.close()
     with in_process(altered) as running:
         (mine,) = [row for row in running.get("/predictions/recent").json() if row["source"] == "posted"]

@@ -12,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from market_master.domain import clock
 from market_master.domain.clock import iso
-from market_master.market_data import store
 from market_master.prediction.predict import predict_stored
 from market_master.registry.champion import load_champion
 from tests.support.servers import in_process
@@ -204,7 +204,7 @@ def test_the_index_agrees_with_the_symbols(client: TestClient, trained_home: Pat
     """Each constituent's action is the one GET /predict gives."""
     champion = load_champion(trained_home, "market-master")
     rows = {row["symbol"]: row for row in client.get("/signal/index").json()["constituents"]}
-    for prediction in predict_stored(champion, champion.store(trained_home), sorted(rows), now=store.now()):
+    for prediction in predict_stored(champion, champion.store(trained_home), sorted(rows), now=clock.now()):
         assert rows[prediction.symbol]["action"] == prediction.action
         assert np.isclose(rows[prediction.symbol]["expected_score"], prediction.expected_score, atol=1e-12)
 

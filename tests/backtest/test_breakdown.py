@@ -11,7 +11,7 @@ from market_master.backtest.panel import Panel
 from market_master.backtest.statistics import daily_returns
 from market_master.backtest.trading_rules import Rules
 from market_master.domain.errors import ConfigError
-from market_master.labels import Window
+from market_master.labels import LabelWindow
 from tests.support.random_bars import random_bars
 
 
@@ -48,7 +48,7 @@ def test_the_cost_table_falls_by_turnover(panel, coin):
 
 def test_at_the_break_even_cost_nothing_is_left(bars, panel):
     """With foresight there is a gross; charged the break-even rate, the sum of gross less costs is 0."""
-    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, Window().returns(bars)))
+    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     target = 0.25 * np.sign(ahead)
     rate = simulate(target, panel).break_even
     path = simulate(target, panel, Rules(cost=rate, slippage=0.0))
@@ -77,7 +77,7 @@ def test_buying_and_holding_trades_once(panel):
 
 def test_foresight_lies_beyond_the_band_and_a_coin_within(bars, panel, coin):
     """The band is of the same positions on other days: knowing the sign beats all of it."""
-    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, Window().returns(bars)))
+    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     knows = _band(0.25 * np.sign(ahead), panel, paths=40)
     assert knows.beaten == 1.0
     assert knows.low < knows.median < knows.high
@@ -112,7 +112,7 @@ def test_noise_is_traded_at_the_largest_threshold(panel):
 def test_a_threshold_that_pays_is_found(bars, panel):
     """Where only strong scores tell the truth, the choice is the best or larger, by the rule of one standard error."""
     random = np.random.default_rng(5)
-    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, Window().returns(bars)))
+    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     score = random.standard_normal(ahead.shape)
     score = np.where(np.abs(score) > 1.5, np.abs(score) * np.sign(ahead), score)
     grid = np.arange(0.5, 3.0, 0.25)

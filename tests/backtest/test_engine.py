@@ -11,9 +11,10 @@ import pytest
 from market_master.backtest.engine import STRETCH, SimulationResult, simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.bars import PRICES, Array
+from market_master.domain.arrays import Array
+from market_master.domain.bars import PRICES
 from market_master.domain.errors import BadTargets, ConfigError
-from market_master.labels import Window
+from market_master.labels import LabelWindow
 from tests.support.random_bars import random_bars, shaken
 
 FREE = Rules(cost=0.0, slippage=0.0)
@@ -191,7 +192,7 @@ def test_rules_that_cannot_be_are_refused(setting, value):
 
 def test_left_at_the_bars_close_is_the_labels_return(bars, panel):
     """With `exit: bar_close`, position x expm1(label's return), summed, is the gross, to 1e-12 (method 1.1)."""
-    ahead = Window().returns(bars)
+    ahead = LabelWindow().returns(bars)
     rows = np.flatnonzero(np.isfinite(ahead))
     at = panel.laid(bars.code[rows], bars.bar_end[rows], np.expm1(ahead[rows]))
     target = np.where(np.isfinite(at), coin(panel), 0.0)
@@ -203,7 +204,7 @@ def test_left_at_the_bars_close_is_the_labels_return(bars, panel):
 
 def test_perfect_foresight_earns_the_size_of_every_move(bars, panel):
     """Who knows the sign of each bar's return earns the sum of |r|."""
-    ahead = Window().returns(bars)
+    ahead = LabelWindow().returns(bars)
     at = panel.laid(bars.code, bars.bar_end, np.expm1(ahead))
     target = np.nan_to_num(np.sign(at)) * 0.2
     path = simulate(target, panel, replace(FREE, exit="bar_close"))

@@ -8,7 +8,7 @@ import pytest
 from market_master.backtest.engine import simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 from tests.support.random_bars import random_bars
 
 pytestmark = pytest.mark.long
@@ -39,7 +39,7 @@ def test_long_or_flat_at_cost_is_vectorbts_equity():
     wanted = np.random.default_rng(2).choice([0.0, 1.0], panel.open.shape, p=[0.6, 0.4])
     theirs = vectorbt_long_or_flat(wanted, panel, rate=0.0012)
     for number, symbol in enumerate(panel.symbols):
-        alone = Panel.of(random_bars(21, symbols=4, sessions=80).only([symbol]))
+        alone = Panel.of(random_bars(21, symbols=4, sessions=80).select([symbol]))
         ours = simulate(wanted[:, [number]], alone, Rules(cost=0.001, slippage=0.0002))
         assert np.abs(ours.equity - theirs[:, number]).max() < 1e-9
 

@@ -124,7 +124,7 @@ def test_the_constituents_book_is_half_the_wss(champion: LoadedModel, evidence: 
 
 def test_a_basket_of_one_is_that_one(bars: Bars) -> None:
     """Its returns over the gap and within the bar are the symbol's; of many equal weights they are the mean."""
-    one = bars.only([bars.symbols[0]])
+    one = bars.select([bars.symbols[0]])
     made = basket(one, Universe())
     assert made.close[1:] / made.close[:-1] == pytest.approx(one.close[2:] / one.close[1:-1], rel=1e-12)
     assert made.close / made.open == pytest.approx(one.close[1:] / one.open[1:], rel=1e-12)

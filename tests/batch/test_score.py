@@ -16,10 +16,10 @@ from market_master import config
 from market_master.artifact.out_of_sample import OutOfSample
 from market_master.backtest.run import stored_out_of_sample
 from market_master.batch.score import batch
+from market_master.domain import clock
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.clock import iso
 from market_master.domain.errors import ConfigError, IntervalMismatch, NotOhlcv, NotWritten, TooFewBars
-from market_master.market_data import store
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
@@ -66,7 +66,7 @@ def newest(bars: Bars, sessions: int) -> Bars:
 
 def answered(champion: LoadedModel, path: Path, out: Path, weights: Path | None = None) -> dict[str, Any]:
     """A batch that is not logged."""
-    return batch(champion, path, weights, out, now=store.now())
+    return batch(champion, path, weights, out, now=clock.now())
 
 
 def test_21_days_of_hourly_files(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_wss_is_one_number_wherever_it_is_asked(
     log = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
     found = [served]
     if not keeping:
-        run_scheduled_signal(settings, altered, log, now=store.now())
-        again = replay(MODEL, None, altered, log, asof=store.now())
+        run_scheduled_signal(settings, altered, log, now=clock.now())
+        again = replay(MODEL, None, altered, log, asof=clock.now())
         assert again.identical
         found.append(again.signal)
     log.close()

@@ -39,7 +39,7 @@ def test_every_shipped_config_loads_and_names_what_exists(file):
     settings = config.load(file, {})
     models, labels, gates = load_family("models"), load_family("labels"), load_family("gate.rules")
     assert settings.name == file.stem
-    assert {models[name].facts["kind"] for name in settings.candidates} == {"model"}
+    assert {models[name].metadata["kind"] for name in settings.candidates} == {"model"}
     assert features.select(settings.features.sets, settings.interval)
     assert settings.label.kind in labels
     assert set(settings.gate.rules) <= set(gates)

@@ -90,7 +90,7 @@ def test_bars_off_the_calendar_are_refused_with_their_number():
     moved = bars.series("S1")
     moved["bar_end"] = moved["bar_end"] + np.where(np.arange(len(moved["bar_end"])) == 4, 60, 0)
     with pytest.raises(MixedGrid, match=rf"1 of {len(bars)} bars .* XNYS has a 1h bar of the session grid"):
-        bars.replaced({"S1": moved})
+        bars.with_series({"S1": moved})
     with pytest.raises(MixedGrid, match="clock grid"):
         Bars.of(Timetable("XNYS", "1h", "clock"), {"S1": bars.series("S1")})
 
@@ -107,7 +107,7 @@ def test_a_symbol_may_be_without_bars_beside_others():
     """It is known, it has no rows, and the others' rows are theirs."""
     bars = random_bars(4, symbols=2, sessions=2)
     empty = {name: np.array([]) for name in ("bar_end", *OHLCV)}
-    more = bars.replaced({"R0": empty, "S1b": empty, "Z": empty})
+    more = bars.with_series({"R0": empty, "S1b": empty, "Z": empty})
     assert {symbol: rows.stop - rows.start for symbol, rows in more} == {"R0": 0, "S1": 14, "S1b": 0, "S2": 14, "Z": 0}
     assert np.array_equal(more.series("S2")["close"], bars.series("S2")["close"])
 
@@ -137,21 +137,21 @@ def test_last_is_each_symbols_own():
     """The last bars of a short series are all it has; of a long one its newest."""
     bars = random_bars(7, symbols=3, sessions=3)
     bars = bars.take((bars.code != 1) | (bars.slot == 0))
-    assert [rows.stop - rows.start for _, rows in bars.last(5)] == [5, 3, 5]
-    assert np.array_equal(bars.last(5).series("S3")["close"], bars.series("S3")["close"][-5:])
-    assert len(bars.last(0)) == 0
+    assert [rows.stop - rows.start for _, rows in bars.tail(5)] == [5, 3, 5]
+    assert np.array_equal(bars.tail(5).series("S3")["close"], bars.series("S3")["close"][-5:])
+    assert len(bars.tail(0)) == 0
 
 
 def test_only_and_replaced_leave_the_rest_alone():
     """Fewer symbols are the same bars of those; a replaced series changes its symbol and none beside it."""
     bars = random_bars(8, symbols=3, sessions=3, missing=0.1)
-    some = bars.only(["S3", "S1", "GONE"])
+    some = bars.select(["S3", "S1", "GONE"])
     assert some.symbols == ("S1", "S3")
     assert np.array_equal(some.close, bars.close[bars.code != 1])
     other = changed(bars, bars.code == 1, volume=0.0).series("S2")
-    new = bars.replaced({"S2": other, "S9": other})
+    new = bars.with_series({"S2": other, "S9": other})
     assert new.symbols == ("S1", "S2", "S3", "S9")
-    assert same(new.only(["S1", "S3"]), some)
+    assert same(new.select(["S1", "S3"]), some)
     assert (new.series("S2")["volume"] == 0).all()
 
 
@@ -165,4 +165,4 @@ def test_a_digest_tells_any_change_of_what_it_is_of() -> None:
     other = replace(bars, close=close)
     assert digest(other) != whole
     assert digest(other, rows, names=("bar_end", "close")) == part
-    assert len({whole, part, digest(bars, head=symbol), digest(bars, names=("bar_end",)), digest(bars.last(9))}) == 5
+    assert len({whole, part, digest(bars, head=symbol), digest(bars, names=("bar_end",)), digest(bars.tail(9))}) == 5

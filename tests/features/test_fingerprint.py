@@ -65,7 +65,7 @@ def test_a_changed_constant_of_another_module_moves_its_users():
 def test_the_warmup_counts(monkeypatch):
     """Blanking more or fewer values makes another feature."""
     before = features.fingerprint(["rsi", "macd"])
-    monkeypatch.setitem(load_family("features")["rsi"].facts, "warmup", 15)
+    monkeypatch.setitem(load_family("features")["rsi"].metadata, "warmup", 15)
     after = features.fingerprint(["rsi", "macd"])
     assert [before[name] == after[name] for name in ("rsi", "macd")] == [False, True]
 

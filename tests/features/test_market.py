@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from market_master.domain import clock
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ContextMissing
-from market_master.market_data import store
 from market_master.pipeline import Steps, train
 from market_master.prediction.predict import predict_posted, predict_stored
 from market_master.registry.champion import load_champion
@@ -22,7 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = settings_of(
         "test", MM_FEATURES__SETS="[core, market]", MM_CANDIDATES="[logistic]", MM_GATE__RULES="[deterministic]"
     )
-    train(settings, folder, now=store.now(), steps=Steps(report=lambda *_: ""))
+    train(settings, folder, now=clock.now(), steps=Steps(report=lambda *_: ""))
     return folder
 
 
@@ -30,7 +30,7 @@ def test_the_market_comes_from_the_store_from_context_or_not_at_all(home: Path) 
     """Posted bars get the stored answer to 1e-9 with the market from the store or from `context`; without it they are refused."""
     champion = load_champion(home, "market-master")
     assert champion.needs_market
-    bars, now = champion.store(home), store.now()
+    bars, now = champion.store(home), clock.now()
     stored = predict_stored(champion, bars, ["S002"], now=now)[0]
     window = bars.bars(last=60)
     posted = Bars.of(window.timetable, {"S002": window.series("S002")})
@@ -46,7 +46,7 @@ def test_the_market_comes_from_the_store_from_context_or_not_at_all(home: Path) 
 def test_a_newer_bar_than_the_stores_market_is_refused(home: Path) -> None:
     """The market has to be there at the same bar_end; yesterday's market is not today's."""
     champion = load_champion(home, "market-master")
-    bars, now = champion.store(home), store.now()
+    bars, now = champion.store(home), clock.now()
     window = bars.bars(("S002",), last=60)
     schedule = window.timetable.between(window.newest, window.newest)
     following = schedule.end[schedule.by_end(window.bar_end) + 1]

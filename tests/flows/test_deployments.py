@@ -19,9 +19,9 @@ import httpx
 import pytest
 import yaml
 
+from market_master.domain import clock
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import DAY
-from market_master.market_data import store
 from tests.support import ROOT
 from tests.support.servers import free_port, in_process, outside, own_copy, wait_for
 
@@ -131,7 +131,7 @@ def test_signal_runs_are_scheduled_by_the_exchanges_calendar(deployed: Deployed)
     wait_for(lambda: deployed.ask("flow_runs/filter", deployments=hourly))
     runs = deployed.ask("flow_runs/filter", deployments=hourly, sort="EXPECTED_START_TIME_ASC")
     due = [int(datetime.fromisoformat(run["expected_start_time"]).timestamp()) for run in runs]
-    now = store.now()
+    now = clock.now()
     closes = Timetable("XNYS", "1h").between(now, now + 30 * DAY).end + 180
     assert due == [int(close) for close in closes if close >= due[0]][: len(due)]
     assert due[0] == min(close for close in closes.tolist() if close > now - 180)

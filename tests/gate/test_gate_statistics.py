@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from market_master.domain import clock
 from market_master.domain.records import Scorecard
 from market_master.gate.collect_evidence import HoldoutTerms, collect_evidence
 from market_master.gate.contender import of_comparison
 from market_master.gate.rules import Evidence, PairedComparison, judge
 from market_master.leakage import LAWS
 from market_master.leakage.certificate import Certificate
-from market_master.market_data import ingest, store
+from market_master.market_data import ingest
 from market_master.training import dataset, feature_table
 from market_master.training.compare import train_compare
 from market_master.training.experiment import Trial
@@ -38,7 +39,7 @@ def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
         MM_RUNNER__WORKERS="1",
         **environ,
     )
-    market = ingest.fetch(settings, home, store.now())
+    market = ingest.fetch(settings, home, clock.now())
     table = feature_table.compute(market.bars, settings, market.members)
     labelled = dataset.label(market.bars, settings)
     return Trial(market, table, labelled, train_compare(market, table, labelled, settings), settings)

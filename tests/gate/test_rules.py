@@ -18,7 +18,7 @@ from market_master.stats.daily import Gain
 from tests.support.gate_evidence import EARNS, FINE, LIKED, card, evidence
 
 RULES = load_family("gate.rules")
-SKILL = sorted(name for name, plugin in RULES.items() if plugin.facts["proves"] == rules.SKILL_RULES)
+SKILL = sorted(name for name, plugin in RULES.items() if plugin.metadata["proves"] == rules.SKILL_RULES)
 SOUND = sorted(set(RULES) - set(SKILL))
 EQUAL = Gain(mean=0.0, low=0.0, high=0.0, p_value=1.0, days=60, p_bootstrap=1.0, p_diebold_mariano=1.0)
 WORSE = Gain(mean=-0.006, low=-0.009, high=-0.003, p_value=0.97, days=60, p_bootstrap=0.97, p_diebold_mariano=0.96)
@@ -79,7 +79,7 @@ BREAKS: dict[str, dict[str, Any]] = {
 
 def ask(rule: str, **changes: Any) -> Verdict:
     """What a rule says."""
-    verdict: Verdict = RULES[rule].make(evidence(**changes))
+    verdict: Verdict = RULES[rule].factory(evidence(**changes))
     return verdict
 
 

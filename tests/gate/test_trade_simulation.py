@@ -10,7 +10,7 @@ from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
 from market_master.domain.actions import SCORES
 from market_master.gate.trade_simulation import trade
-from market_master.labels import Window
+from market_master.labels import LabelWindow
 from tests.support.random_bars import random_bars
 
 
@@ -18,7 +18,7 @@ from tests.support.random_bars import random_bars
 def world():
     """Rows with a known next return, and the columns that trading asks for."""
     bars = random_bars(31, symbols=4, sessions=60)
-    ahead = Window().returns(bars)
+    ahead = LabelWindow().returns(bars)
     rows = np.flatnonzero(np.isfinite(ahead))
     columns = [getattr(bars, name)[rows] for name in ("code", "bar_end", "session", "slot")]
     return ahead[rows], columns
@@ -77,7 +77,7 @@ def test_the_order_of_rows_does_not_matter(world):
 def test_the_engine_of_backtests_agrees():
     """The same actions on the same whole bars: the gross and the turnover of both are equal."""
     bars = random_bars(31, symbols=4, sessions=60)
-    ahead = Window().returns(bars)
+    ahead = LabelWindow().returns(bars)
     actions = np.random.default_rng(4).integers(0, 5, len(bars))
     rows = np.flatnonzero(np.isfinite(ahead))
     columns = [getattr(bars, name)[rows] for name in ("code", "bar_end", "session", "slot")]

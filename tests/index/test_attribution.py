@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from market_master import features
 from market_master.decision.wss import aggregate
+from market_master.domain import clock
 from market_master.domain.actions import expected_score
 from market_master.domain.clock import instant
 from market_master.domain.records import Constituent, IndexSignal, ModelRef, Span, Thresholds
 from market_master.index import attribution
 from market_master.index.attribution import explain, group_values
 from market_master.index.signal import index_signal
-from market_master.market_data import store
 from market_master.market_data.store import Recent
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.registry.champion import load_champion
@@ -153,9 +153,9 @@ def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
 
 def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
     """The signal is the served one, the bar before is the stored one before, and both ends of each symbol are theirs."""
-    told = explain(champion, recent, now=store.now())
+    told = explain(champion, recent, now=clock.now())
     assert told.explanation is not None
-    assert replace(told, explanation=None) == index_signal(champion, recent, now=store.now())
+    assert replace(told, explanation=None) == index_signal(champion, recent, now=clock.now())
     since = instant(told.explanation.since or "")
     assert since == np.unique(recent.bars(last=3).bar_end)[-2]
     before = index_signal(champion, recent, now=since, asof=since)
@@ -174,7 +174,7 @@ def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: LoadedMode
     """Without its newest bar S003 leaves, without the one before it enters; neither has a change of score to explain."""
     for without, there, not_there in ((-1, "score_before", "score"), (-2, "score", "score_before")):
         bars = altered(recent, "S003", without=without)
-        told = explain(champion, bars, now=store.now())
+        told = explain(champion, bars, now=clock.now())
         why = told.explanation
         assert why is not None
         move = next(move for move in why.moves if move.symbol == "S003")
@@ -191,8 +191,8 @@ def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, rece
     """Where the bar before had no signal the explanation says why, and the signal stands."""
     needed = champion.card.warmup + 1
     short = {s: {name: values[-needed:] for name, values in columns.items()} for s, columns in recent.series.items()}
-    told = explain(champion, replace(recent, series=short), now=store.now())
-    assert told.wss == index_signal(champion, recent, now=store.now()).wss
+    told = explain(champion, replace(recent, series=short), now=clock.now())
+    assert told.wss == index_signal(champion, recent, now=clock.now()).wss
     assert told.explanation is not None
     assert (told.explanation.since, told.explanation.moves) == (None, ())
     assert told.explanation.reason.startswith("LowCoverage: ")

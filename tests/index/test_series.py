@@ -60,9 +60,9 @@ class Held:
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
         """Those of some symbols, the last of them, up to an instant."""
-        found = self.held.only(symbols or self.held.symbols)
+        found = self.held.select(symbols or self.held.symbols)
         found = found if until is None else found.until(until)
-        return found if last is None else found.last(last)
+        return found if last is None else found.tail(last)
 
 
 def under(champion: LoadedModel, **rule: Any) -> LoadedModel:

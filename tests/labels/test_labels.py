@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, ModelError, TooFewBars
-from market_master.labels import Labeler, Labels, Window, assign_labels, labeler_from_state, uniqueness
+from market_master.labels import Labeler, Labels, LabelWindow, assign_labels, labeler_from_state, uniqueness
 from market_master.plugins import load_family
 from tests.support.random_bars import changed, random_bars, scaled, shaken
 
-KINDS = sorted(name for name, plugin in load_family("labels").items() if "least_horizon" not in plugin.facts)
+KINDS = sorted(name for name, plugin in load_family("labels").items() if "least_horizon" not in plugin.metadata)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def learned(kind: str, bars: Bars, train: NDArray[np.bool_] | None = None, **facts: float) -> Labeler:
     """A labeler with its own defaults, fitted on some rows (all, if none are named)."""
-    labeler: Labeler = load_family("labels")[kind].make(**facts)
+    labeler: Labeler = load_family("labels")[kind].factory(**facts)
     return labeler.fit(bars, np.ones(len(bars), dtype=bool) if train is None else train)
 
 
@@ -243,7 +243,7 @@ def test_ties_go_to_hold(sign):
 def test_forward_return_is_half_open_over_symbols():
     """The first bar of the next symbol is nobody's next bar."""
     bars = random_bars(10, symbols=2, sessions=2)
-    ahead = Window().returns(bars)
+    ahead = LabelWindow().returns(bars)
     assert np.isnan(ahead[bars.offsets[1:] - 1]).all()
     assert np.isfinite(ahead).sum() == len(bars) - 2
 
@@ -260,14 +260,14 @@ def test_a_long_label_sees_its_window_and_nothing_else(kind, horizon, target):
     bars = random_bars(11, symbols=2, sessions=60, missing=0.02)
     labeler = learned(kind, bars, horizon=horizon, target=target)
     whole = labeler.transform(bars)
-    assert (whole.label_end[whole.known] <= Window(target, horizon).end(bars)[whole.known]).all()
+    assert (whole.label_end[whole.known] <= LabelWindow(target, horizon).end(bars)[whole.known]).all()
     assert (whole.label_end[whole.known] > bars.bar_end[whole.known]).all()
     for moment in np.unique(bars.bar_end)[[150, 203, 301]]:
         early = bars.until(int(moment))
         labels = labeler.transform(early)
         rows = bars.bar_end <= moment
-        closed = Window(target, horizon).end(early) <= moment
-        assert same(labels, whole, closed, rows & (Window(target, horizon).end(bars) <= moment))
+        closed = LabelWindow(target, horizon).end(early) <= moment
+        assert same(labels, whole, closed, rows & (LabelWindow(target, horizon).end(bars) <= moment))
         other = labeler.transform(shaken(bars, bars.bar_end > moment))
         final = whole.known & (whole.label_end <= moment)
         assert np.array_equal(whole.action[final], other.action[final])
@@ -290,11 +290,11 @@ def test_the_return_of_a_window_is_what_a_trade_earns():
     """From the next open, or this close, to the close some bars on; daily bars keep their nights."""
     bars = random_bars(13, symbols=1, sessions=60)
     for target, entry in (("open_to_close", bars.open[1:-2]), ("close_to_close", bars.close[:-3])):
-        ahead = Window(target, 3).returns(bars)[:-3]
+        ahead = LabelWindow(target, 3).returns(bars)[:-3]
         known = np.isfinite(ahead)
         assert np.array_equal(ahead[known], np.log(bars.close[3:] / entry)[known])
     daily = random_bars(14, symbols=1, sessions=60, interval="1d")
-    ahead = Window("close_to_close", 1).returns(daily)[:-1]
+    ahead = LabelWindow("close_to_close", 1).returns(daily)[:-1]
     assert np.isfinite(ahead).all()
     assert np.array_equal(ahead, np.log(daily.close[1:] / daily.close[:-1]))
 
@@ -356,4 +356,4 @@ def test_a_labeler_comes_back_from_its_card(kind, bars):
 def test_barriers_need_a_horizon():
     """Within fewer than five bars the order of high and low decides, and bars don't have it."""
     with pytest.raises(ConfigError, match="at least 5 bars, 3 is set"):
-        load_family("labels")["triple_barrier"].make(horizon=3)
+        load_family("labels")["triple_barrier"].factory(horizon=3)

@@ -20,9 +20,9 @@ PLUGINS = load_family("features")
 ALL = tuple(PLUGINS)
 CORE = features.select(["core"], "1h")
 MARKET = features.select(["market"], "1h")
-OWN = tuple(name for name in ALL if not PLUGINS[name].facts["panel"])
-PANEL = tuple(name for name in ALL if PLUGINS[name].facts["panel"])
-WARMUP = {name: PLUGINS[name].facts["warmup"] for name in ALL}
+OWN = tuple(name for name in ALL if not PLUGINS[name].metadata["panel"])
+PANEL = tuple(name for name in ALL if PLUGINS[name].metadata["panel"])
+WARMUP = {name: PLUGINS[name].metadata["warmup"] for name in ALL}
 BY_WARMUP = {need: tuple(name for name in ALL if WARMUP[name] == need) for need in sorted(set(WARMUP.values()))}
 
 
@@ -130,7 +130,7 @@ def test_strangers_do_not_move_the_market(market):
     bars = market()
     members, inside = bars.symbols[:2], np.isin(bars.code, [0, 1])
     whole = of(ALL, members)(bars)
-    assert named(ALL, differ(of(ALL, members)(bars.only(members)), whole[inside])) == []
+    assert named(ALL, differ(of(ALL, members)(bars.select(members)), whole[inside])) == []
     assert named(ALL, differ(of(ALL, members)(shaken(bars, ~inside))[inside], whole[inside])) == []
 
 

@@ -39,7 +39,7 @@ Actions = NDArray[np.int8]
 
 
 def _kind(kind: str) -> list[str]:
-    return [name for name, plugin in load_family("models").items() if plugin.facts["kind"] == kind]
+    return [name for name, plugin in load_family("models").items() if plugin.metadata["kind"] == kind]
 
 
 def _plugin(name: str) -> Plugin:
@@ -47,7 +47,7 @@ def _plugin(name: str) -> Plugin:
 
 
 def _new(name: str) -> Any:
-    return _plugin(name).make(symbols=SYMBOLS, seed=SEED)
+    return _plugin(name).factory(symbols=SYMBOLS, seed=SEED)
 
 
 def _market(seed: int, rows: int = ROWS, edge: float = 0.0) -> tuple[Inputs, Actions]:
@@ -91,7 +91,7 @@ def test_the_family_is_the_contracts() -> None:
     assert set(_kind("model")) == CONTRACT
     assert set(_kind("baseline")) == RULES
     for plugin in load_family("models").values():
-        assert plugin.facts["label"]
+        assert plugin.metadata["label"]
         assert plugin.summary.endswith(".")
 
 
@@ -99,7 +99,7 @@ def test_simpler_models_have_lower_complexity() -> None:
     """The one-standard-error rule prefers a line to boosted trees, these to forests, a network and a vote."""
     order = [{"logistic"}, {"svc"}, {"hist_gradient_boosting", "lightgbm", "xgboost", "gradient_boosting"}]
     order += [{"random_forest", "extra_trees"}, {"mlp"}, {"vote"}]
-    ranks = [{_plugin(name).facts["complexity"] for name in names} for names in order]
+    ranks = [{_plugin(name).metadata["complexity"] for name in names} for names in order]
     assert all(max(lower) < min(higher) for lower, higher in pairwise(ranks))
 
 

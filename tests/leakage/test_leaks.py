@@ -10,8 +10,9 @@ from sklearn.model_selection import KFold, TimeSeriesSplit
 from sklearn.preprocessing import StandardScaler
 
 from market_master import features
-from market_master.domain.bars import Array, Bars
-from market_master.labels import Window
+from market_master.domain.arrays import Array
+from market_master.domain.bars import Bars
+from market_master.labels import LabelWindow
 from market_master.leakage import (
     Finding,
     LeakProbe,
@@ -120,7 +121,7 @@ def scaler_before_split(bars: Bars) -> Array:
 
 def symbol_target_encoding(bars: Bars) -> Array:
     """Each symbol's mean next return, over all time."""
-    ahead = np.nan_to_num(Window().returns(bars))
+    ahead = np.nan_to_num(LabelWindow().returns(bars))
     return (np.bincount(bars.code, weights=ahead) / np.bincount(bars.code))[bars.code]
 
 
@@ -217,7 +218,7 @@ def test_no_clean_feature_is_flagged(bars):
 @pytest.mark.parametrize("kind", sorted(load_family("labels")))
 def test_a_declared_label_is_never_flagged(kind, bars):
     """A label looks ahead by design; judged by the end it declares, it is clean."""
-    labeler = load_family("labels")[kind].make().fit(bars, np.ones(len(bars), dtype=bool))
+    labeler = load_family("labels")[kind].factory().fit(bars, np.ones(len(bars), dtype=bool))
     probe = LeakProbe("label", (kind,), lambda given: labeler.transform(given).z[:, None], labeler.window.end)
     assert broken(check_lookahead(probe, bars, instants(bars))) == []
     undeclared = LeakProbe("feature", (kind,), probe.compute)

@@ -15,11 +15,11 @@ import pytest
 from mlflow.entities import ViewType
 
 from market_master.artifact.bundle import GRAPH_FILE
+from market_master.domain import clock
 from market_master.domain.errors import ConfigError
 from market_master.lifecycle import retention as step
 from market_master.lifecycle.promote import roll_back
 from market_master.lifecycle.retention import RECORDS, Retained
-from market_master.market_data import store
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client
 from market_master.registry.versions import Versions
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.long
 
 def retain(home: Path, **choice: Any) -> Retained:
     """Asked now."""
-    return step.apply_retention(MODEL, home, now=store.now(), **choice)
+    return step.apply_retention(MODEL, home, now=clock.now(), **choice)
 
 
 @pytest.fixture

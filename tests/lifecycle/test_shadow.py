@@ -10,11 +10,11 @@ import pytest
 
 from market_master import config
 from market_master.artifact.bundle import PREVIOUS, SHADOW
+from market_master.domain import clock
 from market_master.domain.errors import FingerprintMismatch, NotPromotable
 from market_master.domain.records import JournalEntry
 from market_master.lifecycle import promote, shadow
 from market_master.lifecycle.auto_rollback import GUARD, roll_back_if_needed
-from market_master.market_data import store
 from market_master.prediction_log import PredictionLog
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
@@ -37,7 +37,7 @@ def _advance(home: Path, log: PredictionLog) -> JournalEntry | None:
 
 def test_both_answer_every_bar_and_only_the_champion_acts(altered: Path, log: PredictionLog) -> None:
     """One signal, the champion's; predictions of both versions for every constituent."""
-    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
     assert told.signal is not None
     assert told.signal.model.version == "1"
     assert [row["version"] for row in log.signals(10)] == ["1"]
@@ -49,7 +49,7 @@ def test_both_answer_every_bar_and_only_the_champion_acts(altered: Path, log: Pr
 def test_a_shadow_that_can_not_answer_does_not_silence_the_champion(altered: Path, log: PredictionLog) -> None:
     """The signal is made, and says why the other gave none."""
     (altered / "second" / "model.onnx").write_bytes(b"no graph")
-    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
     assert told.status == "signalled"
     assert "Version 2 in the shadow gave no answer" in told.reason
 
@@ -141,7 +141,7 @@ def test_a_champion_that_can_not_be_served_is_left(trained_home: Path, home: Pat
     folder = _second_in_production(home)
     (folder / "model.onnx").write_bytes(b"no graph")
     log = PredictionLog(config.predictions_url({"MM_HOME": str(home)}))
-    told = run_scheduled_signal(settings_of("test"), home, log, now=store.now())
+    told = run_scheduled_signal(settings_of("test"), home, log, now=clock.now())
     log.close()
     assert told.signal is not None
     assert told.signal.model.version == "1"
@@ -176,6 +176,6 @@ def test_no_way_back_to_what_can_not_be_served_either(trained_home: Path, home: 
     promote.promote_by_hand(third, "anna", "better", MODEL, home)
     log = PredictionLog(config.predictions_url({"MM_HOME": str(home)}))
     with pytest.raises(FingerprintMismatch):
-        run_scheduled_signal(settings_of("test"), home, log, now=store.now())
+        run_scheduled_signal(settings_of("test"), home, log, now=clock.now())
     log.close()
     assert Versions(home, MODEL).production() == third

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market_master.domain.bars import OHLCV, Array, Bars, violations
-from market_master.domain.clock import Ints, iso, session_date
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import OHLCV, Bars, violations
+from market_master.domain.clock import iso, session_date
 from market_master.domain.errors import ConfigError, NoBars
 from market_master.market_data.providers import FetchResult, Query, simulated_bounds
 from market_master.market_data.providers.imperfections import KINDS
@@ -40,7 +41,7 @@ def test_bars_are_valid_and_on_the_grid(calendar: str, interval: str) -> None:
 
 def test_half_days_and_clock_changes_are_the_exchange_s() -> None:
     """New York's year has short sessions before holidays, opens at 13:30 UTC in summer and at 14:30 in winter."""
-    bars = _bars(Simulated(symbols=2, sessions=250).fetch(HOURLY)).only(["S001"])
+    bars = _bars(Simulated(symbols=2, sessions=250).fetch(HOURLY)).select(["S001"])
     days = {str(session_date(day)): bars.bar_end[bars.session == day] for day in np.unique(bars.session)}
     assert len(days["2024-11-27"]) == 7
     assert iso(days["2024-11-29"][-1]) == "2024-11-29T18:00:00Z"

@@ -69,7 +69,7 @@ def test_the_same_bars_again_change_nothing(kept, bars):
     kept.append(bars.timetable, all_of(bars))
     before = contents(kept.root)
     assert kept.append(bars.timetable, all_of(bars)) == AppendResult(added=0, known=len(bars), conflicts=0)
-    assert kept.append(bars.timetable, all_of(bars.last(3))) == AppendResult(added=0, known=9, conflicts=0)
+    assert kept.append(bars.timetable, all_of(bars.tail(3))) == AppendResult(added=0, known=9, conflicts=0)
     assert contents(kept.root) == before
 
 
@@ -202,7 +202,7 @@ def test_last_and_until_are_cut_as_bars_are(kept, bars):
     moment = int(np.unique(bars.bar_end)[20])
     for last, until in ((None, moment), (4, None), (4, moment), (4, moment - 1)):
         wanted = bars if until is None else bars.until(until)
-        wanted = wanted if last is None else wanted.last(last)
+        wanted = wanted if last is None else wanted.tail(last)
         found = kept.bars(last=last, until=until)
         assert np.array_equal(found.bar_end, wanted.bar_end)
         assert np.array_equal(found.close, wanted.close)

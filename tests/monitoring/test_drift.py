@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from market_master.artifact.reference_window import ROWS, Reference, sample
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
-from market_master.market_data import store
+from market_master.domain import clock
+from market_master.domain.arrays import Array, Ints
 from market_master.market_data.ingest import fetch
 from market_master.monitoring.drift import LEVELS, WINDOWS, CurrentWindow, ReferenceDistances, feature_drift
 from market_master.monitoring.performance import DIRECTION_ALARM_T
@@ -40,7 +39,7 @@ def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "demo", MM_PROVIDER__SEED=str(request.param), MM_PROVIDER__SESSIONS=str(SESSIONS), MM_PROVIDER__SYMBOLS="20",
         MM_UNIVERSE__WEIGHTS="null",
     )  # fmt: skip
-    market = fetch(settings, tmp_path_factory.mktemp("market"), store.now())
+    market = fetch(settings, tmp_path_factory.mktemp("market"), clock.now())
     table = features_step.compute(market.bars, settings, market.members)
     session = np.unique(market.bars.session, return_inverse=True)[1]
     whole = table.complete
@@ -101,7 +100,7 @@ def test_levels_are_told_and_never_alarm(rows) -> None:
     """Volatility and volume wander by nature: a shift of theirs is in the readings, and opens nothing."""
     values, session, names = rows
     known = load_family("features")
-    levels = [n for n, name in enumerate(names.tolist()) if known[name].facts["unit"] in LEVELS]
+    levels = [n for n, name in enumerate(names.tolist()) if known[name].metadata["unit"] in LEVELS]
     assert levels
     planted = values.copy()
     planted[np.ix_(session >= LEARNED + 20, levels)] += 3.0

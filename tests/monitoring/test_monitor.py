@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
+from market_master.domain import clock
 from market_master.domain.bars import Bars
 from market_master.lifecycle import promote
 from market_master.lifecycle.auto_rollback import GUARD
-from market_master.market_data import store
 from market_master.market_data.store.recent import FILE
 from market_master.monitoring.alerts import Addresses
 from market_master.monitoring.causes import ALARM_TYPES
@@ -36,7 +36,7 @@ from tests.support.trained_home import settings_of
 
 def _look(home: Path, log: PredictionLog) -> dict[str, str]:
     """The state of each cause; the loudest where it has several readings."""
-    seen = monitor(MODEL, home, log, now=store.now(), evidently=False)
+    seen = monitor(MODEL, home, log, now=clock.now(), evidently=False)
     return {
         cause: max(r.state for r in seen.readings if r.cause == cause) for cause in {r.cause for r in seen.readings}
     }
@@ -45,7 +45,7 @@ def _look(home: Path, log: PredictionLog) -> dict[str, str]:
 def _signalled(home: Path, log: PredictionLog, bars: int) -> list[int]:
     champion = load_champion(home, MODEL)
     ends: list[int] = champion.store(home).bars((champion.card.symbols[0],), last=bars).bar_end.tolist()
-    backfill(settings_of("test"), home, log, first=ends[0], last=ends[-1], now=store.now())
+    backfill(settings_of("test"), home, log, first=ends[0], last=ends[-1], now=clock.now())
     return ends
 
 
@@ -92,7 +92,7 @@ def test_answers_that_are_not_the_versions_own_page(altered: Path, log: Predicti
     with log._transaction() as connection:
         statement = "UPDATE predictions SET buy = buy + 0.001 WHERE bar_end = :end AND symbol = 'S003'"
         assert connection.execute(text(statement), {"end": ends[-1]}).rowcount == 1
-    seen = monitor(MODEL, altered, log, now=store.now(), evidently=False)
+    seen = monitor(MODEL, altered, log, now=clock.now(), evidently=False)
     assert "parity" in seen.alarms
     assert [alert.severity for alert in seen.alerts if alert.cause == "parity"] == ["page"]
 
@@ -146,7 +146,7 @@ class Held:
         """Those that had closed."""
         del symbols
         found = self._bars if until is None else self._bars.until(until)
-        return found if last is None else found.last(last)
+        return found if last is None else found.tail(last)
 
 
 def _answered(here: World, day: int) -> None:

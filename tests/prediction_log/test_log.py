@@ -17,8 +17,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from market_master.domain import clock
 from market_master.domain.errors import ConfigError, LogAway
-from market_master.market_data import store
 from market_master.prediction.predict import predict_stored
 from market_master.prediction.recorder import prediction_row
 from market_master.prediction_log import PredictionLog, Writer, writer
@@ -260,9 +260,9 @@ def test_outcomes_are_those_of_the_label(trained_home: Path, home: Path) -> None
         )  # fmt: skip
         log.write(rows)
     assert log.count() == 15
-    told = settle_outcomes(log, MODEL, home, now=store.now())
+    told = settle_outcomes(log, MODEL, home, now=clock.now())
     assert told == {"settled": 12, "without_outcome": told["without_outcome"], "waiting": 3}
-    assert settle_outcomes(log, MODEL, home, now=store.now())["settled"] == 0
+    assert settle_outcomes(log, MODEL, home, now=clock.now())["settled"] == 0
     assert Versions(home, MODEL).production() == "1"
     for one in log.recent(15):
         if one["outcome_return"] is None:

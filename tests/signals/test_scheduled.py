@@ -6,9 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from market_master.domain import clock
 from market_master.domain.clock import instant, iso
 from market_master.index.signal import index_signal
-from market_master.market_data import store
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.signals.scheduled import backfill, run_scheduled_signal
@@ -24,7 +24,7 @@ def _newest(home: Path) -> list[int]:
 
 def test_a_bar_is_signalled_once(altered: Path, log: PredictionLog) -> None:
     """The first run signals and logs every constituent; a second one says that it is done."""
-    settings, now = settings_of("test"), store.now()
+    settings, now = settings_of("test"), clock.now()
     told = run_scheduled_signal(settings, altered, log, now=now)
     assert told.status == "signalled"
     assert told.signal is not None
@@ -39,7 +39,7 @@ def test_a_bar_is_signalled_once(altered: Path, log: PredictionLog) -> None:
 def test_a_late_run_is_skipped_with_a_word(altered: Path, log: PredictionLog) -> None:
     """A run for a bar after which another has closed makes no signal, and names both."""
     ends = _newest(altered)
-    told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now(), asof=ends[-2])
+    told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now(), asof=ends[-2])
     assert (told.status, told.bar_end) == ("skipped", iso(ends[-2]))
     assert iso(ends[-1]) in told.reason
     assert log.signals(10) == []
@@ -48,13 +48,13 @@ def test_a_late_run_is_skipped_with_a_word(altered: Path, log: PredictionLog) ->
 def test_one_run_at_a_time(altered: Path, log: PredictionLog) -> None:
     """While one makes the signal another leaves it to that one."""
     with FileLock(altered / "data" / "signal.lock"):
-        told = run_scheduled_signal(settings_of("test"), altered, log, now=store.now())
+        told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
     assert (told.status, told.reason) == ("skipped", "Another run is making the signal now.")
 
 
 def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: PredictionLog) -> None:
     """Every bar of the span has one signal: what was there stays, what was not is made from the bars known then."""
-    settings, now, ends = settings_of("test"), store.now(), _newest(altered)
+    settings, now, ends = settings_of("test"), clock.now(), _newest(altered)
     run_scheduled_signal(settings, altered, log, now=now)
     told = backfill(settings, altered, log, first=ends[0], last=ends[-1], now=now)
     assert [one.bar_end for one in told] == [iso(end) for end in ends]
@@ -74,7 +74,7 @@ def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: Predicti
 def test_earlier_predictions_are_settled_on_the_way(altered: Path, log: PredictionLog) -> None:
     """A run puts outcomes beside what was predicted before, a filling one too; the newest bar's are not known yet."""
     ends = _newest(altered)
-    settings, now = settings_of("test"), store.now()
+    settings, now = settings_of("test"), clock.now()
     run_scheduled_signal(settings, altered, log, now=now)
     backfill(settings, altered, log, first=ends[2], last=ends[3], now=now)
     settled = {row["bar_end"]: row["settled_at"] is not None for row in log.recent(1000)}
@@ -85,7 +85,7 @@ def test_a_bar_that_was_learned_from_is_not_filled(altered: Path, log: Predictio
     """A signal for it would be hindsight, and the reason says so."""
     champion = load_champion(altered, MODEL)
     known = instant(champion.card.label_known)
-    (told,) = backfill(settings_of("test"), altered, log, first=known, last=known, now=store.now())
+    (told,) = backfill(settings_of("test"), altered, log, first=known, last=known, now=clock.now())
     assert (told.status, told.signal) == ("skipped", None)
     assert "hindsight" in told.reason
     assert log.signals(10) == []

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.bars import Array, Bars
+from market_master.domain.arrays import Array
+from market_master.domain.bars import Bars
 from tests.support.random_bars import shaken
 
 Compute = Callable[[Bars], Array]
@@ -54,7 +55,7 @@ def needs_more_history(compute: Compute, bars: Bars, count: int, instants: Itera
     whole = compute(bars)
     broken = np.zeros(whole.shape[1], dtype=bool)
     for instant in instants:
-        short = bars.until(instant).last(count)
+        short = bars.until(instant).tail(count)
         broken |= differ(compute(short)[short.bar_end == instant], whole[bars.bar_end == instant])
     return broken
 
@@ -64,7 +65,7 @@ def feels_others(compute: Compute, bars: Bars) -> Columns:
     whole = compute(bars)
     broken = np.zeros(whole.shape[1], dtype=bool)
     for symbol, rows in bars:
-        broken |= differ(compute(bars.only([symbol])), whole[rows])
+        broken |= differ(compute(bars.select([symbol])), whole[rows])
         others = bars.code != bars.symbols.index(symbol)
         broken |= differ(compute(shaken(bars, others))[rows], whole[rows])
     return broken

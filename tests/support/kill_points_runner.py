@@ -14,8 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from market_master.domain import clock
 from market_master.lifecycle import promote
-from market_master.market_data import store
 from market_master.pipeline import train
 from market_master.plugins import load_family
 from market_master.prediction_log import PredictionLog, Writer
@@ -55,12 +55,12 @@ class Point:
 
 def training(home: Path) -> None:
     """One run of the smallest pipeline, in this process alone."""
-    train(settings_of("test", MM_CANDIDATES="[logistic]", MM_RUNNER__WORKERS="1"), home, now=store.now())
+    train(settings_of("test", MM_CANDIDATES="[logistic]", MM_RUNNER__WORKERS="1"), home, now=clock.now())
 
 
 def signalling(home: Path) -> None:
     """The scheduled signal of the newest bar."""
-    run_scheduled_signal(settings_of("test"), home, log_of(home), now=store.now())
+    run_scheduled_signal(settings_of("test"), home, log_of(home), now=clock.now())
 
 
 def promoting(home: Path) -> None:
@@ -80,7 +80,7 @@ def mending(home: Path) -> None:
 
 def settling(home: Path) -> None:
     """The outcomes of what was predicted."""
-    settle_outcomes(log_of(home), MODEL, home, now=store.now())
+    settle_outcomes(log_of(home), MODEL, home, now=clock.now())
 
 
 def spilling(home: Path) -> None:

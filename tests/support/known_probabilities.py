@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 
 PRIOR = np.array([0.1, 0.2, 0.4, 0.2, 0.1])
 BORDERS = norm.ppf(PRIOR.cumsum()[:4])

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from market_master.domain import clock
 from market_master.lifecycle import promote
-from market_master.market_data import store
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.signals.settlement import settle_outcomes
@@ -64,4 +64,4 @@ def _served(home: Path, log: PredictionLog, worse_by: float = 0.0) -> None:
                     }
                 )  # fmt: skip
     log.write(rows)
-    settle_outcomes(log, MODEL, home, now=store.now())
+    settle_outcomes(log, MODEL, home, now=clock.now())

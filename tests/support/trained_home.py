@@ -11,8 +11,8 @@ from filelock import FileLock
 
 from market_master import config
 from market_master.config import Settings
+from market_master.domain import clock
 from market_master.domain.records import as_json
-from market_master.market_data import store
 from market_master.pipeline import train
 from tests.support import ROOT
 
@@ -30,7 +30,7 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home.mkdir(exist_ok=True)
     with FileLock(f"{home}.lock"):
         if not (home / "outcome.json").exists():
-            outcome = train(settings_of("test"), home, now=store.now())
+            outcome = train(settings_of("test"), home, now=clock.now())
             (home / "outcome.json").write_text(json.dumps(as_json(outcome)), encoding="utf-8")
     return home
 

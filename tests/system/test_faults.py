@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from market_master.domain import clock
 from market_master.domain.errors import LogAway, NotWritten, RegistryAway
 from market_master.lifecycle import promote
 from market_master.market_data import store
@@ -100,7 +101,7 @@ def test_a_run_that_was_made_active_goes_on(home: Path) -> None:
 
 def test_a_signal_waits_for_its_log_and_is_made_once(copied: Path, monkeypatch: Any) -> None:
     """PostgreSQL away before, or stopped just before writing: afterwards one signal of the bar, by whoever made it first."""
-    settings, now = settings_of("test"), store.now()
+    settings, now = settings_of("test"), clock.now()
     with running_postgres() as server:
         log = PredictionLog(server.url)
         assert log.count() == 0

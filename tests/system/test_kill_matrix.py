@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from market_master.artifact.bundle import PREVIOUS
+from market_master.domain import clock
 from market_master.lifecycle import promote
 from market_master.lifecycle.recovery import INTERRUPTED
 from market_master.market_data import store
@@ -201,7 +202,7 @@ def _predict(home: Path) -> None:
     champion = load_champion(home, MODEL)
     ends = champion.store(home).bars((champion.card.symbols[0],), last=6).bar_end.tolist()
     log = log_of(home)
-    backfill(settings_of("test"), home, log, first=ends[0], last=ends[1], now=store.now())
+    backfill(settings_of("test"), home, log, first=ends[0], last=ends[1], now=clock.now())
     with log._transaction() as connection:
         connection.execute(text("UPDATE predictions SET outcome = NULL, settled_at = NULL"))
     log.close()

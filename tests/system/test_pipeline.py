@@ -14,6 +14,7 @@ import pytest
 
 from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings
+from market_master.domain import clock
 from market_master.domain.errors import (
     FetchCoverage,
     FingerprintMismatch,
@@ -26,7 +27,6 @@ from market_master.gate.decide import rejudge
 from market_master.leakage import LAWS
 from market_master.leakage.certificate import Certificate
 from market_master.lifecycle import promote
-from market_master.market_data import store
 from market_master.pipeline import STEPS, Outcome, Steps, train
 from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
@@ -37,7 +37,7 @@ QUICK = {"MM_CANDIDATES": "[logistic]"}
 
 
 def _train(home: Path, settings: Settings, **options: Any) -> Outcome:
-    return train(settings, home, now=store.now(), **options)
+    return train(settings, home, now=clock.now(), **options)
 
 
 def test_a_planted_edge_is_found_and_served(trained_home: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from market_master.domain import clock
 from market_master.domain.records import as_json
-from market_master.market_data import ingest, store
+from market_master.market_data import ingest
 from market_master.plugins import load_family
 from market_master.training import dataset, feature_table
 from market_master.training.compare import Comparison, train_compare
@@ -119,20 +120,20 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
 def test_a_candidate_has_one_hash_in_every_process() -> None:
     """What this process kept another one finds."""
     code = (
-        "from market_master.plugins import family; from market_master.training.fit_cache import hash_of\n"
-        "for name, plugin in family('models').items(): print(name, hash_of(plugin.make(symbols=3, seed=7)))"
+        "from market_master.plugins import load_family; from market_master.training.fit_cache import hash_of\n"
+        "for name, plugin in load_family('models').items(): print(name, hash_of(plugin.factory(symbols=3, seed=7)))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    here = {name: hash_of(plugin.make(symbols=3, seed=7)) for name, plugin in load_family("models").items()}
+    here = {name: hash_of(plugin.factory(symbols=3, seed=7)) for name, plugin in load_family("models").items()}
     assert dict(line.split() for line in told.splitlines()) == here
     assert len(set(here.values())) == len(here)
-    forest = load_family("models")["random_forest"].make
+    forest = load_family("models")["random_forest"].factory
     assert hash_of(forest(symbols=3, seed=7)) != hash_of(forest(symbols=3, seed=8))
 
 
 def _comparison(home: Path, where: Path | None, **environ: str) -> Comparison:
     settings = settings_of("test", **environ)
-    market = ingest.fetch(settings, home, store.now())
+    market = ingest.fetch(settings, home, clock.now())
     table = feature_table.compute(market.bars, settings, market.members)
     return train_compare(market, table, dataset.label(market.bars, settings), settings, where)
 

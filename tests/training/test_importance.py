@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from market_master.market_data import ingest, store
+from market_master.domain import clock
+from market_master.market_data import ingest
 from market_master.plugins import load_family
 from market_master.stats.daily import days_permuted
 from market_master.training import dataset, feature_table
@@ -21,7 +22,7 @@ from tests.support.trained_home import settings_of
 def ground(home: Path) -> tuple[FoldData, tuple[str, ...]]:
     """The folds of a small market with a strong edge, which shows in the volume."""
     settings = settings_of("test", MM_PROVIDER__EDGE="0.5")
-    market = ingest.fetch(settings, home, store.now())
+    market = ingest.fetch(settings, home, clock.now())
     table = feature_table.compute(market.bars, settings, market.members)
     return prepare_folds(market.bars, table, dataset.label(market.bars, settings), settings), table.names
 

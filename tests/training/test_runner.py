@@ -10,8 +10,9 @@ import pytest
 from distributed import LocalCluster
 from numpy.typing import NDArray
 
+from market_master.domain import clock
 from market_master.domain.errors import RunnerError
-from market_master.market_data import ingest, store
+from market_master.market_data import ingest
 from market_master.plugins import load_family
 from market_master.training import dataset, feature_table
 from market_master.training.compare import train_compare
@@ -63,7 +64,7 @@ def test_no_jobs_no_answers(runner: Runner) -> None:
     assert list(runner.map(_refuse, ())) == []
 
 
-@pytest.mark.parametrize("name", [n for n, p in load_family("models").items() if p.facts["kind"] == "model"])
+@pytest.mark.parametrize("name", [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
 def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> None:
     """Each candidate gives the same probabilities, bit for bit, in this process, in another, and on the cluster."""
     random = np.random.default_rng(1)
@@ -88,7 +89,7 @@ def test_a_comparison_on_a_cluster_is_the_local_one(address: str, home: Path) ->
         {"MM_RUNNER__KIND": "dask", "MM_RUNNER__ADDRESS": address},
     ):
         settings = settings_of("test", **environ)
-        market = ingest.fetch(settings, home, store.now())
+        market = ingest.fetch(settings, home, clock.now())
         table = feature_table.compute(market.bars, settings, market.members)
         found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
     first = found[0]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from market_master.domain.bars import Array
-from market_master.market_data import ingest, store
+from market_master.domain import clock
+from market_master.domain.arrays import Array
+from market_master.market_data import ingest
 from market_master.plugins import load_family
 from market_master.training import dataset, feature_table, hyperparameter_search, walk_forward
 from market_master.training import tuning as tune
@@ -128,7 +129,7 @@ def test_a_find_within_one_standard_error_is_chance() -> None:
 def test_every_space_holds_its_defaults() -> None:
     """What a candidate says may be tuned are parameters it has, with defaults inside the bounds and of their type."""
     for plugin in load_family("models").values():
-        for name, (low, high) in plugin.facts["space"].items():
+        for name, (low, high) in plugin.metadata["space"].items():
             default = tune.defaults(plugin)[name]
             assert 0 < low <= default <= high, (plugin.name, name)
             assert type(default) is type(low) is type(high), (plugin.name, name)
@@ -140,7 +141,7 @@ def test_a_tuned_run_is_the_same_on_one_worker_and_on_two(home: Path) -> None:
     found = []
     for workers in ("1", "2"):
         settings = settings_of("test", MM_TUNING__TRIALS="6", MM_RUNNER__WORKERS=workers, MM_CANDIDATES="[logistic]")
-        market = ingest.fetch(settings, home, store.now())
+        market = ingest.fetch(settings, home, clock.now())
         table = feature_table.compute(market.bars, settings, market.members)
         found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
     one, other = found
@@ -165,7 +166,7 @@ def test_an_option_of_training_changes_the_fit_and_nothing_of_the_ground(home: P
     found = []
     for told in ({"MM_CANDIDATES": environ["MM_CANDIDATES"]}, environ):
         settings = settings_of("test", **told)
-        market = ingest.fetch(settings, home, store.now())
+        market = ingest.fetch(settings, home, clock.now())
         table = feature_table.compute(market.bars, settings, market.members)
         found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
     plain, other = (comparison.out_of_fold[comparison.winner] for comparison in found)
@@ -179,7 +180,7 @@ def test_an_option_of_training_changes_the_fit_and_nothing_of_the_ground(home: P
 def test_recency_halves_the_weight_with_every_half_life(home: Path) -> None:
     """A row as old as the half-life weighs half as much as one of the last session."""
     settings = settings_of("test", MM_TRAINING__RECENCY_SESSIONS="20")
-    market = ingest.fetch(settings, home, store.now())
+    market = ingest.fetch(settings, home, clock.now())
     table = feature_table.compute(market.bars, settings, market.members)
     weight = walk_forward.prepare_folds(market.bars, table, dataset.label(market.bars, settings), settings).weight
     assert weight is not None

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master import files
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import ModelError
 
 FILE = "out_of_sample.npz"

@@ -13,7 +13,7 @@ from market_master.backtest.panel import Panel
 from market_master.backtest.positions import forward
 from market_master.backtest.statistics import Measures, daily_returns, measure
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 from market_master.domain.errors import ConfigError
 from market_master.stats.daily import days_permuted, newey_west_se
 

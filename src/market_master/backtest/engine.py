@@ -25,8 +25,7 @@ from market_master.backtest.positions import (
     positions_without_stops,
 )
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import BadTargets
 
 STRETCH = 512

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 from market_master.stats.daily import BLOCK, circular_blocks, newey_west_se
 
 LEAST = 30

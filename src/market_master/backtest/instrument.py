@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.config.settings import Universe
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import DAY, Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
+from market_master.domain.clock import DAY
 from market_master.domain.errors import MissingWeight
 from market_master.market_data.weights import weigh
 
@@ -31,7 +32,7 @@ def instrument(bars: Bars, universe: Universe) -> Instrument:
     """The benchmark's own bars, or, without a benchmark, the constituents' basket at each bar's own weights."""
     name = universe.benchmark
     if name in bars.symbols:
-        return Instrument(bars.only([name]), f"{name}, the index's own bars", True)
+        return Instrument(bars.select([name]), f"{name}, the index's own bars", True)
     made = basket(bars, universe)
     return Instrument(
         made, f"the weighted basket of {len(bars.symbols)} symbols: there are no bars of the index itself", False

@@ -15,7 +15,8 @@ from market_master.backtest.forecast_skill import group_means
 from market_master.backtest.run import Backtest
 from market_master.backtest.statistics import Measures
 from market_master.backtest.tearsheet import MeasuredBacktest, SelectionBias, TearSheet
-from market_master.domain.clock import Ints, iso, session_date
+from market_master.domain.arrays import Ints
+from market_master.domain.clock import iso, session_date
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.reports import charts, plotly_figures
 from market_master.stats import metrics

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.bars import PRICES, Array, Bars
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import PRICES, Bars
 from market_master.domain.errors import NoBars
 
 

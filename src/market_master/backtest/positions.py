@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 
 FAR = 1e6
 """entry prices away: a stop that is never met"""

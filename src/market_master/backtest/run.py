@@ -16,11 +16,12 @@ from market_master.backtest.trading_rules import Rules
 from market_master.config import Settings
 from market_master.decision import policy
 from market_master.domain.actions import SCORES
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints, instant, iso
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
+from market_master.domain.clock import instant, iso
 from market_master.domain.errors import InSample
 from market_master.index.series import IndexSeries, index_series, signal_rule_kwargs
-from market_master.labels import Window
+from market_master.labels import LabelWindow
 from market_master.labels.scaled_quantile import ScaledQuantile
 from market_master.prediction.history import PredictionHistory, predict_history
 from market_master.prediction.loaded_model import LoadedModel
@@ -116,7 +117,7 @@ def backtest(champion: LoadedModel, evidence: OutOfSampleHistory) -> Backtest:
     at = np.searchsorted(traded.bars.bar_end, evidence.index.bar_end)
     at = np.minimum(at, len(traded.bars) - 1)
     there = traded.bars.bar_end[at] == evidence.index.bar_end
-    ahead = np.where(there, Window().returns(traded.bars)[at], np.nan)
+    ahead = np.where(there, LabelWindow().returns(traded.bars)[at], np.nan)
     usual = ScaledQuantile(slot_factor=champion.card.label.get("slot_factor", {})).scale(traded.bars)[at]
     return Backtest(
         evidence=evidence,
@@ -157,7 +158,7 @@ def _trade_constituents(evidence: OutOfSampleHistory, settings: Settings) -> Sim
     """Half its score times its weight over the covered weight: each one's part in the WSS, halved."""
     said, series = evidence.said, evidence.index
     bars, benchmark = said.bars, settings.universe.benchmark
-    bars_in = bars.only([symbol for symbol in bars.symbols if symbol != benchmark])
+    bars_in = bars.select([symbol for symbol in bars.symbols if symbol != benchmark])
     panel = Panel.of(bars_in, bars_in.bar_end >= series.bar_end[0])
     place = {symbol: number for number, symbol in enumerate(panel.symbols)}
     column = np.array([place.get(symbol, -1) for symbol in bars.symbols])[bars.code[said.rows]]

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 
 DRAWS, SEED = 1000, 7
 ENOUGH, LEAST = 30, 10

@@ -27,8 +27,8 @@ from market_master.backtest.forecast_skill import GroupMean, group_means
 from market_master.backtest.run import Backtest, SimulatedBook, trade_index
 from market_master.backtest.statistics import Measures, daily_returns, dsr, least_years, measure, psr, year_of
 from market_master.domain.actions import CLASSES
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints, iso, session_date
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.clock import iso, session_date
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats.regimes import regimes
 
@@ -199,7 +199,7 @@ def _span(tested: Backtest, sessions: int) -> dict[str, Any]:
 def _actions(tested: Backtest) -> tuple[GroupMean, ...]:
     """The next bar of the symbol, by the action that was said of it."""
     said = tested.evidence.said
-    came = np.expm1(labels.Window().returns(said.bars)[said.rows])
+    came = np.expm1(labels.LabelWindow().returns(said.bars)[said.rows])
     known = np.isfinite(came)
     return group_means(came[known], said.acted[known], CLASSES, said.bars.session[said.rows][known])
 

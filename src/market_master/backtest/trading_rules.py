@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 from market_master.domain.errors import ConfigError
 
 EXITS = ("next_decision", "bar_close")

@@ -11,7 +11,7 @@ import numpy as np
 
 from market_master.decision import policy
 from market_master.domain.actions import CLASSES
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 from market_master.domain.clock import iso
 from market_master.domain.records import as_json
 from market_master.index.series import IndexSeries

@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from market_master.domain.actions import expected_score, without_direction
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Actions, Array
 
-Actions = NDArray[np.integer]
 CUT_SHARES = (0.10, 0.30, 0.70, 0.90)
 
 

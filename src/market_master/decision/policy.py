@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.domain.actions import SCORES, Action, expected_score
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 
 HOLD = int(Action.hold)
 ROUNDING = 1e-9

@@ -1,1 +1,1 @@
-"""Floor 0: the words and records everything else is written in. No I/O."""
+"""Actions, bars, calendars, records and errors: what everything else is written in. No I/O."""

@@ -1,4 +1,4 @@
-"""Bars: the one form market data has inside, and the rules a bar must keep."""
+"""Bars of market data and the rules a bar must keep."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from market_master.domain.arrays import Array, Ints
 from market_master.domain.calendar import Schedule, Timetable
-from market_master.domain.clock import Ints
 from market_master.domain.errors import MixedGrid, NoBars
 
-Array = NDArray[np.float64]
 PRICES = ("open", "high", "low", "close")
 OHLCV = (*PRICES, "volume")
 
@@ -60,10 +59,10 @@ class Bars:
                 f"{timetable.interval} bar of the {timetable.grid} grid."
             )
         counts = [len(series[s]["bar_end"]) for s in symbols]
-        return cls.placed(timetable, symbols, counts, schedule, at, {name: joined[name] for name in OHLCV})
+        return cls.on_schedule(timetable, symbols, counts, schedule, at, {name: joined[name] for name in OHLCV})
 
     @classmethod
-    def placed(
+    def on_schedule(
         cls,
         timetable: Timetable,
         symbols: tuple[str, ...],
@@ -124,11 +123,11 @@ class Bars:
         """The bars that had closed by an instant."""
         return self.take(self.bar_end <= instant)
 
-    def only(self, symbols: Sequence[str]) -> Bars:
+    def select(self, symbols: Sequence[str]) -> Bars:
         """The bars of some symbols."""
         return Bars.of(self.timetable, {s: self.series(s) for s in symbols if s in self.symbols})
 
-    def last(self, count: int) -> Bars:
+    def tail(self, count: int) -> Bars:
         """Each symbol's last `count` bars."""
         if len(self) <= count:
             return self
@@ -140,7 +139,7 @@ class Bars:
         rows = self.rows(symbol)
         return {name: getattr(self, name)[rows] for name in ("bar_end", *OHLCV)}
 
-    def replaced(self, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
+    def with_series(self, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
         """The same bars with some symbols' series put in place of, or beside, the old ones."""
         return Bars.of(self.timetable, {s: self.series(s) for s in self.symbols} | dict(series))
 

@@ -1,4 +1,4 @@
-"""Which bars a calendar knows: their starts, ends, sessions and slots, half-days and clock changes as they were."""
+"""Exchange calendars as bars: starts, ends, sessions and slots, half-days and clock changes as they were."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.clock import DAY, Ints
+from market_master.domain.arrays import Ints
+from market_master.domain.clock import DAY
 from market_master.domain.errors import ConfigError
 
 INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86400}
@@ -64,10 +65,6 @@ class Schedule:
         """Index of the first bar of each session date, -1 where the date is no session."""
         return _lookup(self.session, days)
 
-    def next_after(self, instant: int) -> int:
-        """Index of the first bar that starts at or after an instant."""
-        return int(np.searchsorted(self.start, instant))
-
     def closed_between(self, first: int, last: int) -> int:
         """How many bars end after `first` and not after `last`."""
         return max(0, int(np.searchsorted(self.end, last, "right") - np.searchsorted(self.end, first, "right")))
@@ -75,19 +72,38 @@ class Schedule:
 
 Session = tuple[int, int, list[tuple[int, int]]]
 """day number, offset of the exchange's clock, and trading stretches (two around a lunch break), in epoch seconds"""
-_preloaded: dict[str, tuple[int, int, list[Session]]] = {}
+
+
+@dataclass(frozen=True)
+class KnownYears:
+    """A calendar's sessions over whole years, the last included."""
+
+    first: int
+    last: int
+    sessions: list[Session]
+
+    def between(self, first_year: int, last_year: int) -> list[Session] | None:
+        """The sessions of some years; None where not all of the years are known."""
+        if not self.first <= first_year <= last_year <= self.last:
+            return None
+        low, high = (date(year, 1, 1).toordinal() - EPOCH for year in (first_year, last_year + 1))
+        return [session for session in self.sessions if low <= session[0] < high]
+
+
+_preloaded: dict[str, KnownYears] = {}
+"""by the calendar's name; written by `preload_sessions` alone"""
 
 
 def export_sessions(calendar: str, first_year: int, last_year: int) -> dict[str, Any]:
-    """A calendar's sessions over some years as plain values, for `hand_over` where the calendar library is not at hand."""
+    """A calendar's sessions over some years as plain values, for `preload_sessions` where there is no calendar library."""
     return {"name": calendar, "years": [first_year, last_year], "sessions": _sessions(calendar, first_year, last_year)}
 
 
 def preload_sessions(calendar: Mapping[str, Any]) -> None:
-    """Use these sessions, as `calendar_of` made them, for the years they hold; a server then needs no calendar library."""
-    first, last = calendar["years"]
+    """Use what `export_sessions` returned for the years it covers; a server then needs no calendar library."""
     sessions = [(day, ahead, [(o, c) for o, c in stretches]) for day, ahead, stretches in calendar["sessions"]]
-    _preloaded[calendar["name"]] = (first, last, sessions)
+    first, last = calendar["years"]
+    _preloaded[calendar["name"]] = KnownYears(first, last, sessions)
 
 
 @lru_cache(maxsize=32)
@@ -111,10 +127,10 @@ def _day(instant: int) -> date:
         raise ConfigError(f"{instant} is not an instant a calendar can hold.") from error
 
 
-def _lookup(table: Ints, wanted: Ints) -> Ints:
-    found = np.searchsorted(table, wanted)
-    hit = table[np.minimum(found, len(table) - 1)] == wanted
-    return np.where(hit, found, -1).astype(np.int64)
+def _lookup(table: Ints, values: Ints) -> Ints:
+    index = np.searchsorted(table, values)
+    hit = table[np.minimum(index, len(table) - 1)] == values
+    return np.where(hit, index, -1).astype(np.int64)
 
 
 @lru_cache(maxsize=32)
@@ -125,26 +141,27 @@ def _schedule(timetable: Timetable, first_year: int, last_year: int) -> Schedule
 
 
 def _sessions(calendar: str, first_year: int, last_year: int) -> list[Session]:
-    """The sessions of some years: those handed over, or else the library's.
+    """The sessions of some years: the preloaded ones, or else the library's."""
+    preloaded = _preloaded.get(calendar)
+    sessions = preloaded.between(first_year, last_year) if preloaded else None
+    return _library_sessions(calendar, first_year, last_year) if sessions is None else sessions
 
-    Years that the calendar knows in part are cut to what it knows.
-    """
-    held = _preloaded.get(calendar)
-    if held and held[0] <= first_year and last_year <= held[1]:
-        low, high = (date(year, 1, 1).toordinal() - EPOCH for year in (first_year, last_year + 1))
-        return [session for session in held[2] if low <= session[0] < high]
+
+def _library_sessions(calendar: str, first_year: int, last_year: int) -> list[Session]:
+    """The sessions by exchange_calendars; years that it knows in part are cut to what it knows."""
     try:
         from exchange_calendars import get_calendar
         from exchange_calendars.errors import CalendarError
     except ImportError as error:
-        known = f"its sessions from {held[0]} to {held[1]}" if held else "none of its sessions"
+        preloaded = _preloaded.get(calendar)
+        known = f"its sessions from {preloaded.first} to {preloaded.last}" if preloaded else "none of its sessions"
         raise ConfigError(
             f"This lean installation holds {known}, {first_year} to {last_year} of '{calendar}' were asked for."
         ) from error
 
     try:
-        known = get_calendar(calendar)
-        earliest, latest = known.bound_min(), known.bound_max()
+        bounds = get_calendar(calendar)
+        earliest, latest = bounds.bound_min(), bounds.bound_max()
         exchange = get_calendar(
             calendar,
             start=max(f"{first_year}-01-01", str(earliest.date()) if earliest else ""),

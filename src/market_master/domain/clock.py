@@ -1,15 +1,9 @@
-"""market_master.domain.clock"""
+"""Instants: the wall clock, and epoch seconds as ISO 8601."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
-
-Ints = NDArray[np.int64]
-
 
 DAY = 86400
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.bars import Array, Bars
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
 from market_master.domain.calendar import INTERVALS
-from market_master.domain.clock import Ints
 from market_master.domain.errors import ConfigError
 from market_master.features.engine import windows
 from market_master.features.engine.declare import feature, nearest, panel_feature, panel_series, plugin, series
@@ -97,12 +97,12 @@ def left_out(sets: Sequence[str], interval: str) -> dict[str, str]:
 
 def warmup(names: Sequence[str]) -> int:
     """Earlier bars the neediest of the features needs, at most 59."""
-    return max((plugin(name).facts["warmup"] for name in names), default=0)
+    return max((plugin(name).metadata["warmup"] for name in names), default=0)
 
 
 def needs_market(names: Sequence[str]) -> bool:
     """Does any of the features look at other symbols?"""
-    return any(plugin(name).facts["panel"] for name in names)
+    return any(plugin(name).metadata["panel"] for name in names)
 
 
 def of_clock_only(name: str) -> bool:
@@ -114,7 +114,7 @@ def of_clock_only(name: str) -> bool:
 
 def groups(names: Sequence[str]) -> dict[str, Ints]:
     """The places of the features among the names, by the group of their theme."""
-    of = [GROUPS[plugin(name).make.__module__.rpartition(".")[2]] for name in names]
+    of = [GROUPS[plugin(name).factory.__module__.rpartition(".")[2]] for name in names]
     return {group: np.flatnonzero([each == group for each in of]) for group in dict.fromkeys(of)}
 
 
@@ -122,7 +122,7 @@ def describe(names: Sequence[str]) -> list[dict[str, Any]]:
     """Name, set, unit, warm-up and meaning of each feature, as plain values."""
     told = [(name, plugin(name)) for name in names]
     return [
-        {"name": name, **{fact: plug.facts[fact] for fact in ("set", "unit", "warmup")}, "summary": plug.summary}
+        {"name": name, **{fact: plug.metadata[fact] for fact in ("set", "unit", "warmup")}, "summary": plug.summary}
         for name, plug in told
     ]
 
@@ -136,7 +136,7 @@ def _within(rows: slice, only: Ints | None) -> tuple[slice, slice | Ints]:
 
 
 def _all_of(sets: Sequence[str]) -> list[str]:
-    known = {plug.facts["set"] for plug in load_family("features").values()}
+    known = {plug.metadata["set"] for plug in load_family("features").values()}
     for wanted in sets:
         if wanted not in known:
             raise ConfigError(f"There is no feature set '{wanted}'; the nearest is '{nearest(wanted, sorted(known))}'.")
@@ -144,13 +144,13 @@ def _all_of(sets: Sequence[str]) -> list[str]:
         name
         for wanted in dict.fromkeys(sets)
         for name, plug in load_family("features").items()
-        if plug.facts["set"] == wanted
+        if plug.metadata["set"] == wanted
     ]
 
 
 def _misfit(name: str, interval: str) -> str:
     """Why a feature makes no sense on an interval; empty when it does."""
-    slots = plugin(name).facts["slots"]
+    slots = plugin(name).metadata["slots"]
     if slots != "any" and interval == "1d":
         return "a daily bar is the only one of its session, so the slot says nothing"
     if slots == "same_slot" and INTERVALS[interval] < INTERVALS["30m"]:

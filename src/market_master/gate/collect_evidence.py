@@ -12,8 +12,9 @@ from market_master import config, features
 from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings
 from market_master.domain.actions import without_direction
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints, iso
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
+from market_master.domain.clock import iso
 from market_master.domain.errors import MarketMasterError
 from market_master.domain.records import Scorecard, Trades
 from market_master.gate import trade_simulation
@@ -264,7 +265,7 @@ def _feature_parity(trial: Trial, rows: Ints) -> float:
     needed, worst = features.warmup(table.names) + 1, 0.0
     instants = np.unique(bars.bar_end[rows])
     for instant in instants[np.linspace(0, len(instants) - 1, PARITY_INSTANTS).astype(int)].tolist():
-        short = bars.until(instant).last(needed)
+        short = bars.until(instant).tail(needed)
         served = features.compute(short, table.names, members=trial.market.members)[short.bar_end == instant]
         offline = table.values[bars.bar_end == instant]
         whole = np.isfinite(served).all(axis=1) & np.isfinite(offline).all(axis=1)
@@ -275,9 +276,9 @@ def _feature_parity(trial: Trial, rows: Ints) -> float:
 def _seconds(contender: Contender, market: Market) -> float:
     """Of one prediction from bars, 95 in 100 take less."""
     needed = features.warmup(contender.features) + 1
-    bars = market.bars.take(market.bars.bar_end > market.bars.newest - 40 * 86400).last(needed)
+    bars = market.bars.take(market.bars.bar_end > market.bars.newest - 40 * 86400).tail(needed)
     if not features.needs_market(contender.features):
-        bars = bars.only([bars.symbols[0]])
+        bars = bars.select([bars.symbols[0]])
     row = np.array([int(bars.offsets[1]) - 1])
     spent = []
     for _ in range(SPEED_ASKS):

@@ -15,8 +15,9 @@ from market_master.config import Settings
 from market_master.decision import policy
 from market_master.decision.calibration import Calibration
 from market_master.domain.actions import without_direction
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints, iso
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
+from market_master.domain.clock import iso
 from market_master.domain.model_inputs import model_inputs
 from market_master.domain.records import Scorecard
 from market_master.labels import Labeler, Labels, labeler_from_state

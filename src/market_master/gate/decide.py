@@ -13,9 +13,10 @@ import numpy as np
 
 from market_master.artifact.bundle import ModelVersion
 from market_master.config import Settings
+from market_master.domain.arrays import Ints
 from market_master.domain.bars import OHLCV, Bars, digest
-from market_master.domain.clock import Ints, iso
-from market_master.domain.errors import MarketMasterError, ModelError
+from market_master.domain.clock import iso
+from market_master.domain.errors import Failed, ModelError
 from market_master.domain.records import JournalEntry, Scorecard, Verdict
 from market_master.files import write_atomic
 from market_master.gate import rules as gates
@@ -179,7 +180,7 @@ def _repeat(challenger: ModelVersion, before: JournalEntry, home: Path) -> Decis
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MarketMasterError(
+        raise Failed(
             f"This recipe was judged on these bars before, in run {before.details['run_id']}, and the record {file} can't be "
             f"read: {error}. Bring the file back, or fetch newer bars."
         ) from error

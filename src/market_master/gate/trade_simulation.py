@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.domain.actions import SCORES
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 from market_master.domain.records import Trades
 from market_master.stats.daily import days_permuted, newey_west_se
 

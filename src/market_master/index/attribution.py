@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from market_master import features
 from market_master.domain.actions import expected_score
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 from market_master.domain.clock import instant
 from market_master.domain.errors import MarketMasterError
 from market_master.domain.records import Constituent, Explanation, IndexSignal, Move, Prediction

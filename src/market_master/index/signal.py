@@ -10,7 +10,8 @@ import numpy as np
 
 from market_master.decision import policy, wss
 from market_master.domain.actions import Action
-from market_master.domain.bars import Array, Bars, digest
+from market_master.domain.arrays import Array
+from market_master.domain.bars import Bars, digest
 from market_master.domain.clock import instant
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Constituent, IndexSignal, Missing, Prediction, PredictionObserver, Thresholds

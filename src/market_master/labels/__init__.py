@@ -8,15 +8,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import DAY, Ints
+from market_master.domain.arrays import Array, Ints, Mask
+from market_master.domain.bars import Bars
+from market_master.domain.clock import DAY
 from market_master.domain.errors import ModelError, TooFewBars
 from market_master.plugins import load_family
 
-Mask = NDArray[np.bool_]
 STALE_JUMP = 0.25
 """A bar's return beyond this, with no corporate action on record, is not trusted as a label."""
-TARGETS = ("open_to_close", "close_to_close")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +42,7 @@ class Labeler(Protocol):
     """Learns thresholds on training rows; cuts actions for any rows."""
 
     @property
-    def window(self) -> Window:
+    def window(self) -> LabelWindow:
         """Over what it looks."""
         ...
 
@@ -65,12 +64,12 @@ def labeler_from_state(state: dict[str, Any]) -> Labeler:
     known = load_family("labels")
     if state.get("kind") not in known:
         raise ModelError(f"The card's label is '{state.get('kind')}'; there are {', '.join(known)}.")
-    labeler: Labeler = known[state["kind"]].make(**{name: value for name, value in state.items() if name != "kind"})
+    labeler: Labeler = known[state["kind"]].factory(**{name: value for name, value in state.items() if name != "kind"})
     return labeler
 
 
 @dataclass(frozen=True)
-class Window:
+class LabelWindow:
     """Over what a label looks: from the next open, or this close, to the close `horizon` bars on.
 
     A trade at the next open, left at that close, earns the first. The night is in no label of an intraday bar: a window
@@ -86,7 +85,7 @@ class Window:
         value = np.log(bars.close[last] / self._entry(bars))
         return np.where(self._whole(bars), value, np.nan)
 
-    def own(self, bars: Bars) -> Array:
+    def bar_returns(self, bars: Bars) -> Array:
         """The same return over each bar itself (a window of one bar that ends with it), for measuring volatility."""
         value = np.log(bars.close / bars.open)
         if self.target == "close_to_close":
@@ -107,7 +106,7 @@ class Window:
 
     def _whole(self, bars: Bars) -> Mask:
         """Rows whose window has all its bars, each trusted, and no night inside."""
-        follows, gap, sound = self._next(bars), self._gap(bars), np.isfinite(self.own(bars))
+        follows, gap, sound = self._next(bars), self._gap(bars), np.isfinite(self.bar_returns(bars))
         whole = np.ones(len(bars), dtype=bool)
         for ahead in range(self.horizon):
             step = np.append(follows[ahead:], np.zeros(ahead, dtype=bool))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from market_master.domain.arrays import Mask
 from market_master.domain.bars import Bars
-from market_master.labels import Labels, Mask, Window, assign_labels, require_rows
+from market_master.labels import Labels, LabelWindow, assign_labels, require_rows
 from market_master.plugins import register
 
 
@@ -25,13 +26,13 @@ class Fixed:
     scale: float = float("nan")
 
     @property
-    def window(self) -> Window:
+    def window(self) -> LabelWindow:
         """Over what the label looks."""
-        return Window(self.target, self.horizon)
+        return LabelWindow(self.target, self.horizon)
 
     def fit(self, bars: Bars, train: Mask) -> Fixed:
         """The RMS of the training rows' own returns over the horizon, for z only."""
-        own = Window(self.target).own(bars)[train]
+        own = LabelWindow(self.target).bar_returns(bars)[train]
         own = own[np.isfinite(own)]
         require_rows(len(own))
         return replace(self, scale=float(np.sqrt(self.horizon * np.mean(own**2))))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from market_master.domain.arrays import Mask
 from market_master.domain.bars import Bars
-from market_master.labels import Labels, Mask, Window, assign_labels, require_rows
+from market_master.labels import Labels, LabelWindow, assign_labels, require_rows
 from market_master.plugins import register
 
 
@@ -30,9 +31,9 @@ class Quantile:
     scale: float = float("nan")
 
     @property
-    def window(self) -> Window:
+    def window(self) -> LabelWindow:
         """Over what the label looks."""
-        return Window(self.target, self.horizon)
+        return LabelWindow(self.target, self.horizon)
 
     def fit(self, bars: Bars, train: Mask) -> Quantile:
         """k1, k2 and the RMS of the training rows' forward returns."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.signal import lfilter
 
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints
-from market_master.labels import Labels, Mask, Window, assign_labels, require_rows
+from market_master.domain.arrays import Array, Ints, Mask
+from market_master.domain.bars import Bars
+from market_master.labels import Labels, LabelWindow, assign_labels, require_rows
 from market_master.plugins import register
 
 HALFLIFE = 70
@@ -49,9 +49,9 @@ class ScaledQuantile:
         return replace(learned, k1=float(k1), k2=float(max(k2, np.nextafter(k1, np.inf))))
 
     @property
-    def window(self) -> Window:
+    def window(self) -> LabelWindow:
         """Over what the label looks."""
-        return Window(self.target, self.horizon)
+        return LabelWindow(self.target, self.horizon)
 
     def scale(self, bars: Bars) -> Array:
         """Expected size of the return over the horizon, known at the bar's close; NaN before 20 returns."""
@@ -71,7 +71,7 @@ class ScaledQuantile:
 
 def slot_factors(bars: Bars, train: Mask, target: str) -> dict[str, float]:
     """RMS of each slot's own returns over that of all, from training rows."""
-    own = Window(target).own(bars)
+    own = LabelWindow(target).bar_returns(bars)
     used = train & np.isfinite(own)
     require_rows(int(used.sum()))
     kinds = _slot_kind(bars.slot, bars.bar_end - bars.bar_start)
@@ -83,11 +83,11 @@ def slot_factors(bars: Bars, train: Mask, target: str) -> dict[str, float]:
     }
 
 
-def scale(bars: Bars, window: Window, factors: dict[str, float]) -> Array:
+def scale(bars: Bars, window: LabelWindow, factors: dict[str, float]) -> Array:
     """Expected size of each bar's window: volatility so far times the factors of the slots to come."""
     spread = np.full(len(bars), np.nan)
     here = _factor(_slot_kind(bars.slot, bars.bar_end - bars.bar_start), factors)
-    free = window.own(bars) / here
+    free = window.bar_returns(bars) / here
     for _, rows in bars:
         spread[rows] = _ewma_rms(free[rows])
     ahead = _factor(_slot_kind(bars.next_slot, bars.next_end - bars.next_start), factors)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.bars import Array, Bars
+from market_master.domain.arrays import Array, Mask
+from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError
-from market_master.labels import Labels, Mask, Window, labels_of, require_rows
+from market_master.labels import Labels, LabelWindow, labels_of, require_rows
 from market_master.labels.scaled_quantile import scale, slot_factors
 from market_master.plugins import register
 
@@ -57,9 +58,9 @@ class TripleBarrier:
         )
 
     @property
-    def window(self) -> Window:
+    def window(self) -> LabelWindow:
         """Up to the last barrier, that of time."""
-        return Window(self.target, self.horizon)
+        return LabelWindow(self.target, self.horizon)
 
     def transform(self, bars: Bars) -> Labels:
         """The action each bar's path called for."""

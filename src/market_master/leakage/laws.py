@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints, iso
+from market_master.domain.arrays import Array, Ints, Mask
+from market_master.domain.bars import Bars
+from market_master.domain.clock import iso
 from market_master.leakage.perturb import reordered, scaled, shaken, with_stranger
 
 EXACT = 1e-9
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def check_live_parity(probe: LeakProbe, bars: Bars, count: int, instants: Iterab
     """L3: with each symbol's last `count` bars only, the newest rows are the same."""
     whole, found = probe.compute(bars), dict[int, Proof]()
     for instant in instants:
-        short = bars.until(instant).last(count)
+        short = bars.until(instant).tail(count)
         here = bars.bar_end == instant
         newest = probe.compute(short)[short.bar_end == instant]
         ready = np.isfinite(newest).all(axis=1) & np.isfinite(whole[here]).all(axis=1)
@@ -93,7 +92,7 @@ def check_symbol_isolation(probe: LeakProbe, bars: Bars, own: Sequence[str], sym
     for symbol in symbols:
         mask = np.zeros(len(bars), dtype=bool)
         mask[bars.rows(symbol)] = True
-        alone = _placed(probe.compute(bars.only([symbol])), mask, whole)
+        alone = _placed(probe.compute(bars.select([symbol])), mask, whole)
         _collect(found, bars, whole, alone, mask, "all other symbols removed")
     kept = {column: proof for column, proof in found.items() if counted[column]}
     return [finding for finding in _findings("L4", probe, kept) if finding.object in own]

@@ -53,6 +53,6 @@ def reordered(bars: Bars) -> Bars:
 
 def with_stranger(bars: Bars) -> Bars:
     """The bars and those of one more symbol, which sorts last: the first symbol's, shaken."""
-    own = bars.only([bars.symbols[0]])
+    own = bars.select([bars.symbols[0]])
     other = shaken(own, np.ones(len(own), dtype=bool), seed=3)
-    return bars.replaced({"~stranger": other.series(own.symbols[0])})
+    return bars.with_series({"~stranger": other.series(own.symbols[0])})

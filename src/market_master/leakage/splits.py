@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from market_master.domain.arrays import Ints, Mask
 from market_master.domain.bars import Bars
-from market_master.domain.clock import Ints, iso
+from market_master.domain.clock import iso
 from market_master.leakage.laws import Finding, Proof
-
-Mask = NDArray[np.bool_]
 
 
 def split_in_time(name: str, bars: Bars, train: Mask, test: Mask, label_end: Ints) -> Finding:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.config import Settings
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
 from market_master.market_data.ingest import Market
 from market_master.training.compare import Comparison
 from market_master.training.dataset import Labelled
@@ -90,7 +90,7 @@ def _newest(bars: Bars, rows: int) -> Bars:
     kept = int(np.searchsorted(np.cumsum(counts[::-1]), rows)) + 1
     first = days[-min(len(days), max(kept, 30))]
     part = bars.take(bars.session >= first)
-    return part.only([symbol for symbol in part.symbols if symbol in np.asarray(part.symbols)[np.unique(part.code)]])
+    return part.select([symbol for symbol in part.symbols if symbol in np.asarray(part.symbols)[np.unique(part.code)]])
 
 
 def _present(members: Sequence[str], bars: Bars) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Market:
 def provider_of(settings: Settings) -> Provider:
     """The configured provider."""
     options = settings.provider.model_dump(exclude={"kind"})
-    provider: Provider = load_family("market_data.providers")[settings.provider.kind].make(**options)
+    provider: Provider = load_family("market_data.providers")[settings.provider.kind].factory(**options)
     return provider
 
 

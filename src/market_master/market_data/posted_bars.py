@@ -58,7 +58,7 @@ def accept(
     if not closed:
         raise TooFewBars(f"None of the {len(at)} bars of {symbol} has closed yet.", given=0)
     kept = {name: values[name][:closed] for name in OHLCV}
-    return Bars.placed(timetable, (symbol,), [closed], schedule, at[:closed], kept)
+    return Bars.on_schedule(timetable, (symbol,), [closed], schedule, at[:closed], kept)
 
 
 def _schedule(moments: np.ndarray, timetable: Timetable) -> Schedule | None:

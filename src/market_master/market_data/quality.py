@@ -37,6 +37,6 @@ def read_files(path: Path, query: Query, **options: Any) -> FetchResult:
     Raises NotOhlcv, IntervalMismatch, MixedGrid, NoBars.
     """
     fetched: FetchResult = (
-        load_family("market_data.providers")["files"].make(path=path.absolute(), **options).fetch(query)
+        load_family("market_data.providers")["files"].factory(path=path.absolute(), **options).fetch(query)
     )
     return fetched

@@ -17,7 +17,7 @@ from market_master.domain.clock import iso
 from market_master.domain.errors import DataError, MissingWeight
 
 
-class Row(NamedTuple):
+class WeightRow(NamedTuple):
     """One line of a weights file; an `as_of` of '' is always in force."""
 
     symbol: str
@@ -83,7 +83,7 @@ def at(
     return Weights(by_symbol, newest, total / math.fsum(current.values()))
 
 
-def read(table: Path) -> tuple[Row, ...]:
+def read(table: Path) -> tuple[WeightRow, ...]:
     """The rows of a weights file, in its order; read again only when the file has changed.
 
     Raises DataError for a file that can't be read, lacks columns, repeats a symbol or has an impossible weight or date.
@@ -95,7 +95,7 @@ def read(table: Path) -> tuple[Row, ...]:
 
 
 @lru_cache(maxsize=8)
-def _read(table: Path, _written: int) -> tuple[Row, ...]:
+def _read(table: Path, _written: int) -> tuple[WeightRow, ...]:
     with table.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, skipinitialspace=True)
         columns = [name.strip() for name in reader.fieldnames or []]
@@ -109,7 +109,7 @@ def _read(table: Path, _written: int) -> tuple[Row, ...]:
             f"The weights file {table.name} lacks the column {' and '.join(sorted(lacking))}; it has {columns}."
         )
     rows = [
-        Row((row["symbol"] or "").strip(), _number(row["weight"]), (row.get("as_of") or "").strip()[:10])
+        WeightRow((row["symbol"] or "").strip(), _number(row["weight"]), (row.get("as_of") or "").strip()[:10])
         for row in found
     ]
     bad = [given for row, given in zip(rows, found, strict=True) if not (0 <= row.weight < math.inf and row.symbol)]

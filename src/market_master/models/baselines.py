@@ -16,12 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from market_master.domain.actions import CLASSES, without_direction
+from market_master.domain.arrays import Actions, Array
 from market_master.models import BASELINE_COLUMNS, baseline
 from market_master.models.columns import SingleThreadPipeline
 
-Array = NDArray[np.float64]
 Inputs = NDArray[np.float32]
-Actions = NDArray[np.integer]
 LAST_CLASS, LAST_Z, VOLATILITY_RATIO, SLOT = range(len(BASELINE_COLUMNS))
 STEPS = len(CLASSES) - 1
 LARGEST_Z = 4.0

@@ -13,8 +13,8 @@ from market_master import features
 from market_master.artifact.reference_window import Reference, sample
 from market_master.decision import policy
 from market_master.domain.actions import expected_score
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
 from market_master.monitoring.performance import LoggedPredictions
 from market_master.monitoring.reading import (
     IN_A_ROW,
@@ -64,7 +64,7 @@ def current_window(champion: LoadedModel, bars: Bars) -> CurrentWindow:
     ends = schedule.end[schedule.session == bars.session.max()]
     days = np.unique(bars.session)
     days = days[: len(days) - (bars.newest < ends.max())][-(max(WINDOWS) + IN_A_ROW - 1) :]
-    recent = bars.last(card.warmup + 1 + per_session * (len(days) + 1))
+    recent = bars.tail(card.warmup + 1 + per_session * (len(days) + 1))
     values = features.compute(recent, card.features, members=card.members)
     known = np.isin(np.asarray(recent.symbols)[recent.code], card.members)
     rows = np.flatnonzero(np.isfinite(values).all(axis=1) & np.isin(recent.session, days) & known)
@@ -90,7 +90,7 @@ class ReferenceDistances:
     def of(cls, reference: Reference) -> ReferenceDistances:
         """Of a version's training window."""
         known = load_family("features")
-        watched = np.array([known[name].facts["unit"] not in LEVELS for name in reference.names.tolist()])
+        watched = np.array([known[name].metadata["unit"] not in LEVELS for name in reference.names.tolist()])
         values, session = reference.values[reference.learned].astype(float), reference.session[reference.learned]
         counts = Counts.of(values, session)
         past = {length: counts.past(length) for length in WINDOWS}

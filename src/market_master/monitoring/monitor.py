@@ -12,8 +12,9 @@ import numpy as np
 
 from market_master.artifact.bundle import SHADOW, ModelVersion
 from market_master.artifact.reference_window import SESSIONS, Reference
+from market_master.domain.arrays import Ints
 from market_master.domain.bars import Bars
-from market_master.domain.clock import Ints, iso, session_date
+from market_master.domain.clock import iso, session_date
 from market_master.files import write_atomic
 from market_master.index.signal import input_hashes
 from market_master.market_data.weights import weigh

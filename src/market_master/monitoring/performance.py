@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from market_master.artifact.bundle import ModelVersion
 from market_master.artifact.reference_window import Reference
 from market_master.domain.actions import CLASSES, expected_score, without_direction
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints, session_date
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
+from market_master.domain.clock import session_date
 from market_master.monitoring.reading import Reading, evaluate_limit, insufficient_history
 from market_master.prediction_log import PredictionLog
 from market_master.stats import metrics

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 
 OK, MOVED, TOO_LITTLE = "ok", "moved", "not_enough_history"
 IN_A_ROW = 3

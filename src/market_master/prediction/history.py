@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from market_master import features
 from market_master.decision import policy
 from market_master.domain.actions import SCORES, expected_score
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
 from market_master.domain.model_inputs import model_inputs
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.progress import report_progress

@@ -8,6 +8,7 @@ import numpy as np
 
 from market_master import features
 from market_master.domain.actions import CLASSES, Action, expected_score
+from market_master.domain.arrays import SymbolSeries
 from market_master.domain.bars import Bars
 from market_master.domain.clock import iso
 from market_master.domain.errors import ContextMissing, NoBars, TooFewBars
@@ -15,8 +16,6 @@ from market_master.domain.model_inputs import UNSEEN, model_inputs
 from market_master.domain.records import ActedPolicy, Prediction, PredictionObserver, Provenance, Span
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.window import BarSource, load_context_bars, require_fresh, require_warmup
-
-Series = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def predict_stored(
@@ -45,7 +44,7 @@ def predict_posted(
     symbol: str,
     store: BarSource | None,
     *,
-    context: Series,
+    context: SymbolSeries,
     now: int,
     seen: PredictionObserver | None = None,
 ) -> Prediction:
@@ -54,7 +53,7 @@ def predict_posted(
     Raises TooFewBars, or ContextMissing when the market at the same bar_end is in neither.
     """
     require_warmup(champion, len(posted))
-    bars = posted.last(champion.card.warmup + 1)
+    bars = posted.tail(champion.card.warmup + 1)
     if champion.needs_market:
         bars = _merge_market_context(champion, bars, symbol, store, context)
     return predict_bars(champion, bars, [symbol], now=now, provider="posted", seen=seen)[0]
@@ -116,7 +115,7 @@ def _warnings(champion: LoadedModel, unseen: bool) -> tuple[str, ...]:
 
 
 def _merge_market_context(
-    champion: LoadedModel, bars: Bars, symbol: str, store: BarSource | None, context: Series
+    champion: LoadedModel, bars: Bars, symbol: str, store: BarSource | None, context: SymbolSeries
 ) -> Bars:
     """The posted bars among the other members' at the same times."""
     newest, others = bars.newest, [member for member in champion.card.members if member != symbol]
@@ -137,4 +136,4 @@ def _merge_market_context(
             missing=missing,
             bar_end=iso(newest),
         )
-    return bars.replaced(series)
+    return bars.with_series(series)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 from market_master.domain.errors import ConfigError, LogAway, RowRefused
-from market_master.prediction_log.tables import predictions, signals
+from market_master.prediction_log.tables import Row, predictions, signals
 
-Row = Mapping[str, Any]
 POSTED = "posted"
 """source of predictions from bars that a client sent"""
 KEYS = ("model", "version", "symbol", "bar_end")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, Float, MetaData, String, Table, Text
 
 from market_master.domain.actions import CLASSES
+
+Row = Mapping[str, Any]
+"""a row to be, or as it was, written: column -> value"""
 
 metadata = MetaData()
 

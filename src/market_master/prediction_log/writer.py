@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from market_master.domain.errors import LogAway, NotWritten, RowRefused
 from market_master.files import append_atomic
 from market_master.prediction_log.log import PredictionLog
+from market_master.prediction_log.tables import Row
 
 MOST_WAITING = 10_000
 AT_ONCE = 500
@@ -25,7 +26,6 @@ PATIENCE = 2.0
 """seconds between tries while the log is away"""
 REFUSED = "refused.jsonl"
 """lies with the spill: what the log will never take, each with the reason"""
-Row = Mapping[str, Any]
 Item = tuple[str, Row]
 """one of KINDS, and its row"""
 KINDS = ("prediction", "signal")

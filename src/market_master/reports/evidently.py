@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from market_master.domain.actions import CLASSES
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 from market_master.files import write_atomic
 
 ROWS = 4000

@@ -16,8 +16,9 @@ from market_master.backtest.engine import simulate
 from market_master.backtest.instrument import instrument
 from market_master.backtest.panel import Panel
 from market_master.backtest.run import POSITIONS, index_history, rules_of
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints, iso
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
+from market_master.domain.clock import iso
 from market_master.domain.errors import NoSignal
 from market_master.domain.records import as_json
 from market_master.files import atomic_folder, require_empty_folder
@@ -26,9 +27,9 @@ from market_master.prediction.history import predict_history
 from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction_log import PredictionLog
 from market_master.prediction_log.log import BACKFILLED
+from market_master.prediction_log.tables import Row
 from market_master.registry.versions import Versions
 
-Row = Mapping[str, Any]
 SHOWN = 20
 CLOSE = 1e-12
 """WSS that differ by no more are the same"""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import TooFewBars
 
 BLOCK = 5

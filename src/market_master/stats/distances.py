@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 
 FINE, DECILES = 50, 10
 """bins of equal count in the reference, for the Wasserstein distance (of what lies between the outermost edges, the 2nd and

@@ -5,16 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from market_master.domain.actions import CLASSES, expected_score, without_direction
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Actions, Array, Ints
 from market_master.domain.records import Scorecard
 from market_master.stats.daily import day_draws, day_t
 
-Actions = NDArray[np.integer]
 COUNT = len(CLASSES)
 BINS = 10
 DRAWS, SEED = 500, 7

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 from market_master.stats.daily import BLOCK
 
 BLOCKS = 8

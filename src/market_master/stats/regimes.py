@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from market_master.domain.bars import Array, Bars
+from market_master.domain.arrays import Array
+from market_master.domain.bars import Bars
 
 REGIMES = ("bull", "bear", "neutral", "volatile")
 VOLATILE_ABOVE = 0.80

@@ -14,8 +14,8 @@ from market_master import features
 from market_master.config import Settings
 from market_master.decision.calibration import Calibration
 from market_master.domain.actions import expected_score
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError
 from market_master.domain.records import Scorecard
 from market_master.market_data.ingest import Market
@@ -142,12 +142,12 @@ def fit(recipe: Recipe, ground: FoldData, labelled: Labelled, table: FeatureTabl
 def _recipes(settings: Settings) -> tuple[list[Recipe], list[Recipe]]:
     """Candidates as configured, and every baseline."""
     known = load_family("models")
-    models = [name for name, plugin in known.items() if plugin.facts["kind"] == "model"]
+    models = [name for name, plugin in known.items() if plugin.metadata["kind"] == "model"]
     for name in settings.candidates:
         if name not in models:
             raise ConfigError(f"candidates names '{name}'; there are {', '.join(models)}.")
     candidates = [Recipe(known[name], seeds=settings.training.seeds) for name in settings.candidates]
-    return candidates, [Recipe(plugin) for plugin in known.values() if plugin.facts["kind"] == "baseline"]
+    return candidates, [Recipe(plugin) for plugin in known.values() if plugin.metadata["kind"] == "baseline"]
 
 
 def _fit_all(recipes: Sequence[Recipe], ground: FoldData) -> tuple[dict[str, list[Array]], dict[str, float]]:
@@ -168,7 +168,7 @@ def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: FoldData, mark
     bars = market.bars
     card = metrics.scorecard(
         recipe.name,
-        recipe.plugin.facts["kind"],
+        recipe.plugin.metadata["kind"],
         probabilities=oof.probabilities,
         prior=oof.prior,
         decided=oof.decided,
@@ -195,7 +195,7 @@ def _winner(candidates: Sequence[Recipe], out_of_fold: dict[str, OutOfFold], ses
     mean = {recipe.name: float(out_of_fold[recipe.name].rps.mean()) for recipe in candidates}
     best = min(candidates, key=lambda recipe: mean[recipe.name])
     close = [r for r in candidates if _loss_gap_t(out_of_fold[r.name], out_of_fold[best.name], session) <= 1.0]
-    chosen = min(close, key=lambda recipe: (recipe.plugin.facts["complexity"], mean[recipe.name]))
+    chosen = min(close, key=lambda recipe: (recipe.plugin.metadata["complexity"], mean[recipe.name]))
     if chosen is best:
         return chosen, (
             f"{chosen.name} has the lowest RPS ({mean[chosen.name]:.5f}), and none as simple comes within one SE."

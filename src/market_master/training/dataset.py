@@ -12,7 +12,7 @@ from market_master.config import Settings
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, TooFewBars
-from market_master.labels import Labeler, Labels, Window, uniqueness
+from market_master.labels import Labeler, Labels, LabelWindow, uniqueness
 from market_master.plugins import load_family
 from market_master.training import folds
 from market_master.training.folds import Zones
@@ -36,7 +36,7 @@ class Labelled:
 def label(bars: Bars, settings: Settings) -> Labelled:
     """Zones, labeler and labels of a run. Raises TooFewBars for too short a history."""
     labeler = new_labeler(settings)
-    window = Window(settings.label.target, settings.label.horizon)
+    window = LabelWindow(settings.label.target, settings.label.horizon)
     zones = folds.zones(
         bars.session,
         window.end(bars),
@@ -67,7 +67,7 @@ def new_labeler(settings: Settings) -> Labeler:
     if settings.label.kind not in known:
         raise ConfigError(f"label.kind is '{settings.label.kind}'; there are {', '.join(known)}.")
     cost = 2 * settings.costs.bps / 1e4
-    labeler: Labeler = known[settings.label.kind].make(
+    labeler: Labeler = known[settings.label.kind].factory(
         hold=settings.label.hold,
         strong=settings.label.strong,
         cost=cost,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.config import Settings
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Ints
 from market_master.market_data.ingest import Market
 from market_master.training.compare import Comparison
 from market_master.training.dataset import Labelled

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from market_master import features as room
 from market_master.config import Settings
-from market_master.domain.bars import Array, Bars
+from market_master.domain.arrays import Array
+from market_master.domain.bars import Bars
 
 
 @dataclass(frozen=True, eq=False)

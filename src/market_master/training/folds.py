@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Ints, Mask
 from market_master.domain.errors import TooFewBars
 
-Mask = NDArray[np.bool_]
 LEAST_SESSIONS = 15
 
 

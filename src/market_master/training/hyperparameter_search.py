@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 
 Space = Mapping[str, tuple[int, int] | tuple[float, float]]
 Parameters = dict[str, Any]

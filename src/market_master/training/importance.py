@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, days_permuted, newey_west_se
 from market_master.training.folds import sample_timestamps

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from market_master.config import Settings
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array
 from market_master.plugins import Plugin
 from market_master.progress import report_progress
 from market_master.stats.daily import newey_west_se
@@ -37,7 +37,7 @@ def tune(recipe: Recipe, course: FoldData, settings: Settings, key: str, home: P
 
     `key` names the data and features; the study lies in `home`/data/optuna.db, or in memory.
     """
-    space = recipe.plugin.facts["space"]
+    space = recipe.plugin.metadata["space"]
     if not space or not settings.tuning.trials:
         return Search(recipe, (), "not tuned")
     usual = defaults(recipe.plugin)
@@ -63,8 +63,8 @@ def tune(recipe: Recipe, course: FoldData, settings: Settings, key: str, home: P
 
 def defaults(plugin: Plugin) -> dict[str, Any]:
     """What the parameters that may be tuned are when they are not."""
-    known = inspect.signature(plugin.make).parameters
-    return {name: known[name].default for name in plugin.facts["space"]}
+    known = inspect.signature(plugin.factory).parameters
+    return {name: known[name].default for name in plugin.metadata["space"]}
 
 
 def _evaluate(

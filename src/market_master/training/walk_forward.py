@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from market_master.config import Settings
 from market_master.decision import calibration, policy
 from market_master.decision.calibration import Calibration
-from market_master.domain.bars import Array, Bars
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Actions, Array, Ints
+from market_master.domain.bars import Bars
 from market_master.domain.errors import TooFewBars
 from market_master.domain.model_inputs import model_inputs
-from market_master.labels import Window
+from market_master.labels import LabelWindow
 from market_master.models import BASELINE_COLUMNS
 from market_master.models.columns import select_columns, soft_vote
 from market_master.plugins import Plugin
@@ -31,7 +31,6 @@ from market_master.training.folds import PurgedWalkForward, sample_timestamps
 from market_master.training.runner import Runner
 
 SEED = 7
-Actions = NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,12 @@ class Recipe:
     @property
     def learns(self) -> bool:
         """A candidate, not a baseline."""
-        return bool(self.plugin.facts["kind"] == "model")
+        return bool(self.plugin.metadata["kind"] == "model")
 
     def new(self, symbols: int, keep: Ints | None = None) -> Any:
         """An unfitted estimator; a candidate looks only at the columns of the inputs in `keep`."""
         seeds = range(SEED, SEED + self.seeds) if self.learns else range(SEED, SEED + 1)
-        made = soft_vote([self.plugin.make(symbols=symbols, seed=seed, **self.parameters) for seed in seeds])
+        made = soft_vote([self.plugin.factory(symbols=symbols, seed=seed, **self.parameters) for seed in seeds])
         return made if keep is None or not self.learns else select_columns(made, keep.tolist())
 
 
@@ -100,7 +99,7 @@ class FoldData:
         """The rows it is trained on, thinned by whole timestamps."""
         mask = np.zeros(len(self.bars), dtype=bool)
         mask[rows] = True
-        limit = min(recipe.plugin.facts["max_rows"] or self.max_train_rows, self.max_train_rows)
+        limit = min(recipe.plugin.metadata["max_rows"] or self.max_train_rows, self.max_train_rows)
         return np.flatnonzero(sample_timestamps(mask, self.bars.bar_end, limit))
 
     def job(self, recipe: Recipe, number: int) -> tuple[Any, ...]:
@@ -225,7 +224,7 @@ def daily_rps(oof: OutOfFold, bars: Bars) -> Array:
 def _fold_rows(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings) -> Iterator[FoldRows]:
     dev = np.flatnonzero(labelled.zones.dev & table.complete)
     splitter = PurgedWalkForward(settings.folds.splits, settings.folds.embargo_sessions, settings.folds.train_sessions)
-    window_end = Window(settings.label.target, settings.label.horizon).end(bars)
+    window_end = LabelWindow(settings.label.target, settings.label.horizon).end(bars)
     for number, fold in enumerate(splitter.split(bars.session[dev], bars.bar_end[dev], window_end[dev])):
         train = np.zeros(len(bars), dtype=bool)
         train[dev[fold.train]] = True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.bars import Array
-from market_master.domain.clock import DAY, Ints
+from market_master.domain.arrays import Array, Ints
+from market_master.domain.clock import DAY
 from market_master.features import feature, series
 from market_master.features.engine import windows
 from market_master.features.engine.declare import REACH

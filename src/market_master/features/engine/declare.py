@@ -82,7 +82,9 @@ def node(name: str) -> Node:
     if name in _series:
         return _series[name]
     found = plugin(name)
-    return Node(name, found.make, _inputs(found.make), found.facts["warmup"], found.facts["panel"], feature=True)
+    return Node(
+        name, found.factory, _inputs(found.factory), found.metadata["warmup"], found.metadata["panel"], feature=True
+    )
 
 
 def nearest(word: str, known: Any) -> str:

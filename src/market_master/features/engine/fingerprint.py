@@ -2,8 +2,8 @@
 
 Read from the syntax trees of this package: the feature's function, the series it asks for, and every function and
 constant of the package they name, however deep. Docstrings, comments, layout, annotations and decorators don't count;
-the declared warm-up, the bound of all features and TA-Lib's version do. Nor does the file it stands in: code that
-moves is the same code.
+the declared warm-up, the bound of all features and TA-Lib's version do. Nor does the file that a function stands in:
+code that moves is the same code.
 """
 
 from __future__ import annotations

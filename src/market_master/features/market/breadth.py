@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array, Mask
 from market_master.features import panel_feature, panel_series
 from market_master.features.engine import windows
 
-Mask = NDArray[np.bool_]
 BETA = 40
 TIE = 9
 """decimals; values that differ less are ranked the same, for rounding must not order symbols"""

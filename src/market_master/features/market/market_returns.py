@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from market_master.domain.bars import Array
-from market_master.domain.clock import Ints
+from market_master.domain.arrays import Array, Ints, Mask
 from market_master.features import panel_feature, panel_series, series
 from market_master.features.core.clock import usual
 from market_master.features.core.volatility import PER_CENT
 from market_master.features.engine import windows
 from market_master.features.market.breadth import across, down
-
-Mask = NDArray[np.bool_]
 
 
 @panel_feature(warmup=20, unit="sd")

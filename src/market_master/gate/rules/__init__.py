@@ -42,10 +42,10 @@ def judge(evidence: Evidence, rules: Sequence[str], *, provisional: bool) -> Jud
     for name in rules:
         if name not in known:
             raise ConfigError(f"gate.rules names '{name}'; there are {', '.join(known)}.")
-    spoken = [(known[name], known[name].make(evidence)) for name in (rules or known)]
+    spoken = [(known[name], known[name].factory(evidence)) for name in (rules or known)]
     failed = [(plugin, verdict) for plugin, verdict in spoken if not verdict.passed and verdict.severity == "block"]
-    unsound = [verdict for plugin, verdict in failed if plugin.facts["proves"] != SKILL_RULES]
-    unskilled = [verdict for plugin, verdict in failed if plugin.facts["proves"] == SKILL_RULES]
+    unsound = [verdict for plugin, verdict in failed if plugin.metadata["proves"] != SKILL_RULES]
+    unskilled = [verdict for plugin, verdict in failed if plugin.metadata["proves"] == SKILL_RULES]
     outcome = "rejected" if unsound or (unskilled and not provisional) else "provisional" if unskilled else "promoted"
     why = " ".join(verdict.reason for verdict in unsound + unskilled) or "Every rule passed."
     return Judgement(outcome, tuple(verdict for _, verdict in spoken), why)

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market_master.domain.bars import Array
+from market_master.domain.arrays import Array, Ints
 from market_master.domain.calendar import Schedule
-from market_master.domain.clock import Ints
 
 OVERNIGHT = 0.35
 """share of a day's variance that falls between sessions (real large caps: .376)"""

@@ -1,7 +1,6 @@
 """The append-only bar store: all of it in Parquet files, its newest bars in one file that a server keeps in memory."""
 
-from market_master.domain.clock import now
 from market_master.market_data.store.bars import AppendResult, Store, stores
 from market_master.market_data.store.recent import Recent
 
-__all__ = ["AppendResult", "Recent", "Store", "now", "stores"]
+__all__ = ["AppendResult", "Recent", "Store", "stores"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from market_master.domain.arrays import SymbolSeries
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.calendar import Timetable
 from market_master.domain.errors import NoBars, UnknownSymbol
@@ -20,7 +20,6 @@ COLUMNS = ("bar_end", *OHLCV)
 KEPT = 128
 """bars of each symbol; features need 60 of them"""
 FILE = "recent.npz"
-Series = Mapping[str, Mapping[str, NDArray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class Recent:
         return Bars.of(self.timetable, chosen)
 
 
-def write(folder: Path, series: Series) -> None:
+def write(folder: Path, series: SymbolSeries) -> None:
     """Keep the newest bars of each symbol in the folder's file, in place of what it held."""
     symbols = sorted(series)
     tails = {s: {name: np.asarray(series[s][name])[-KEPT:] for name in COLUMNS} for s in symbols}
