@@ -20,8 +20,9 @@ from market_master.config import Settings
 from market_master.domain.clock import instant, iso
 from market_master.domain.errors import MarketMasterError, UnknownSymbol
 from market_master.domain.records import IndexSignal, Prediction, PredictionObserver, Provenance
-from market_master.index.attribution import explain
-from market_master.index.signal import index_signal, input_hashes
+from market_master.index.attribution import explained_signal
+from market_master.index.inputs import IndexInputs, input_hashes, read_inputs
+from market_master.index.signal import index_signal
 from market_master.market_data.store import Recent, Store
 from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction.predict import predict_bars, predict_stored
@@ -88,7 +89,8 @@ class LiveModel:
         signal = self._fresh(answered, now)[0]
         with self._lock:
             if self._explained is None or self._explained[0] is not answered:
-                explanation = explain(self.champion, answered.recent, now=now).explanation
+                inputs = read_inputs(self.champion, answered.recent, now=now)
+                explanation = explained_signal(self.champion, answered.recent, inputs).explanation
                 self._explained = (answered, _tagged(replace(signal, explanation=explanation)))
             return self._explained[1]
 
@@ -103,10 +105,8 @@ class LiveModel:
             if known and known.recent.stamp == recent.stamp and known.weights_written == written:
                 return known
             predictions = self._all(recent, now)
-            made = _try(lambda: self._index(recent, now, predictions))
-            signal = made if isinstance(made, MarketMasterError) else _tagged(made)
-            if self.recorder and not isinstance(made, MarketMasterError):
-                self.recorder.signal(made, partial(input_hashes, self.champion, recent, instant(made.as_of)))
+            inputs = _try(lambda: self._inputs(recent, now, predictions))
+            signal = inputs if isinstance(inputs, MarketMasterError) else self._signal(inputs)
             self._answered = PredictionSnapshot(recent, written, {**predictions}, signal)
             return self._answered
 
@@ -154,8 +154,17 @@ class LiveModel:
     def _asked(self, recent: Recent, symbol: str, now: int) -> Prediction:
         return predict_stored(self.champion, recent, [symbol], now=now, seen=self._witness())[0]
 
-    def _index(self, recent: Recent, now: int, known: dict[str, Prediction]) -> IndexSignal:
-        return index_signal(self.champion, recent, now=now, known=known, seen=self._witness())
+    def _inputs(self, recent: Recent, now: int, known: dict[str, Prediction]) -> IndexInputs:
+        return read_inputs(self.champion, recent, now=now, known_predictions=known, on_predictions=self._witness())
+
+    def _signal(self, inputs: IndexInputs) -> SignalWithETag | MarketMasterError:
+        """The index's signal, recorded, or its refusal."""
+        signal = _try(lambda: index_signal(self.champion, inputs))
+        if isinstance(signal, MarketMasterError):
+            return signal
+        if self.recorder:
+            self.recorder.signal(signal, partial(input_hashes, self.champion, inputs))
+        return _tagged(signal)
 
     def _witness(self) -> PredictionObserver | None:
         return self.recorder.witness() if self.recorder else None

@@ -91,12 +91,14 @@ def signal(
     """
 
     def answer() -> dict[str, Any]:
-        from market_master.index.attribution import explain
+        from market_master.index.attribution import explained_signal
+        from market_master.index.inputs import read_inputs
         from market_master.index.signal import index_signal
 
         champion, home = _champion(config_file)
-        make = explain if explained else index_signal
-        return as_json(make(champion, champion.store(home), now=clock.now(), asof=_instant(asof)))
+        stored = champion.store(home)
+        inputs = read_inputs(champion, stored, now=clock.now(), asof=_instant(asof))
+        return as_json(explained_signal(champion, stored, inputs) if explained else index_signal(champion, inputs))
 
     _answer(answer, show.signal, as_document, debug)
 

@@ -17,7 +17,7 @@ from market_master.domain.records import IndexSignal, as_json
 from market_master.files import write_atomic
 from market_master.gate import decide, evidently_page, page
 from market_master.gate.decide import Decision
-from market_master.index import signal as aggregate
+from market_master.index.signal import predict_index
 from market_master.leakage import certificate as audit
 from market_master.lifecycle import attach_artifacts, promote, recovery, register
 from market_master.market_data import ingest
@@ -44,7 +44,7 @@ class Steps:
     review: Step = page.review
     reference: Step = attach_artifacts.reference
     promote: Step = promote.promote
-    predict_index: Step = aggregate.index_signal
+    predict_index: Step = predict_index
     report: Step = evidently_page.report
     backtest: Step = evaluate.report_backtest
 

@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from market_master.domain import clock
 from market_master.domain.records import as_json
-from market_master.index.attribution import explain
+from market_master.index.attribution import explained_signal
+from market_master.index.inputs import read_inputs
 from market_master.registry.champion import load_champion
 from tests.support.servers import MODEL, in_process
 
@@ -26,7 +27,8 @@ def client(trained_home: Path) -> Iterator[TestClient]:
 def test_the_served_explanation_is_the_computed_one(client: TestClient, trained_home: Path) -> None:
     """From memory as from the store: signal, interval and every move."""
     champion = load_champion(trained_home, MODEL)
-    computed = explain(champion, champion.store(trained_home), now=clock.now())
+    stored = champion.store(trained_home)
+    computed = explained_signal(champion, stored, read_inputs(champion, stored, now=clock.now()))
     assert client.get("/signal/index?explain=true").json() == json.loads(json.dumps(as_json(computed)))
 
 

@@ -19,8 +19,9 @@ from market_master.domain.actions import expected_score
 from market_master.domain.clock import instant
 from market_master.domain.records import Constituent, IndexSignal, ModelRef, Span, Thresholds
 from market_master.index import attribution
-from market_master.index.attribution import explain, group_values
-from market_master.index.signal import index_signal
+from market_master.index.attribution import explained_signal, group_values
+from market_master.index.inputs import read_inputs
+from market_master.index.signal import predict_index
 from market_master.market_data.store import Recent
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.registry.champion import load_champion
@@ -132,11 +133,15 @@ def recent(champion: LoadedModel, trained_home: Path) -> Recent:
 @pytest.fixture(scope="module")
 def inputs(champion: LoadedModel, recent: Recent) -> tuple[np.ndarray, np.ndarray]:
     """Model inputs of its constituents at two bars."""
-    rows: list[np.ndarray] = []
     ends = np.unique(recent.bars(last=3).bar_end)
-    for end in (ends[-3], ends[-1]):
-        index_signal(champion, recent, now=end, asof=end, seen=lambda _, given: rows.append(given))
-    return rows[0], rows[1]
+    read = [read_inputs(champion, recent, now=end, asof=end) for end in (ends[-3], ends[-1])]
+    rows_before, rows = (np.stack(list(inputs.model_inputs.values())) for inputs in read)
+    return rows_before, rows
+
+
+def explained(champion: LoadedModel, bars: Recent) -> IndexSignal:
+    """The newest signal of some bars, with its explanation."""
+    return explained_signal(champion, bars, read_inputs(champion, bars, now=clock.now()))
 
 
 def expected(champion: LoadedModel, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -153,12 +158,12 @@ def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
 
 def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
     """The signal is the served one, the bar before is the stored one before, and both ends of each symbol are theirs."""
-    told = explain(champion, recent, now=clock.now())
+    told = explained(champion, recent)
     assert told.explanation is not None
-    assert replace(told, explanation=None) == index_signal(champion, recent, now=clock.now())
+    assert replace(told, explanation=None) == predict_index(champion, recent, now=clock.now())
     since = instant(told.explanation.since or "")
     assert since == np.unique(recent.bars(last=3).bar_end)[-2]
-    before = index_signal(champion, recent, now=since, asof=since)
+    before = predict_index(champion, recent, now=since, asof=since)
     assert (told.explanation.wss_before, told.explanation.signal_before) == (before.wss, before.signal)
     assert sum(move.move for move in told.explanation.moves) == pytest.approx(told.wss - before.wss, abs=1e-12)
     was = {row.symbol: row.expected_score for row in before.constituents}
@@ -174,7 +179,7 @@ def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: LoadedMode
     """Without its newest bar S003 leaves, without the one before it enters; neither has a change of score to explain."""
     for without, there, not_there in ((-1, "score_before", "score"), (-2, "score", "score_before")):
         bars = altered(recent, "S003", without=without)
-        told = explain(champion, bars, now=clock.now())
+        told = explained(champion, bars)
         why = told.explanation
         assert why is not None
         move = next(move for move in why.moves if move.symbol == "S003")
@@ -191,8 +196,8 @@ def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, rece
     """Where the bar before had no signal the explanation says why, and the signal stands."""
     needed = champion.card.warmup + 1
     short = {s: {name: values[-needed:] for name, values in columns.items()} for s, columns in recent.series.items()}
-    told = explain(champion, replace(recent, series=short), now=clock.now())
-    assert told.wss == index_signal(champion, recent, now=clock.now()).wss
+    told = explained(champion, replace(recent, series=short))
+    assert told.wss == predict_index(champion, recent, now=clock.now()).wss
     assert told.explanation is not None
     assert (told.explanation.since, told.explanation.moves) == (None, ())
     assert told.explanation.reason.startswith("LowCoverage: ")

@@ -18,7 +18,7 @@ from market_master.domain.clock import iso
 from market_master.domain.errors import LowCoverage, ModelError
 from market_master.domain.records import as_json
 from market_master.index.series import IndexSeries, index_series
-from market_master.index.signal import index_signal
+from market_master.index.signal import predict_index
 from market_master.market_data import weights
 from market_master.prediction.history import PredictionHistory, predict_history
 from market_master.prediction.loaded_model import LoadedModel
@@ -119,11 +119,11 @@ def test_every_bar_is_what_serving_says_of_it(champion: LoadedModel, bars: Bars,
         end = int(whole.bar_end[place])
         if whole.reason[place] is not None:
             with pytest.raises(LowCoverage) as caught:
-                index_signal(served, store, now=end, asof=end)
+                predict_index(served, store, now=end, asof=end)
             assert str(caught.value) == whole.reason[place]
             refused += 1
             continue
-        told = index_signal(served, store, now=end, asof=end)
+        told = predict_index(served, store, now=end, asof=end)
         assert told.as_of == iso(end)
         assert (told.wss, told.wss_expected, told.wss_z) == (
             whole.wss[place], whole.wss_expected[place], whole.wss_z[place],
@@ -150,7 +150,7 @@ def test_too_little_of_the_index_is_a_null_row_with_the_sentence_of_serving(cham
     found = series_of(champion, holed)
     place = int(np.searchsorted(found.bar_end, ends[200]))
     with pytest.raises(LowCoverage) as caught:
-        index_signal(champion, Held(holed), now=int(ends[200]), asof=int(ends[200]))
+        predict_index(champion, Held(holed), now=int(ends[200]), asof=int(ends[200]))
     assert found.reason[place] == str(caught.value)
     assert found.coverage[place] == caught.value.numbers["coverage"]
     assert (found.signal[place], np.isnan(found.wss[place])) == (None, True)
@@ -243,7 +243,7 @@ def test_the_real_index_through_its_three_tables(shared_data: Path) -> None:
 def test_a_signal_tells_its_filter(champion: LoadedModel, bars: Bars) -> None:
     """Without a filter there is none to tell of; with one that lets nothing through its coverage is 0 and all is hold."""
     end = bars.newest
-    assert index_signal(champion, Held(bars), now=end).filter_coverage is None
-    shut = index_signal(under(champion, min_confidence=1.0), Held(bars), now=end)
+    assert predict_index(champion, Held(bars), now=end).filter_coverage is None
+    shut = predict_index(under(champion, min_confidence=1.0), Held(bars), now=end)
     assert (shut.filter_coverage, shut.wss, shut.signal) == (0.0, 0.0, "HOLD")
     assert as_json(shut)["filter_coverage"] == 0.0

@@ -17,7 +17,7 @@ from market_master.domain import clock
 from market_master.domain.actions import SCORES, expected_score
 from market_master.domain.clock import instant
 from market_master.index import uncertainty
-from market_master.index.signal import index_signal
+from market_master.index.signal import predict_index
 from market_master.index.uncertainty import interval
 from market_master.market_data.weights import Weights
 from market_master.prediction.loaded_model import LoadedModel, load_model
@@ -139,7 +139,7 @@ def served_from(place: bundle.VersionFiles, folder: Path) -> LoadedModel:
 def test_a_signal_tells_the_interval_of_its_versions_past(place: bundle.VersionFiles, trained_home: Path) -> None:
     """As computed by hand from what was kept, with the signal's own weights; and whether it can be told from one deviation."""
     champion = load_model(bundle.read(place))
-    signal = index_signal(champion, champion.store(trained_home), now=clock.now())
+    signal = predict_index(champion, champion.store(trained_home), now=clock.now())
     kept = OutOfSample.read(Path(place.folder))
     weights = {row.symbol: row.weight for row in signal.constituents}
     rows = kept.label >= 0
@@ -164,7 +164,7 @@ def test_a_version_without_a_kept_past_has_no_interval(
     folder = copied(place, tmp_path / "version")
     (folder / FILE).unlink()
     champion, whole = served_from(place, folder), load_model(bundle.read(place))
-    bare, told = (index_signal(each, each.store(trained_home), now=clock.now()) for each in (champion, whole))
+    bare, told = (predict_index(each, each.store(trained_home), now=clock.now()) for each in (champion, whole))
     assert bare.wss_expected_interval is None
     assert "uncertain_signal" not in bare.warnings
     assert replace(bare, wss_expected_interval=told.wss_expected_interval, warnings=told.warnings) == told

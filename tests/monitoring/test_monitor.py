@@ -27,7 +27,7 @@ from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import client
 from market_master.registry.versions import Versions
-from market_master.signals.scheduled import _make_signal, backfill
+from market_master.signals.scheduled import backfill, signal_bar
 from market_master.signals.settlement import settle_outcomes
 from tests.support.servers import in_process
 from tests.support.simulated_world import MODEL, World, world
@@ -116,7 +116,7 @@ def test_a_bar_that_came_late_is_no_broken_parity(altered: Path, log: Prediction
 def _index_signal(home: Path, log: PredictionLog, bar_end: int) -> None:
     """The signal of a bar as the store holds it now, logged; nothing is fetched."""
     champion = load_champion(home, MODEL)
-    assert _make_signal(champion, home, log, bar_end, bar_end, "scheduled", 0).status == "signalled"
+    assert signal_bar(champion, home, log, bar_end, now=bar_end, source="scheduled").status == "signalled"
 
 
 def test_a_model_that_says_the_same_of_everything_pages(altered: Path, log: PredictionLog) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 from filelock import FileLock
 
+from market_master import features
+from market_master.artifact.onnx_graph import Graph
 from market_master.domain import clock
 from market_master.domain.clock import instant, iso
-from market_master.index.signal import index_signal
+from market_master.index.inputs import read_inputs
+from market_master.index.signal import predict_index
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.signals.scheduled import backfill, run_scheduled_signal
@@ -34,6 +39,34 @@ def test_a_bar_is_signalled_once(altered: Path, log: PredictionLog) -> None:
     assert (again.status, again.signal) == ("skipped", None)
     assert "already" in again.reason
     assert len(log.signals(10)) == 1
+
+
+def test_an_explained_signal_predicts_its_bar_and_the_bar_before_once(
+    altered: Path, log: PredictionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph is evaluated for the bar, for the bar before and for the coalitions between them; verifying aside."""
+    champion = load_champion(altered, MODEL)
+    stored, (before, bar) = champion.store(altered), _newest(altered)[-2:]
+    rows = {end: read_inputs(champion, stored, now=end, asof=end).model_inputs for end in (before, bar)}
+    evaluated: list[np.ndarray] = []
+    probabilities = Graph.probabilities
+
+    def counted(graph: Graph, inputs: np.ndarray) -> np.ndarray:
+        evaluated.append(inputs)
+        return probabilities(graph, inputs)
+
+    monkeypatch.setattr(Graph, "probabilities", counted)
+    load_champion(altered, MODEL)
+    verifying, evaluated[:] = len(evaluated), []
+    run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
+    assert run.signal is not None
+    assert run.signal.explanation is not None
+    assert run.signal.explanation.since == iso(before)
+    predicted, predicted_before, coalitions = evaluated[verifying:]
+    assert np.array_equal(predicted, np.stack(list(rows[bar].values())))
+    assert np.array_equal(predicted_before, np.stack(list(rows[before].values())))
+    assert len(coalitions) == len(predicted) * 2 ** len(features.groups(champion.card.features))
+    assert log.count() == len(run.signal.constituents)
 
 
 def test_a_late_run_is_skipped_with_a_word(altered: Path, log: PredictionLog) -> None:
@@ -66,7 +99,7 @@ def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: Predicti
     for one in told[:5]:
         assert one.signal is not None
         at = ends[told.index(one)]
-        assert one.signal == index_signal(champion, champion.store(altered), now=at, asof=at)
+        assert one.signal == predict_index(champion, champion.store(altered), now=at, asof=at)
     after = run_scheduled_signal(settings, altered, log, now=now)
     assert after.status == "skipped"
 

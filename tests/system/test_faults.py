@@ -110,14 +110,14 @@ def test_a_signal_waits_for_its_log_and_is_made_once(copied: Path, monkeypatch: 
             run_scheduled_signal(settings, copied, log, now=now)
         assert refused.value.exit_code == 4
         server.start()
-        plain = announcing.index_signal
+        plain = announcing.read_inputs
 
         def stopping(*given: Any, **options: Any) -> Any:
             server.stop()
             return plain(*given, **options)
 
         with monkeypatch.context() as patch:
-            patch.setattr(announcing, "index_signal", stopping)
+            patch.setattr(announcing, "read_inputs", stopping)
             told = run_scheduled_signal(settings, copied, log, now=now)
         assert told.status == "signalled"
         assert len(list((copied / "data" / "spill").glob("[0-9]*.jsonl"))) == 1

@@ -1,4 +1,4 @@
-"""Explain: why the index's WSS is not what it was at the bar before, by symbol, and by the features behind each score."""
+"""What moved the WSS since the bar before, by symbol, and by the features behind each expected score."""
 
 from __future__ import annotations
 
@@ -12,95 +12,85 @@ from numpy.typing import NDArray
 from market_master import features
 from market_master.domain.actions import expected_score
 from market_master.domain.arrays import Array
-from market_master.domain.clock import instant
 from market_master.domain.errors import MarketMasterError
-from market_master.domain.records import Constituent, Explanation, IndexSignal, Move, Prediction
+from market_master.domain.records import Constituent, Explanation, IndexSignal, Move
+from market_master.index.inputs import IndexInputs, ModelInputs, read_previous_inputs
 from market_master.index.signal import index_signal
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.window import BarSource
 
-Inputs = Mapping[str, np.ndarray]
-"""the row of model inputs behind each symbol's answer"""
 
-
-def explain(champion: LoadedModel, store: BarSource, *, now: int, asof: int | None = None) -> IndexSignal:
-    """The signal that `index_signal` makes, with what moved it since the bar before, of the same stored bars.
+def explained_signal(model: LoadedModel, store: BarSource, inputs: IndexInputs) -> IndexSignal:
+    """The signal of some inputs, with what moved it since the bar before, of the same stored bars.
 
     Where that bar had no signal (no earlier bars, too little coverage), the explanation says so and holds nothing else.
     Raises what `index_signal` raises.
     """
-    signal, inputs = _asked(champion, store, now, asof)
-    symbols = (*(row.symbol for row in signal.constituents), *(row.symbol for row in signal.missing))
+    signal = index_signal(model, inputs)
     try:
-        last = store.bars(symbols, last=1, until=instant(signal.as_of) - 1).newest
-        before, inputs_before = _asked(champion, store, last, last)
+        explanation = explain(model, inputs, read_previous_inputs(model, store, inputs))
     except MarketMasterError as error:
-        return replace(signal, explanation=Explanation(reason=f"{error.title}: {error}"))
-    by_group = _by_group(champion, before, signal, inputs_before, inputs)
-    was, is_now = _constituents(before), _constituents(signal)
+        explanation = Explanation(reason=f"{error.title}: {error}")
+    return replace(signal, explanation=explanation)
+
+
+def explain(model: LoadedModel, inputs: IndexInputs, previous: IndexInputs) -> Explanation:
+    """What moved the signal of some inputs since that of the bar before. Raises LowCoverage where one of them has none."""
+    before, now = index_signal(model, previous), index_signal(model, inputs)
+    by_group = _by_group(model, before, now, previous.model_inputs, inputs.model_inputs)
+    rows_before, rows = _constituents(before), _constituents(now)
     moved = tuple(
         Move(
             symbol=symbol,
-            score_before=was[symbol].score if symbol in was else None,
-            score=is_now[symbol].score if symbol in is_now else None,
+            score_before=rows_before[symbol].score if symbol in rows_before else None,
+            score=rows[symbol].score if symbol in rows else None,
             move=part.move,
             by_score=part.by_score,
             by_weight=part.by_weight,
-            expected_move=is_now[symbol].expected_score - was[symbol].expected_score if symbol in by_group else None,
+            expected_move=rows[symbol].expected_score - rows_before[symbol].expected_score
+            if symbol in by_group
+            else None,
             by_group=by_group.get(symbol, {}),
         )
-        for symbol, part in moves(before, signal).items()
+        for symbol, part in moves(before, now).items()
     )
-    return replace(
-        signal,
-        explanation=Explanation(
-            since=before.as_of,
-            signal_before=before.signal,
-            wss_before=before.wss,
-            wss_move=signal.wss - before.wss,
-            wss_expected_before=before.wss_expected,
-            moves=moved,
-        ),
+    return Explanation(
+        since=before.as_of,
+        signal_before=before.signal,
+        wss_before=before.wss,
+        wss_move=now.wss - before.wss,
+        wss_expected_before=before.wss_expected,
+        moves=moved,
     )
 
 
-def group_values(champion: LoadedModel, before: np.ndarray, now: np.ndarray, said: tuple[Array, Array]) -> Array:
+def group_values(
+    model: LoadedModel, before: np.ndarray, now: np.ndarray, expected_scores: tuple[Array, Array]
+) -> Array:
     """Shapley values [n, groups] of the feature groups for the change of n expected scores, from model inputs at two bars.
 
     A coalition is worth the expected score of the bar before with the coalition's features as they are now; the symbol's
-    code column stays. None and all of them are worth what was `said` at the two bars, so that the values sum to the change
-    of what was served: a graph of float32 rounds by the number of rows it is asked about.
+    code column stays. None and all of them are worth the `expected_scores` that were served at the two bars, so that the
+    values sum to the change of what was served: a graph of float32 rounds by the number of rows it is asked about.
     """
-    held = coalitions(features.groups(champion.card.features), before.shape[1])
-    mixed = np.where(held, now[:, None], before[:, None])
-    worth = expected_score(champion.probabilities(mixed.reshape(-1, before.shape[1]))).reshape(len(before), -1)
-    worth[:, 0], worth[:, -1] = said
+    columns = coalitions(features.groups(model.card.features), before.shape[1])
+    mixed = np.where(columns, now[:, None], before[:, None])
+    worth = expected_score(model.probabilities(mixed.reshape(-1, before.shape[1]))).reshape(len(before), -1)
+    worth[:, 0], worth[:, -1] = expected_scores
     return shapley(worth)
 
 
 def _by_group(
-    champion: LoadedModel, before: IndexSignal, now: IndexSignal, inputs_before: Inputs, inputs: Inputs
+    model: LoadedModel, before: IndexSignal, now: IndexSignal, inputs_before: ModelInputs, inputs: ModelInputs
 ) -> dict[str, dict[str, float]]:
-    """The values by symbol and group, of the symbols with an answer at both bars."""
-    both = sorted(inputs_before.keys() & inputs.keys())
-    if not both:
+    """The values by symbol and group, of the symbols with a prediction at both bars."""
+    symbols = sorted(inputs_before.keys() & inputs.keys())
+    if not symbols:
         return {}
-    old, new = (np.stack([rows[symbol] for symbol in both]) for rows in (inputs_before, inputs))
-    values = group_values(champion, old, new, (_expected(before, both), _expected(now, both)))
-    groups = features.groups(champion.card.features)
-    return {symbol: dict(zip(groups, row, strict=True)) for symbol, row in zip(both, values.tolist(), strict=True)}
-
-
-def _asked(
-    champion: LoadedModel, store: BarSource, now: int, asof: int | None
-) -> tuple[IndexSignal, dict[str, np.ndarray]]:
-    """A signal, and the model inputs behind its constituents' answers."""
-    inputs: dict[str, np.ndarray] = {}
-
-    def seen(answered: list[Prediction], rows: np.ndarray) -> None:
-        inputs.update({answer.symbol: row for answer, row in zip(answered, rows, strict=True)})
-
-    return index_signal(champion, store, now=now, asof=asof, seen=seen), inputs
+    old, new = (np.stack([rows[symbol] for symbol in symbols]) for rows in (inputs_before, inputs))
+    values = group_values(model, old, new, (_expected(before, symbols), _expected(now, symbols)))
+    groups = features.groups(model.card.features)
+    return {symbol: dict(zip(groups, row, strict=True)) for symbol, row in zip(symbols, values.tolist(), strict=True)}
 
 
 def _constituents(signal: IndexSignal) -> dict[str, Constituent]:
@@ -128,10 +118,10 @@ def moves(before: IndexSignal, now: IndexSignal) -> dict[str, Part]:
     (s' - s) (u + u') / 2 and (u' - u) (s + s') / 2 (the mean of both orders). A symbol that enters or
     leaves moves WSS by its weight alone.
     """
-    was, came = ({row.symbol: row for row in signal.constituents} for signal in (before, now))
+    rows_before, rows = _constituents(before), _constituents(now)
     parts = {}
-    for symbol in was.keys() | came.keys():
-        old, new = was.get(symbol), came.get(symbol)
+    for symbol in rows_before.keys() | rows.keys():
+        old, new = rows_before.get(symbol), rows.get(symbol)
         move = (new.contribution if new else 0.0) - (old.contribution if old else 0.0)
         by_score = 0.0
         if old and new:
@@ -143,10 +133,10 @@ def moves(before: IndexSignal, now: IndexSignal) -> dict[str, Part]:
 
 def coalitions(groups: Mapping[str, NDArray[np.intp]], width: int) -> NDArray[np.bool_]:
     """Every set of groups as a row of the columns it holds: [2^groups, width]; bit g of the row's number is group g."""
-    held = np.zeros((2 ** len(groups), width), dtype=bool)
+    holds = np.zeros((2 ** len(groups), width), dtype=bool)
     for bit, columns in enumerate(groups.values()):
-        held[np.ix_(np.flatnonzero(np.arange(len(held)) >> bit & 1), columns)] = True
-    return held
+        holds[np.ix_(np.flatnonzero(np.arange(len(holds)) >> bit & 1), columns)] = True
+    return holds
 
 
 def shapley(worth: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -56,7 +56,7 @@ def index_series(
     MissingWeight would be raised in serving the row is null and carries the sentence.
     """
     bars = said.bars
-    eligible = np.array([s in (universe.symbols or bars.symbols) and s != universe.benchmark for s in bars.symbols])
+    eligible = np.isin(bars.symbols, eligible_symbols(universe, bars.symbols))
     first = int(bars.bar_end[said.rows].min()) if len(said.rows) else np.iinfo(np.int64).max
     within = np.flatnonzero(eligible[bars.code] & (bars.bar_end >= first))
     instants, at = np.unique(bars.bar_end[within], return_inverse=True)
@@ -132,6 +132,11 @@ def signal_rule_kwargs(rule: Policy) -> dict[str, Any]:
 def lookback_bars(rule: Policy) -> int:
     """Bars before the newest that its signal depends on."""
     return policy.lookback_bars(hysteresis=rule.hysteresis, min_hold=rule.min_hold) - 1
+
+
+def eligible_symbols(universe: Universe, symbols: Sequence[str]) -> list[str]:
+    """Those of some symbols that may be constituents, sorted: the ones that the config names (all, if none), less the benchmark."""
+    return sorted(set(universe.symbols or symbols) & set(symbols) - {universe.benchmark})
 
 
 def missing_bar_reason(instant: int) -> str:

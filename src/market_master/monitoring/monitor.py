@@ -16,7 +16,7 @@ from market_master.domain.arrays import Ints
 from market_master.domain.bars import Bars
 from market_master.domain.clock import iso, session_date
 from market_master.files import write_atomic
-from market_master.index.signal import input_hashes
+from market_master.index.inputs import stored_bars_hash
 from market_master.market_data.weights import weigh
 from market_master.monitoring import drift, performance
 from market_master.monitoring.alerts import Alert
@@ -143,7 +143,7 @@ def _parity(champion: LoadedModel, home: Path, log: PredictionLog, settled: Logg
     bar_end = int(rows[0]["bar_end"])
     signal = log.signal_at(champion.ref.name, champion.settings.universe.index, bar_end)
     store = champion.store(home)
-    if signal and json.loads(signal["hashes"])["bars"] != input_hashes(champion, store, bar_end)["bars"]:
+    if signal and json.loads(signal["hashes"])["bars"] != stored_bars_hash(champion, store, bar_end):
         late = f"Bars up to {iso(bar_end)} came after the signal was made; its answers can't be made again."
         return insufficient_history("parity", what, 1, late)
     symbols = [str(row["symbol"]) for row in rows]

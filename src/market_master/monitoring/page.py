@@ -15,7 +15,8 @@ from market_master.decision import policy
 from market_master.domain.errors import MarketMasterError
 from market_master.domain.model_inputs import model_inputs
 from market_master.domain.records import as_json
-from market_master.index.attribution import explain
+from market_master.index.attribution import explained_signal
+from market_master.index.inputs import read_inputs
 from market_master.monitoring.drift import WINDOWS, CurrentWindow
 from market_master.monitoring.reading import TOO_LITTLE, Reading
 from market_master.prediction.loaded_model import LoadedModel
@@ -71,7 +72,8 @@ def pages(
 def _signal(champion: LoadedModel, home: Path, bar: int) -> dict[str, Any]:
     """The signal at the newest bar and what moved it, or why there is none."""
     try:
-        return as_json(explain(champion, champion.store(home), now=bar, asof=bar))
+        store = champion.store(home)
+        return as_json(explained_signal(champion, store, read_inputs(champion, store, now=bar, asof=bar)))
     except MarketMasterError as error:
         return {"refusal": f"{error.title}: {error}"}
 

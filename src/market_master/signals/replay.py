@@ -11,7 +11,8 @@ from typing import Any
 from market_master.domain.clock import iso
 from market_master.domain.errors import NoSignal
 from market_master.domain.records import as_json
-from market_master.index.signal import index_signal, input_hashes
+from market_master.index.inputs import input_hashes, read_inputs
+from market_master.index.signal import index_signal
 from market_master.prediction.loaded_model import load_model
 from market_master.prediction_log import PredictionLog
 from market_master.registry.versions import Versions
@@ -47,9 +48,9 @@ def replay(model: str, index: str | None, home: Path, log: PredictionLog, *, aso
         )
     served, bar_end = json.loads(row["record"]), int(row["bar_end"])
     champion = load_model(Versions(home, model).load(row["version"]))
-    store = champion.store(home)
-    rebuilt = as_json(index_signal(champion, store, now=bar_end, asof=bar_end))
-    then, now = json.loads(row["hashes"]), input_hashes(champion, store, bar_end)
+    inputs = read_inputs(champion, champion.store(home), now=bar_end, asof=bar_end)
+    rebuilt = as_json(index_signal(champion, inputs))
+    then, now = json.loads(row["hashes"]), input_hashes(champion, inputs)
     differences = list(_differences("", served, json.loads(json.dumps(rebuilt))))
     return Replay(
         as_of=iso(bar_end),

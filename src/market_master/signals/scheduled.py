@@ -1,4 +1,4 @@
-"""Announce: the scheduled signal. Each bar has exactly one signal in the log, or one stated reason why it has none."""
+"""The scheduled signal of the index: each bar has exactly one in the log, or one stated reason why it has none."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from market_master.config import Settings
 from market_master.domain.clock import DAY, instant, iso
 from market_master.domain.errors import LowCoverage, MarketMasterError, ModelError, NoBars, StaleData
 from market_master.domain.records import IndexSignal
-from market_master.index.attribution import explain
-from market_master.index.signal import index_signal, input_hashes
+from market_master.index.attribution import explained_signal
+from market_master.index.inputs import input_hashes, read_inputs
+from market_master.index.signal import index_signal, predict_index
 from market_master.lifecycle.auto_rollback import roll_back_if_needed
 from market_master.market_data.ingest import fetch
 from market_master.prediction.loaded_model import LoadedModel, load_model
@@ -66,10 +67,8 @@ def run_scheduled_signal(
             if live:
                 fetch(settings, home, now)
             settled = settle_outcomes(log, champion.ref.name, home, now=now)["settled"]
-            made = _make_signal(champion, home, log, bar, now, "scheduled", settled)
-            if made.signal is None:
-                return made
-            return replace(made, signal=explain(champion, champion.store(home), now=now, asof=bar))
+            run = signal_bar(champion, home, log, bar, now=now, source="scheduled")
+            return replace(run, settled=settled)
     except Timeout:
         return SignalRun("skipped", None if asof is None else iso(asof), "Another run is making the signal now.")
 
@@ -91,6 +90,32 @@ def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, 
         return told
 
 
+def signal_bar(champion: LoadedModel, home: Path, log: PredictionLog, bar: int, *, now: int, source: str) -> SignalRun:
+    """Make and log the index's signal of a stored bar, and have the shadow predict the same bar; nothing is fetched.
+
+    `source` is who made it, for the log; unless it was backfilled, the signal that is returned has its explanation.
+    """
+    bar_end, store = iso(bar), champion.store(home)
+    writer = Writer(log, home / "data" / "spill")
+    try:
+        recorder = Recorder(writer.put, source)
+        try:
+            inputs = read_inputs(champion, store, now=now, asof=bar, on_predictions=recorder.witness())
+            signal = index_signal(champion, inputs)
+        except (NoBars, StaleData, LowCoverage) as error:
+            return SignalRun("skipped", bar_end, f"{error.title}: {error}")
+        if signal.as_of != bar_end:
+            reason = f"The store has no bar that ends {bar_end}; its newest ended {signal.as_of}."
+            return SignalRun("skipped", bar_end, reason)
+        recorder.signal(signal, partial(input_hashes, champion, inputs))
+        shadow_note = _run_shadow(champion.ref.name, home, bar, now, recorder)
+    finally:
+        writer.close()
+    if source != BACKFILLED:
+        signal = explained_signal(champion, store, inputs)
+    return SignalRun("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.{shadow_note}", signal)
+
+
 def _filled(champion: LoadedModel, home: Path, log: PredictionLog, bar: int) -> SignalRun:
     if _signalled(log, champion, bar):
         return _already(bar)
@@ -99,7 +124,7 @@ def _filled(champion: LoadedModel, home: Path, log: PredictionLog, bar: int) -> 
         return SignalRun(
             "skipped", iso(bar), f"Version {version} has learned from bars up to {known}; it would be hindsight."
         )
-    return _make_signal(champion, home, log, bar, bar, BACKFILLED, 0)
+    return signal_bar(champion, home, log, bar, now=bar, source=BACKFILLED)
 
 
 def _newest_closed(champion: LoadedModel, home: Path, now: int) -> int:
@@ -141,7 +166,7 @@ def _run_shadow(model: str, home: Path, bar: int, now: int, recorder: Recorder) 
         return ""
     try:
         shadow = load_model(Versions(home, model).load(version))
-        index_signal(shadow, shadow.store(home), now=now, asof=bar, seen=recorder.witness())
+        predict_index(shadow, shadow.store(home), now=now, asof=bar, on_predictions=recorder.witness())
     except MarketMasterError as error:
         return f" Version {version} in the shadow gave no answer: {error.title}: {error}"
     return ""
@@ -149,24 +174,3 @@ def _run_shadow(model: str, home: Path, bar: int, now: int, recorder: Recorder) 
 
 def _signalled(log: PredictionLog, champion: LoadedModel, bar: int) -> bool:
     return log.signal_at(champion.ref.name, champion.settings.universe.index, bar) is not None
-
-
-def _make_signal(
-    champion: LoadedModel, home: Path, log: PredictionLog, bar: int, now: int, source: str, settled: int
-) -> SignalRun:
-    told = iso(bar)
-    writer = Writer(log, home / "data" / "spill")
-    try:
-        recorder = Recorder(writer.put, source)
-        try:
-            signal = index_signal(champion, champion.store(home), now=now, asof=bar, seen=recorder.witness())
-        except (NoBars, StaleData, LowCoverage) as error:
-            return SignalRun("skipped", told, f"{error.title}: {error}", settled=settled)
-        if signal.as_of != told:
-            reason = f"The store has no bar that ends {told}; its newest ended {signal.as_of}."
-            return SignalRun("skipped", told, reason, settled=settled)
-        recorder.signal(signal, partial(input_hashes, champion, champion.store(home), bar))
-        beside = _run_shadow(champion.ref.name, home, bar, now, recorder)
-    finally:
-        writer.close()
-    return SignalRun("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.{beside}", signal, settled)
