@@ -24,7 +24,7 @@ from market_master.backtest.run import (
     stored_out_of_sample,
 )
 from market_master.backtest.tearsheet import tearsheet
-from market_master.cli import app
+from market_master.cli.app import app
 from market_master.config.settings import Universe
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.clock import instant

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from market_master import config, features
+from market_master.cli.common import exit_code
 from market_master.config import Settings
 from market_master.domain.errors import ConfigError
 from market_master.plugins import load_family
@@ -28,7 +29,7 @@ def refusal(folder: Path, text: str, **environ: str) -> str:
     """The sentence with which such settings are refused."""
     with pytest.raises(ConfigError) as caught:
         loaded(folder, text, **environ)
-    assert caught.value.exit_code == 2
+    assert exit_code(caught.value) == 2
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

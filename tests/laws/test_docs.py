@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from api.app import create_app
 from market_master import config
-from market_master.cli import app
+from market_master.cli.app import app
 from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from market_master import features
-from market_master.cli import app
+from market_master.cli.app import app
 from market_master.domain import clock
 from market_master.domain.arrays import Array
 from market_master.domain.bars import Bars

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typer.testing import CliRunner
 
-from market_master.cli import app
+from market_master.cli.app import app
 
 
 def mm(*words: str) -> tuple[int, str, str]:

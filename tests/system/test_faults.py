@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from market_master.cli.common import exit_code
 from market_master.domain import clock
 from market_master.domain.errors import LogAway, NotWritten, RegistryAway
 from market_master.lifecycle import promote
@@ -64,7 +65,7 @@ def test_a_locked_registry_is_refused_and_nothing_is_changed(copied: Path) -> No
         ):
             with pytest.raises(RegistryAway, match="locked") as refused:
                 work()
-            assert refused.value.exit_code == 4
+            assert exit_code(refused.value) == 4
     assert journal_of(copied).entries() == before
     assert Versions(copied, MODEL).production() == "1"
     assert promote.promote_by_hand("2", "anna", "better", MODEL, copied).to_version == "2"
@@ -108,7 +109,7 @@ def test_a_signal_waits_for_its_log_and_is_made_once(copied: Path, monkeypatch: 
         server.stop()
         with pytest.raises(LogAway) as refused:
             run_scheduled_signal(settings, copied, log, now=now)
-        assert refused.value.exit_code == 4
+        assert exit_code(refused.value) == 4
         server.start()
         plain = announcing.read_inputs
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from market_master.cli.common import exit_code
 from market_master.domain.errors import TooFewBars
 from market_master.training.folds import CombinatorialPurged, Fold, PurgedWalkForward, sample_timestamps, zones
 from tests.support.random_bars import random_bars
@@ -188,7 +189,7 @@ def test_too_short_a_history_is_refused_with_both_numbers(sessions, embargo, nee
     day = np.arange(sessions)
     with pytest.raises(TooFewBars, match="longer history") as caught:
         zones(day, day * DAY + DAY, day * DAY, share=0.20, least=60, embargo=embargo)
-    assert caught.value.exit_code == 3
+    assert exit_code(caught.value) == 3
     assert caught.value.numbers == {"given": sessions, "needed": needed}
 
 

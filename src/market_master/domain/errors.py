@@ -1,4 +1,4 @@
-"""Every refusal is a class with a sentence, its numbers, an exit code for the shell and a status for HTTP."""
+"""Every refusal is a class with a sentence, its numbers and a status for HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 class MarketMasterError(Exception):
     """Base of all refusals: `title` names the kind, `str(error)` is the sentence, `numbers` what it counted."""
 
-    exit_code = 1
     status = 500
 
     def __init__(self, sentence: str, **numbers: Any) -> None:
@@ -28,7 +27,6 @@ class Failed(MarketMasterError):
 class ConfigError(MarketMasterError):
     """A setting, path or option that can't be used."""
 
-    exit_code = 2
     status = 500
 
 
@@ -43,7 +41,6 @@ class NotWritten(MarketMasterError):
 class DataError(MarketMasterError):
     """Bars, weights or files that are missing, invalid or too few."""
 
-    exit_code = 3
     status = 422
 
 
@@ -128,7 +125,6 @@ class RowRefused(DataError):
 class ModelError(MarketMasterError):
     """A registry or a model that can't be used."""
 
-    exit_code = 4
     status = 503
 
 

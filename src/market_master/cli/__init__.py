@@ -1,0 +1,1 @@
+"""The command line `mm`: each command and its table in one file."""
