@@ -7,11 +7,13 @@ import re
 import pytest
 
 from market_master import features
-from market_master.features.engine.fingerprint import fingerprint_of, sources
+from market_master.features.engine.declare import node
+from market_master.features.engine.fingerprint import fingerprint_of, reached, sources
 from market_master.plugins import load_family
 
 ALL = tuple(load_family("features"))
 HERE = "market_master.features."
+THEMES = sorted({load_family("features")[name].factory.__module__ for name in ALL} | {HERE + "core.shared_series"})
 
 
 def moved_by(module: str, before: str, after: str) -> set[str]:
@@ -35,31 +37,35 @@ def test_docstrings_comments_layout_and_annotations_leave_it():
 
 def test_a_changed_function_moves_its_feature_and_those_built_on_it():
     """A window of its own changes a feature, and what takes that feature as its input."""
-    assert moved_by("oscillators", "_rises(move, 5)", "_rises(move, 6)") == {"rsi_short"}
-    assert moved_by("oscillators", "STOCHASTIC = 14", "STOCHASTIC = 15") == {"stochastic_k", "stochastic_d"}
+    assert moved_by("core.oscillators", "_rises(move, 5)", "_rises(move, 6)") == {"rsi_short"}
+    assert moved_by("core.oscillators", "STOCHASTIC = 14", "STOCHASTIC = 15") == {"stochastic_k", "stochastic_d"}
 
 
 def test_a_changed_series_moves_the_features_that_ask_for_it():
     """`climb` is directional movement's, through the series' name alone."""
-    assert moved_by("trend", "rolling.lag(log_high, 1)", "rolling.lag(log_high, 2)") == {"di_plus", "di_minus", "dx"}
+    assert moved_by("core.trend", "windows.lag(log_high, 1)", "windows.lag(log_high, 2)") == {
+        "di_plus",
+        "di_minus",
+        "dx",
+    }
 
 
 def test_a_changed_helper_moves_the_features_that_call_it():
     """A private helper of a module, and a primitive of the package, count for those that use them only."""
-    assert moved_by("oscillators", "np.maximum(move, 0.0)", "np.maximum(move, 1e-9)") == {"rsi", "rsi_short"}
+    assert moved_by("core.oscillators", "np.maximum(move, 0.0)", "np.maximum(move, 1e-9)") == {"rsi", "rsi_short"}
     ranked = {"rank_return", "rank_momentum", "rank_volume", "rank_volatility"}
-    assert moved_by("market", "TIE = 9", "TIE = 8") == ranked
-    assert moved_by("rolling", "talib.MIN(values, window)", "talib.MIN(values, window + 1)") == {
+    assert moved_by("market.breadth", "TIE = 9", "TIE = 8") == ranked
+    assert moved_by("engine.windows", "talib.MIN(values, window)", "talib.MIN(values, window + 1)") == {
         "stochastic_k", "stochastic_d", "channel_position", "rebound",
     }  # fmt: skip
 
 
 def test_a_changed_constant_of_another_module_moves_its_users():
     """What is divided by a size knows the least size; what is not does not. The bound is everybody's."""
-    moved = moved_by("rolling", "STILL = 1e-6", "STILL = 1e-7")
+    moved = moved_by("engine.windows", "STILL = 1e-6", "STILL = 1e-7")
     assert {"body_return", "rsi", "relative_return"} <= moved
     assert not {"opening", "time_of_session"} & moved
-    assert moved_by("rolling", "BOUND = 8.0", "BOUND = 6.0") == set(ALL)
+    assert moved_by("engine.windows", "BOUND = 8.0", "BOUND = 6.0") == set(ALL)
 
 
 def test_the_warmup_counts(monkeypatch):
@@ -68,6 +74,37 @@ def test_the_warmup_counts(monkeypatch):
     monkeypatch.setitem(load_family("features")["rsi"].metadata, "warmup", 15)
     after = features.fingerprint(["rsi", "macd"])
     assert [before[name] == after[name] for name in ("rsi", "macd")] == [False, True]
+
+
+@pytest.mark.parametrize("module", THEMES)
+def test_a_file_that_moves_takes_its_fingerprints_along(module, monkeypatch):
+    """A theme in another folder, under another name, is the same numbers: no champion has to be trained anew."""
+    before = features.fingerprint(ALL)
+    elsewhere = HERE + "another.folder.renamed"
+    functions = {step.function for name in ALL for step in reached(name)}
+    for function in functions:
+        if function.__module__ == module:
+            monkeypatch.setattr(function, "__module__", elsewhere)
+    texts = {
+        elsewhere if name == module else name: text.replace(f"from {module} import", f"from {elsewhere} import")
+        for name, text in sources().items()
+    }
+    assert {name: fingerprint_of(name, texts) for name in ALL} == before
+
+
+def test_two_functions_of_one_name_both_count():
+    """A helper of a theme and one of the same name in another file: a change of either one changes the feature."""
+    texts = dict(sources())
+    module = node("rsi").function.__module__
+    texts[HERE + "core.twin"] = "def _rises(move, window):\n    return move * window\n"
+    texts[module] = texts[module].replace("return _rises(move, 14)", "return twin._rises(move, 14) + _rises(move, 14)")
+    texts[module] = "from market_master.features.core import twin\n" + texts[module]
+    both = fingerprint_of("rsi", texts)
+    for changed, before, after in (
+        (HERE + "core.twin", "move * window", "move * window * 2"),
+        (module, "np.maximum(move, 0.0)", "np.maximum(move, 1e-9)"),
+    ):
+        assert fingerprint_of("rsi", texts | {changed: texts[changed].replace(before, after)}) != both
 
 
 def test_talib_counts(monkeypatch):

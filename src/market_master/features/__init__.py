@@ -1,6 +1,7 @@
-"""What is known of a bar when it has closed: one call for training, serving, batch and backtest.
+"""Features of closed bars: one call for training, serving, batch and backtest.
 
-A feature is a function marked with `@feature` or `@panel_feature`; its parameters name bar columns or shared series.
+A feature is a function marked with `@feature` or `@panel_feature`; its parameters name bar columns or shared series. A
+folder here is a feature set and is called like it; a file in it is a theme.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from market_master.domain.bars import Bars
 from market_master.domain.calendar import INTERVALS
 from market_master.domain.errors import ConfigError
 from market_master.features.engine import windows
-from market_master.features.engine.declare import feature, nearest, panel_feature, panel_series, plugin, series
+from market_master.features.engine.declare import (
+    feature,
+    group_of,
+    nearest,
+    panel_feature,
+    panel_series,
+    plugin,
+    series,
+)
 from market_master.features.engine.fingerprint import combined, fingerprint
 from market_master.features.engine.graph import WHOLE, batches, evaluate_by_symbol, mask_warmup, panel_values, plan
 from market_master.plugins import load_family
@@ -26,11 +35,6 @@ __all__ = [
     "panel_series", "select", "series", "warmup",
 ]  # fmt: skip
 
-GROUPS = {
-    "returns": "returns", "candles": "returns", "trend": "trend", "oscillators": "trend", "volatility": "volatility",
-    "volume": "volume", "market": "market", "market_path": "market", "clock": "clock",
-}  # fmt: skip
-"""what a theme, a file of this package, is told as when a score is explained; six groups at most, for every set of them is asked"""
 CLOCK = ("slot", "next_slot", "session", "elapsed")
 TOGETHER = 8_000
 """rows of short symbols that are computed at once"""
@@ -113,9 +117,9 @@ def of_clock_only(name: str) -> bool:
 
 
 def groups(names: Sequence[str]) -> dict[str, Ints]:
-    """The places of the features among the names, by the group of their theme."""
-    of = [GROUPS[plugin(name).factory.__module__.rpartition(".")[2]] for name in names]
-    return {group: np.flatnonzero([each == group for each in of]) for group in dict.fromkeys(of)}
+    """The indices of the features among the names, by group. An explanation asks for every set of groups: keep them few."""
+    of = [group_of(name) for name in names]
+    return {group: np.flatnonzero([name == group for name in of]) for group in dict.fromkeys(of)}
 
 
 def describe(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,49 +12,49 @@ from market_master.features.engine import windows
 from market_master.features.engine.declare import REACH
 
 
-@feature(set="core", warmup=0, unit="days")
+@feature(warmup=0, unit="days")
 def time_of_session(elapsed: Array) -> Array:
     """Time from the session's open to this bar's start, as a share of a day; 0 for daily bars."""
     return elapsed / DAY
 
 
-@feature(set="core", warmup=0, slots="intraday")
+@feature(warmup=0, slots="intraday")
 def clock_sin(elapsed: Array) -> Array:
     """The same time on a circle of a day: the sine."""
     return np.sin(elapsed * (2 * np.pi / DAY))
 
 
-@feature(set="core", warmup=0, slots="intraday")
+@feature(warmup=0, slots="intraday")
 def clock_cos(elapsed: Array) -> Array:
     """The same time on a circle of a day: the cosine. With the sine it can draw a day that is busy at both ends."""
     return np.cos(elapsed * (2 * np.pi / DAY))
 
 
-@feature(set="core", warmup=0, slots="intraday")
+@feature(warmup=0, slots="intraday")
 def opening(slot: Ints) -> Array:
     """1 for the first bar of a session, else 0."""
     return (slot == 0).astype(float)
 
 
-@feature(set="core", warmup=59, unit="sd", slots="same_slot")
+@feature(warmup=59, unit="sd", slots="same_slot")
 def slot_return(slot_body: Array, volatility: Array) -> Array:
     """Mean return of this slot on earlier sessions; 0 when 60 bars hold none."""
     return slot_body / volatility
 
 
-@feature(set="core", warmup=59, unit="sd", slots="same_slot")
+@feature(warmup=59, unit="sd", slots="same_slot")
 def next_slot_return(next_slot_body: Array, volatility: Array) -> Array:
     """Mean return, on earlier sessions, of the slot that comes next by the calendar; 0 when 60 bars hold none."""
     return next_slot_body / volatility
 
 
-@feature(set="core", warmup=59, unit="ratio", slots="same_slot")
+@feature(warmup=59, unit="ratio", slots="same_slot")
 def slot_range_ratio(bar_range: Array, same_slot: Ints) -> Array:
     """Range of this bar over its mean in the same slot of earlier sessions; 1 when 60 bars hold none that moved."""
     return windows.ratio(bar_range, usual(bar_range, same_slot), neutral=1.0)
 
 
-@feature(set="core", warmup=59, unit="ln", slots="same_slot")
+@feature(warmup=59, unit="ln", slots="same_slot")
 def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> Array:
     """ln of the volume over its geometric mean in this slot of earlier sessions; 0 where there is none."""
     known = total(traded, same_slot)

@@ -20,71 +20,71 @@ HISTOGRAM = windows.unit_variance(
 )
 
 
-@feature(set="core", warmup=20, unit="sd")
+@feature(warmup=20, unit="sd")
 def above_mean_10(move: Array, volatility: Array) -> Array:
     """Distance of the price from its 10-bar mean, as a random walk would spread (nights left out)."""
     return _scaled(move, ABOVE_MEAN_10, volatility)
 
 
-@feature(set="core", warmup=49, unit="sd")
+@feature(warmup=49, unit="sd")
 def above_mean_50(move: Array, volatility: Array) -> Array:
     """Distance of the price from its 50-bar mean, as a random walk would spread (nights left out)."""
     return _scaled(move, ABOVE_MEAN_50, volatility)
 
 
-@feature(set="core", warmup=25, unit="sd")
+@feature(warmup=25, unit="sd")
 def macd(move: Array, volatility: Array) -> Array:
     """12-bar mean above the 26-bar mean, by simple means, as a random walk would spread (nights left out)."""
     return _scaled(move, MACD, volatility)
 
 
-@feature(set="core", warmup=33, unit="sd")
+@feature(warmup=33, unit="sd")
 def macd_histogram(move: Array, volatility: Array) -> Array:
     """MACD above its own mean of 9 bars: is the trend gaining or tiring?"""
     return _scaled(move, HISTOGRAM, volatility)
 
 
-@feature(set="core", warmup=14, unit="share")
+@feature(warmup=14, unit="share")
 def di_plus(climb: Array, drop: Array, average_range: Array) -> Array:
     """Upward directional movement over true range, 14 bars, simple means; 0 when nothing moved."""
     rises = np.where((climb > drop) & (climb > 0), climb, 0.0)
     return windows.ratio(windows.mean(rises, DIRECTION), average_range, neutral=0.0)
 
 
-@feature(set="core", warmup=14, unit="share")
+@feature(warmup=14, unit="share")
 def di_minus(climb: Array, drop: Array, average_range: Array) -> Array:
     """Downward directional movement over true range, 14 bars, simple means; 0 when nothing moved."""
     falls = np.where((drop > climb) & (drop > 0), drop, 0.0)
     return windows.ratio(windows.mean(falls, DIRECTION), average_range, neutral=0.0)
 
 
-@feature(set="core", warmup=14, unit="share")
+@feature(warmup=14, unit="share")
 def dx(di_plus: Array, di_minus: Array) -> Array:
     """Strength of the direction, whichever it is: 0 none, 1 all movement one way; 0 when nothing moved."""
     return windows.ratio(np.abs(di_plus - di_minus), di_plus + di_minus, neutral=0.0)
 
 
-@feature(set="core", warmup=25, unit="share")
+@feature(warmup=25, unit="share")
 def aroon(high: Array, low: Array) -> Array:
     """Is the highest high (1) or the lowest low (-1) of the last 26 bars the more recent?"""
     return talib.AROONOSC(high, low, 25) / 100.0
 
 
-@feature(set="core", warmup=20, unit="sd")
+@feature(warmup=20, unit="sd")
 def drawdown(log_close: Array, log_high: Array, volatility: Array) -> Array:
     """How far below the high of the last 20 bars the close is (0 or less), in units of 20 bars' volatility."""
     fall = log_close - windows.highest(log_high, SWING)
     return fall / (volatility * np.sqrt(SWING))
 
 
-@feature(set="core", warmup=20, unit="sd")
+@feature(warmup=20, unit="sd")
 def rebound(log_close: Array, log_low: Array, volatility: Array) -> Array:
     """How far above the low of the last 20 bars the close is (0 or more), in units of 20 bars' volatility."""
     rise = log_close - windows.lowest(log_low, SWING)
     return rise / (volatility * np.sqrt(SWING))
 
 
-@feature(set="core", warmup=49, unit="share")
+@feature(warmup=49, unit="share")
 def channel_position(log_high: Array, log_low: Array, log_close: Array) -> Array:
     """Where the close lies between the lowest low (0) and the highest high (1) of 50 bars; 0.5 when they are one."""
     return windows.position_in_range(log_close, log_high, log_low, 50)

@@ -9,7 +9,7 @@ from market_master.features import feature, series
 from market_master.features.engine import windows
 
 
-@feature(set="core", warmup=20, unit="ln")
+@feature(warmup=20, unit="ln")
 def volume_surprise(log_volume: Array, traded: Array) -> Array:
     """ln of the volume over its geometric mean of the 20 bars before; 0 where this bar, or those, had none."""
     known = windows.lag(windows.mean(traded, 20), 1)
@@ -17,7 +17,7 @@ def volume_surprise(log_volume: Array, traded: Array) -> Array:
     return np.where((traded > 0) & (known > 0), log_volume - usual, 0.0)
 
 
-@feature(set="core", warmup=49, unit="ln")
+@feature(warmup=49, unit="ln")
 def volume_trend(log_volume: Array, traded: Array) -> Array:
     """ln of the mean volume (geometric) of 5 bars over that of 50; 0 where the 5 bars traded nothing."""
     recent, usual = windows.mean(traded, 5), windows.mean(traded, 50)
@@ -26,13 +26,13 @@ def volume_trend(log_volume: Array, traded: Array) -> Array:
     return np.where(recent > 0, now - before, 0.0)
 
 
-@feature(set="core", warmup=20, unit="share")
+@feature(warmup=20, unit="share")
 def signed_volume(move: Array, volume: Array) -> Array:
     """Volume of rising bars less that of falling ones, over all volume of 20 bars; 0 when nothing traded."""
     return windows.ratio(windows.mean(np.sign(move) * volume, 20), windows.mean(volume, 20), neutral=0.0, least=0.0)
 
 
-@feature(set="core", warmup=20, unit="sd")
+@feature(warmup=20, unit="sd")
 def volume_return(body_return: Array, volume_surprise: Array) -> Array:
     """Return of the newest bar times its volume surprise: a move with volume behind it against one without."""
     return body_return * volume_surprise

@@ -1,4 +1,4 @@
-"""The four decorators that make a function a feature or a series, and what can be asked of what they marked."""
+"""Declaration of features and series: four decorators, and the look-up of what they declare."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ class Node:
 _series: dict[str, Node] = {}
 
 
-def feature(*, set: str = "core", warmup: int, unit: str = "", slots: Slots = "any") -> Callable[[Function], Function]:
+def feature(*, warmup: int, unit: str = "", slots: Slots = "any") -> Callable[[Function], Function]:
     """A feature from one symbol's own bars; its parameters name bar columns, series or other features.
+
+    Its set is the folder its file stands in; its group is the file's constant GROUP, or else the file's name.
 
     It returns an array as long as its inputs; the first `warmup` values are blanked, the rest must be finite, and depend on
     no bar further back than that: several symbols may lie behind each other in the inputs. `slots` says where it makes
     sense: on any interval, with several bars a session, or where 60 bars reach earlier sessions.
     """
-    return _keep(set, warmup, unit, slots, panel=False)
+    return _declare(warmup, unit, slots, panel=False)
 
 
-def panel_feature(
-    *, set: str = "market", warmup: int, unit: str = "", slots: Slots = "any"
-) -> Callable[[Function], Function]:
+def panel_feature(*, warmup: int, unit: str = "", slots: Slots = "any") -> Callable[[Function], Function]:
     """A feature that sees all symbols at the same bar: inputs are matrices [times, symbols], NaN where there is no bar.
 
     It may ask for `members` too; it returns such a matrix, or one column when all symbols share the value.
     """
-    return _keep(set, warmup, unit, slots, panel=True)
+    return _declare(warmup, unit, slots, panel=True)
 
 
 def series(*, warmup: int) -> Callable[[Function], Function]:
@@ -92,10 +92,21 @@ def nearest(word: str, known: Any) -> str:
     return difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)[0]
 
 
-def _keep(set: str, warmup: int, unit: str, slots: Slots, *, panel: bool) -> Callable[[Function], Function]:
+def group_of(name: str) -> str:
+    """The group a feature is explained with: its file's constant GROUP, or else the file's name."""
+    function = plugin(name).factory
+    return str(function.__globals__.get("GROUP", function.__module__.rpartition(".")[2]))
+
+
+def _declare(warmup: int, unit: str, slots: Slots, *, panel: bool) -> Callable[[Function], Function]:
     if not 0 <= warmup <= REACH:
         raise TypeError(f"A feature may need 0 to {REACH} earlier bars, not {warmup}.")
-    return register("features", set=set, warmup=warmup, unit=unit, slots=slots, panel=panel)
+
+    def add(function: Function) -> Function:
+        folder = function.__module__.split(".")[-2]
+        return register("features", set=folder, warmup=warmup, unit=unit, slots=slots, panel=panel)(function)
+
+    return add
 
 
 def _share(function: Function, warmup: int, *, panel: bool) -> Function:

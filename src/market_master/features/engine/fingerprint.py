@@ -1,4 +1,4 @@
-"""A hash of the code behind each feature: equal hashes, equal numbers from equal bars.
+"""Fingerprint of the code behind each feature: equal hashes, equal numbers from equal bars.
 
 Read from the syntax trees of this package: the feature's function, the series it asks for, and every function and
 constant of the package they name, however deep. Docstrings, comments, layout, annotations and decorators don't count;
@@ -20,7 +20,7 @@ from market_master.features.engine import declare
 from market_master.plugins import load_family
 
 PACKAGE = "market_master.features"
-Place = tuple[str, str]
+Address = tuple[str, str]
 """module and name"""
 
 
@@ -37,12 +37,13 @@ def combined(hashes: Mapping[str, str]) -> str:
 
 def fingerprint_of(name: str, texts: Mapping[str, str]) -> str:
     """The hash of a feature by the source texts of the package's modules."""
-    pieces: dict[Place, str] = {}
-    warmups = [f"{step.name} {step.warmup}" for step in _chain(name)]
+    pieces: dict[Address, str] = {}
+    steps = reached(name)
+    warmups = [f"{step.name} {step.warmup}" for step in steps]
     _collect((f"{PACKAGE}.engine.windows", "BOUND"), texts, pieces)
-    for step in _chain(name):
+    for step in steps:
         _collect((step.function.__module__, step.function.__name__), texts, pieces)
-    code = sorted(f"{name}\n{text}" for (_, name), text in pieces.items())
+    code = sorted(f"{called}\n{text}" for (_, called), text in pieces.items())
     return _digest([f"TA-Lib {talib.__version__}", *warmups, *code])
 
 
@@ -58,28 +59,28 @@ def _module_name(file: Path) -> str:
     return ".".join((PACKAGE, *file.with_suffix("").parts))
 
 
-def _chain(name: str) -> list[declare.Node]:
-    """A feature and everything it asks for by name, each once."""
-    found: dict[str, declare.Node] = {}
+def reached(name: str) -> list[declare.Node]:
+    """A feature and every series and feature it asks for by name, however deep, each once."""
+    steps: dict[str, declare.Node] = {}
     waiting = [name]
     while waiting:
         step = declare.node(waiting.pop())
-        found[step.name] = step
-        waiting += [i for i in step.inputs if i not in found and i not in (*declare.COLUMNS, declare.MEMBERS)]
-    return [found[key] for key in sorted(found)]
+        steps[step.name] = step
+        waiting += [i for i in step.inputs if i not in steps and i not in (*declare.COLUMNS, declare.MEMBERS)]
+    return [steps[key] for key in sorted(steps)]
 
 
-def _collect(place: Place, texts: Mapping[str, str], pieces: dict[Place, str]) -> None:
-    """The bare code at a place, and at every place of the package it names."""
-    module, name = place
+def _collect(address: Address, texts: Mapping[str, str], pieces: dict[Address, str]) -> None:
+    """The bare code at an address, and at every address of the package it names."""
+    module, name = address
     definition = _definitions(texts[module]).get(name) if module in texts else None
-    if definition is None or place in pieces:
+    if definition is None or address in pieces:
         return
     if isinstance(definition, ast.ImportFrom):
         _collect((definition.module or "", _original(definition, name)), texts, pieces)
         return
-    pieces[place], asked = _read(definition)
-    for base, attribute in asked:
+    pieces[address], references = _read(definition)
+    for base, attribute in references:
         source = _definitions(texts[module]).get(base)
         if attribute is None:
             _collect((module, base), texts, pieces)
@@ -90,21 +91,21 @@ def _collect(place: Place, texts: Mapping[str, str], pieces: dict[Place, str]) -
 @cache
 def _read(definition: ast.stmt) -> tuple[str, tuple[tuple[str, str | None], ...]]:
     """The text of a definition, and the names it takes from around it: alone, or with the attribute asked of them."""
-    own = _own_names(definition)
-    asked: list[tuple[str, str | None]] = []
+    local = _local_names(definition)
+    references: list[tuple[str, str | None]] = []
     for part in ast.walk(definition):
-        if isinstance(part, ast.Name) and part.id not in own:
-            asked.append((part.id, None))
-        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id not in own:
-            asked.append((part.value.id, part.attr))
-    return ast.unparse(definition), tuple(dict.fromkeys(asked))
+        if isinstance(part, ast.Name) and part.id not in local:
+            references.append((part.id, None))
+        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id not in local:
+            references.append((part.value.id, part.attr))
+    return ast.unparse(definition), tuple(dict.fromkeys(references))
 
 
 def _original(statement: ast.ImportFrom, name: str) -> str:
     return next(alias.name for alias in statement.names if (alias.asname or alias.name) == name)
 
 
-def _own_names(definition: ast.stmt) -> set[str]:
+def _local_names(definition: ast.stmt) -> set[str]:
     """Parameters and variables of a function: they hide what the module calls the same."""
     if not isinstance(definition, ast.FunctionDef):
         return set()
@@ -116,17 +117,17 @@ def _own_names(definition: ast.stmt) -> set[str]:
 @cache
 def _definitions(text: str) -> dict[str, ast.stmt]:
     """What a module defines or imports at its top, by name, stripped of what does not change a number."""
-    found: dict[str, ast.stmt] = {}
+    definitions: dict[str, ast.stmt] = {}
     for statement in _Bare().visit(ast.parse(text)).body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            found[statement.name] = statement
+            definitions[statement.name] = statement
         elif isinstance(statement, ast.ImportFrom):
-            found |= {alias.asname or alias.name: statement for alias in statement.names}
+            definitions |= {alias.asname or alias.name: statement for alias in statement.names}
         elif isinstance(statement, ast.Assign):
-            found |= {
+            definitions |= {
                 t.id: statement for target in statement.targets for t in ast.walk(target) if isinstance(t, ast.Name)
             }
-    return found
+    return definitions
 
 
 class _Bare(ast.NodeTransformer):

@@ -8,6 +8,8 @@ from market_master.domain.arrays import Array, Mask
 from market_master.features import panel_feature, panel_series
 from market_master.features.engine import windows
 
+GROUP = "market"
+
 BETA = 40
 TIE = 9
 """decimals; values that differ less are ranked the same, for rounding must not order symbols"""

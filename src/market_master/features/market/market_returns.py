@@ -11,6 +11,8 @@ from market_master.features.core.volatility import PER_CENT
 from market_master.features.engine import windows
 from market_master.features.market.breadth import across, down
 
+GROUP = "market"
+
 
 @panel_feature(warmup=20, unit="sd")
 def market_momentum_3(index_move: Array, index_volatility: Array) -> Array:
