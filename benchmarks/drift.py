@@ -31,7 +31,7 @@ def main(windows: int, evidently: int) -> None:
     environ = {"MM_PROVIDER__SESSIONS": str(LEARNED + 40 + windows), "MM_UNIVERSE__WEIGHTS": "null"}
     settings = config.load(config.PROJECT_ROOT / "configs" / "demo.yaml", environ)
     market = fetch(settings, Path(tempfile.mkdtemp()), clock.now())
-    table = features_step.compute(market.bars, settings, market.members)
+    table = features_step.compute_features(market.bars, settings, market.members)
     whole = table.complete
     values, names = table.values[whole].astype(np.float32), np.array(table.names)
     session = np.unique(market.bars.session, return_inverse=True)[1][whole]

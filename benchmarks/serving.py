@@ -36,7 +36,7 @@ from market_master.plugins import load_family
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.registry.champion import load_champion
 from market_master.registry.versions import Versions
-from market_master.training.dataset import label
+from market_master.training.dataset import label_bars
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "market-master"
@@ -135,7 +135,7 @@ def sklearn_forest(home: Path, champion: LoadedModel, folder: Path) -> str:
     import mlflow
 
     card, bars = champion.card, champion.store(home).bars()
-    action = label(bars, champion.settings).labels
+    action = label_bars(bars, champion.settings).labels
     values = features.compute(bars, card.features, members=card.members)
     rows = np.flatnonzero(action.known & np.isfinite(values).all(axis=1))
     rows = rows[:: len(rows) // 60_000 + 1]

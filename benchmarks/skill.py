@@ -27,8 +27,8 @@ from market_master.domain.arrays import Array
 from market_master.market_data import ingest
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, newey_west_se
-from market_master.training import dataset, feature_table
-from market_master.training.compare import train_compare
+from market_master.training.compare import compare
+from market_master.training.experiment import build_experiment
 from market_master.training.walk_forward import OutOfFold, calibrate_out_of_fold
 
 
@@ -45,11 +45,10 @@ def main() -> None:
     settings = config.load(file, {**{k: v for k, v in os.environ.items() if k.startswith("MM_")}, **told})
     with TemporaryDirectory() as home:
         market = ingest.fetch(settings, Path(home), clock.now())
-    table = feature_table.compute(market.bars, settings, market.members)
-    labelled = dataset.label(market.bars, settings)
-    comparison = train_compare(market, table, labelled, settings)
+    experiment = build_experiment(market, settings)
+    comparison = compare(experiment)
     ground, found = comparison.course, dict[str, OutOfFold]()
-    forward = labelled.labels.forward_return
+    forward = experiment.dataset.labels.forward_return
     peers: dict[str, tuple[Any, Any]] = {
         "Qlib: Alpha158, LightGBM": (alpha158, QlibLightGBM(market.bars, forward)),
         "ancestor: 11 features, weighted forest": (eleven, AncestorForest()),

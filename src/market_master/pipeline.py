@@ -9,23 +9,30 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from market_master.backtest import evaluate
+from market_master.backtest.evaluate import report_backtest
 from market_master.config import Settings
 from market_master.domain.clock import iso
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.domain.records import IndexSignal, as_json
 from market_master.files import write_atomic
-from market_master.gate import decide, evidently_page, page
-from market_master.gate.decide import Decision
+from market_master.gate.decide import Decision, decide
+from market_master.gate.evidently_page import write_drift_page
+from market_master.gate.page import write_gate_page
 from market_master.index.signal import predict_index
-from market_master.leakage import certificate as audit
-from market_master.lifecycle import attach_artifacts, promote, recovery, register
-from market_master.market_data import ingest
+from market_master.leakage.certificate import certify
+from market_master.lifecycle.attach_artifacts import attach_artifacts
+from market_master.lifecycle.promote import promote
+from market_master.lifecycle.recovery import recover
+from market_master.lifecycle.register import register
+from market_master.market_data.ingest import fetch
 from market_master.progress import report_progress
-from market_master.registry import run_lock
 from market_master.registry.champion import load_champion
+from market_master.registry.run_lock import run_lock
 from market_master.registry.tracking import Run
-from market_master.training import compare, dataset, feature_table
+from market_master.training.compare import compare
+from market_master.training.dataset import label_bars
+from market_master.training.experiment import Experiment
+from market_master.training.feature_table import compute_features
 
 Step = Callable[..., Any]
 
@@ -34,19 +41,19 @@ Step = Callable[..., Any]
 class Steps:
     """The verbs of the pipeline, in order."""
 
-    fetch: Step = ingest.fetch
-    features: Step = feature_table.compute
-    label: Step = dataset.label
-    train_compare: Step = compare.train_compare
-    audit: Step = audit.certify
-    register: Step = register.register
-    gate: Step = decide.gate
-    review: Step = page.review
-    reference: Step = attach_artifacts.reference
-    promote: Step = promote.promote
+    fetch: Step = fetch
+    features: Step = compute_features
+    label: Step = label_bars
+    train_compare: Step = compare
+    audit: Step = certify
+    register: Step = register
+    gate: Step = decide
+    review: Step = write_gate_page
+    reference: Step = attach_artifacts
+    promote: Step = promote
     predict_index: Step = predict_index
-    report: Step = evidently_page.report
-    backtest: Step = evaluate.report_backtest
+    report: Step = write_drift_page
+    backtest: Step = report_backtest
 
 
 STEPS = tuple(Steps.__dataclass_fields__)
@@ -78,33 +85,34 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
     timings: dict[str, float] = {}
     todo = _timed(steps or Steps(), timings)
     model = settings.registry.model
-    recovery.recover(model, home)
+    recover(model, home)
     market = todo.fetch(settings, home, now)
     run = Run.start(home, settings.name, settings.model_dump(mode="json"))
-    with run_lock.run_lock(run):
+    with run_lock(run):
         table = todo.features(market.bars, settings, market.members)
-        labelled = todo.label(market.bars, settings)
-        comparison = todo.train_compare(market, table, labelled, settings, home)
+        dataset = todo.label(market.bars, settings)
+        experiment = Experiment(market, table, dataset, settings)
+        comparison = todo.train_compare(experiment, home)
         version = decision = moved = None
         reports: dict[str, str] = {}
         signal: IndexSignal | None = None
         silence: str | None = "A dev run makes no signal."
         if not dev:
-            certificate = todo.audit(market, table, labelled, comparison, settings, home)
-            version = todo.register(run, market, table, labelled, comparison, certificate, settings, home)
-            decision = todo.gate(market, table, labelled, comparison, certificate, version, settings, home)
-            reports["gate"] = str(todo.review(run, market, comparison, certificate, decision, model, home))
-            todo.reference(market, table, labelled, comparison, version, model, home)
+            certificate = todo.audit(experiment, comparison, home)
+            version = todo.register(run, experiment, comparison, certificate, home)
+            decision = todo.gate(experiment, comparison, certificate, version, home)
+            reports["gate"] = str(todo.review(run, experiment, comparison, certificate, decision, home))
+            todo.reference(experiment, comparison, version, home)
             moved = todo.promote(decision, settings, home)
             signal, silence = _signal(todo, home, model, now)
-            reports["drift"] = str(todo.report(run, table, labelled, comparison, version, model, home))
+            reports["drift"] = str(todo.report(run, experiment, comparison, version, home))
             reports["backtest"] = str(todo.backtest(run, market.bars, version, model, home))
         outcome = Outcome(
             run_id=run.id,
             outcome=decision.outcome if decision else "compared",
             reason=moved.reason if moved else comparison.why,
             version=version,
-            data=summary(market, table, labelled),
+            data=summary(experiment),
             leaderboard=as_json(comparison.leaderboard),
             winner=comparison.winner,
             verdicts=as_json(decision.verdicts) if decision else [],
@@ -118,8 +126,9 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
     return outcome
 
 
-def summary(market: ingest.Market, table: feature_table.FeatureTable, labelled: dataset.Labelled) -> dict[str, Any]:
+def summary(experiment: Experiment) -> dict[str, Any]:
     """What the run worked on, as the summary and the records tell it."""
+    market, table = experiment.market, experiment.features
     bars = market.bars
     first, last = iso(bars.bar_end.min()), iso(bars.newest)
     return {
@@ -134,7 +143,7 @@ def summary(market: ingest.Market, table: feature_table.FeatureTable, labelled: 
         "first": first,
         "last": last,
         "sessions": len(set(bars.session.tolist())),
-        "holdout_sessions": labelled.zones.holdout_sessions,
+        "holdout_sessions": experiment.dataset.zones.holdout_sessions,
         "features": len(table.names),
         "left_out": table.left_out,
         "data_hash": market.data_hash,

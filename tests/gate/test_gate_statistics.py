@@ -18,9 +18,8 @@ from market_master.gate.rules import Evidence, PairedComparison, judge
 from market_master.leakage import LAWS
 from market_master.leakage.certificate import Certificate
 from market_master.market_data import ingest
-from market_master.training import dataset, feature_table
-from market_master.training.compare import train_compare
-from market_master.training.experiment import Trial
+from market_master.training.compare import Comparison, compare
+from market_master.training.experiment import Experiment, build_experiment
 from tests.support.gate_evidence import evidence
 from tests.support.trained_home import ALL_SEEDS, settings_of
 
@@ -28,7 +27,7 @@ PROVED = Certificate("proved-elsewhere", "", {}, tuple(LAWS), ())
 FIRST_LOOK = HoldoutTerms("new_recipe", 0.05, 1.0)
 
 
-def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
+def compared(home: Path, seed: int, edge: float, **environ: str) -> tuple[Experiment, Comparison]:
     """One logistic candidate on a simulated market, on arrays: no flow, no registry."""
     settings = settings_of(
         "demo",
@@ -40,21 +39,22 @@ def tried(home: Path, seed: int, edge: float, **environ: str) -> Trial:
         **environ,
     )
     market = ingest.fetch(settings, home, clock.now())
-    table = feature_table.compute(market.bars, settings, market.members)
-    labelled = dataset.label(market.bars, settings)
-    return Trial(market, table, labelled, train_compare(market, table, labelled, settings), settings)
+    experiment = build_experiment(market, settings)
+    return experiment, compare(experiment)
 
 
-def judged(trial: Trial) -> tuple[Evidence, str]:
+def judged(experiment: Experiment, comparison: Comparison) -> tuple[Evidence, str]:
     """What the gate says of its winner against the prior, at the year's first look."""
-    challenger = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
-    found = collect_evidence(trial, FIRST_LOOK, challenger, None, parity=0.0, deterministic=True, certificate=PROVED)
+    challenger = of_comparison(experiment, comparison)
+    found = collect_evidence(
+        experiment, comparison, FIRST_LOOK, challenger, None, parity=0.0, deterministic=True, certificate=PROVED
+    )
     return found, judge(found, (), provisional=True).outcome
 
 
-def winner(trial: Trial) -> Scorecard:
+def winner(comparison: Comparison) -> Scorecard:
     """Its walk-forward scorecard."""
-    return next(card for card in trial.comparison.leaderboard if card.candidate == "logistic")
+    return next(card for card in comparison.leaderboard if card.candidate == "logistic")
 
 
 @pytest.mark.long
@@ -67,8 +67,8 @@ def test_a_planted_edge_is_measured_and_promoted(home):
     """
     outcomes = []
     for seed in range(1, 1 + (12 if ALL_SEEDS else 4)):
-        trial = tried(home, seed, 0.15, MM_PROVIDER__SESSIONS="400")
-        card, exact = winner(trial), trial.market.manifest
+        experiment, comparison = compared(home, seed, 0.15, MM_PROVIDER__SESSIONS="400")
+        card, exact = winner(comparison), experiment.market.manifest
         se = {"ic": abs(card.ic / card.ic_t), "wss_ic": abs((card.wss_ic or 0) / (card.wss_ic_t or 1))}
         rpss_se, dir_se = (np.ptp(card.intervals[name]) / (2 * 1.645) for name in ("rpss", "dir"))
         assert 0.6 * exact["ic"] <= card.ic <= exact["ic"] + 3 * se["ic"], seed
@@ -77,7 +77,7 @@ def test_a_planted_edge_is_measured_and_promoted(home):
         assert card.dir_t > 3, seed
         told = card.wss_ic or 0.0
         assert 0.6 * exact["index_ic"] - 3 * se["wss_ic"] <= told <= exact["index_ic"] + 3 * se["wss_ic"], seed
-        outcomes.append(judged(trial)[1])
+        outcomes.append(judged(experiment, comparison)[1])
     assert outcomes.count("promoted") >= len(outcomes) - 1, outcomes
 
 
@@ -87,9 +87,9 @@ def test_noise_is_called_skilled_no_more_often_than_allowed(home):
     """Edge 0 at alpha .05: no more often than chance would in 98.6 % of cases (5 of 40 seeds); no |t| of DIR as large as 3.6."""
     outcomes, largest = [], 0.0
     for seed in range(101, 101 + (40 if ALL_SEEDS else 12)):
-        trial = tried(home, seed, 0.0, MM_PROVIDER__SYMBOLS="20")
-        largest = max(largest, abs(winner(trial).dir_t))
-        outcomes.append(judged(trial)[1])
+        experiment, comparison = compared(home, seed, 0.0, MM_PROVIDER__SYMBOLS="20")
+        largest = max(largest, abs(winner(comparison).dir_t))
+        outcomes.append(judged(experiment, comparison)[1])
     assert outcomes.count("promoted") <= binom.ppf(0.986, len(outcomes), 0.05), outcomes
     assert largest < 3.6
 
@@ -121,10 +121,10 @@ def test_each_test_by_day_keeps_its_level(days):
     assert np.mean(hits) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
 
 
-def broken_for(trial: Trial, symbol: str) -> tuple[Any, Any]:
+def broken_for(experiment: Experiment, comparison: Comparison, symbol: str) -> tuple[Any, Any]:
     """The winner with buy and sell changed over for one symbol, and a champion that knows nothing."""
-    good = of_comparison(trial.comparison, trial.market, trial.table, trial.labelled, trial.settings)
-    code = trial.market.bars.symbols.index(symbol)
+    good = of_comparison(experiment, comparison)
+    code = experiment.market.bars.symbols.index(symbol)
 
     def turned(inputs: Any) -> Any:
         answers = np.array(good.raw(inputs), dtype=float)
@@ -140,10 +140,11 @@ def broken_for(trial: Trial, symbol: str) -> tuple[Any, Any]:
 
 def test_better_on_average_and_broken_for_one_symbol_is_blocked(home):
     """The average hides it, the segments don't: the verdict names the symbol."""
-    trial = tried(home, 3, 0.4, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")
-    challenger, champion = broken_for(trial, "S005")
+    experiment, comparison = compared(home, 3, 0.4, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")
+    challenger, champion = broken_for(experiment, comparison, "S005")
     found = collect_evidence(
-        trial,
+        experiment,
+        comparison,
         FIRST_LOOK,
         challenger,
         champion,

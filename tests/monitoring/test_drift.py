@@ -40,7 +40,7 @@ def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         MM_UNIVERSE__WEIGHTS="null",
     )  # fmt: skip
     market = fetch(settings, tmp_path_factory.mktemp("market"), clock.now())
-    table = features_step.compute(market.bars, settings, market.members)
+    table = features_step.compute_features(market.bars, settings, market.members)
     session = np.unique(market.bars.session, return_inverse=True)[1]
     whole = table.complete
     return table.values[whole], session[whole], np.array(table.names)

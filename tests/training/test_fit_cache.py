@@ -16,8 +16,8 @@ from market_master.domain import clock
 from market_master.domain.records import as_json
 from market_master.market_data import ingest
 from market_master.plugins import load_family
-from market_master.training import dataset, feature_table
-from market_master.training.compare import Comparison, train_compare
+from market_master.training.compare import Comparison, compare
+from market_master.training.experiment import build_experiment
 from market_master.training.fit_cache import FitCache, evict, hash_of
 from tests.support.trained_home import settings_of
 
@@ -134,8 +134,7 @@ def test_a_candidate_has_one_hash_in_every_process() -> None:
 def _comparison(home: Path, where: Path | None, **environ: str) -> Comparison:
     settings = settings_of("test", **environ)
     market = ingest.fetch(settings, home, clock.now())
-    table = feature_table.compute(market.bars, settings, market.members)
-    return train_compare(market, table, dataset.label(market.bars, settings), settings, where)
+    return compare(build_experiment(market, settings), where)
 
 
 def _numbers(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from market_master.domain import clock
 from market_master.market_data import ingest
 from market_master.plugins import load_family
 from market_master.stats.daily import days_permuted
-from market_master.training import dataset, feature_table
+from market_master.training.experiment import build_experiment
 from market_master.training.importance import permutation_importance, select_features
 from market_master.training.walk_forward import FoldData, Recipe, prepare_folds
 from tests.support.random_bars import random_bars
@@ -23,8 +23,8 @@ def ground(home: Path) -> tuple[FoldData, tuple[str, ...]]:
     """The folds of a small market with a strong edge, which shows in the volume."""
     settings = settings_of("test", MM_PROVIDER__EDGE="0.5")
     market = ingest.fetch(settings, home, clock.now())
-    table = feature_table.compute(market.bars, settings, market.members)
-    return prepare_folds(market.bars, table, dataset.label(market.bars, settings), settings), table.names
+    experiment = build_experiment(market, settings)
+    return prepare_folds(experiment), experiment.features.names
 
 
 def test_a_permuted_day_is_a_whole_other_day() -> None:

@@ -14,8 +14,8 @@ from market_master.domain import clock
 from market_master.domain.errors import RunnerError
 from market_master.market_data import ingest
 from market_master.plugins import load_family
-from market_master.training import dataset, feature_table
-from market_master.training.compare import train_compare
+from market_master.training.compare import compare
+from market_master.training.experiment import build_experiment
 from market_master.training.runner import Runner
 from market_master.training.walk_forward import Recipe, fit_predict
 from tests.support.trained_home import settings_of
@@ -90,8 +90,7 @@ def test_a_comparison_on_a_cluster_is_the_local_one(address: str, home: Path) ->
     ):
         settings = settings_of("test", **environ)
         market = ingest.fetch(settings, home, clock.now())
-        table = feature_table.compute(market.bars, settings, market.members)
-        found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
+        found.append(compare(build_experiment(market, settings)))
     first = found[0]
     for other in found[1:]:
         assert other.winner == first.winner

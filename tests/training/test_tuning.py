@@ -13,9 +13,10 @@ from market_master.domain import clock
 from market_master.domain.arrays import Array
 from market_master.market_data import ingest
 from market_master.plugins import load_family
-from market_master.training import dataset, feature_table, hyperparameter_search, walk_forward
+from market_master.training import hyperparameter_search, walk_forward
 from market_master.training import tuning as tune
-from market_master.training.compare import train_compare
+from market_master.training.compare import compare
+from market_master.training.experiment import build_experiment
 from market_master.training.hyperparameter_search import Trial
 from market_master.training.walk_forward import Recipe
 from tests.support.trained_home import settings_of
@@ -142,8 +143,7 @@ def test_a_tuned_run_is_the_same_on_one_worker_and_on_two(home: Path) -> None:
     for workers in ("1", "2"):
         settings = settings_of("test", MM_TUNING__TRIALS="6", MM_RUNNER__WORKERS=workers, MM_CANDIDATES="[logistic]")
         market = ingest.fetch(settings, home, clock.now())
-        table = feature_table.compute(market.bars, settings, market.members)
-        found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
+        found.append(compare(build_experiment(market, settings)))
     one, other = found
     assert _asked(one.searches["logistic"].trials) == _asked(other.searches["logistic"].trials)
     assert one.recipe.parameters == other.recipe.parameters
@@ -167,8 +167,7 @@ def test_an_option_of_training_changes_the_fit_and_nothing_of_the_ground(home: P
     for told in ({"MM_CANDIDATES": environ["MM_CANDIDATES"]}, environ):
         settings = settings_of("test", **told)
         market = ingest.fetch(settings, home, clock.now())
-        table = feature_table.compute(market.bars, settings, market.members)
-        found.append(train_compare(market, table, dataset.label(market.bars, settings), settings))
+        found.append(compare(build_experiment(market, settings)))
     plain, other = (comparison.out_of_fold[comparison.winner] for comparison in found)
     assert np.array_equal(plain.rows, other.rows)
     assert np.array_equal(plain.action, other.action)
@@ -181,8 +180,7 @@ def test_recency_halves_the_weight_with_every_half_life(home: Path) -> None:
     """A row as old as the half-life weighs half as much as one of the last session."""
     settings = settings_of("test", MM_TRAINING__RECENCY_SESSIONS="20")
     market = ingest.fetch(settings, home, clock.now())
-    table = feature_table.compute(market.bars, settings, market.members)
-    weight = walk_forward.prepare_folds(market.bars, table, dataset.label(market.bars, settings), settings).weight
+    weight = walk_forward.prepare_folds(build_experiment(market, settings)).weight
     assert weight is not None
     days = np.unique(market.bars.session)
     assert weight[market.bars.session == days[-1]] == pytest.approx(1.0)

@@ -161,7 +161,7 @@ def audit(config_file: Config = None) -> dict[str, Any]:
 
     Example: mm audit --config configs/demo.yaml
     """
-    from market_master.leakage.certificate import prove
+    from market_master.leakage.certificate import audit_pipeline
 
     with progress():
-        return prove(load_settings(config_file), config.home(), clock.now())
+        return audit_pipeline(load_settings(config_file), config.home(), clock.now())

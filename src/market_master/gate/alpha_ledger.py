@@ -13,7 +13,7 @@ from market_master.domain.records import NEW_RECIPE, REFRESH, JournalEntry
 from market_master.gate.rules.search import LEAST_UNSEEN
 from market_master.market_data.ingest import Market
 from market_master.registry.journal import DECISIONS, Journal, new_looks
-from market_master.training.dataset import Labelled
+from market_master.training.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class HoldoutBudget:
     remedy: str
 
 
-def holdout_budget(journal: Journal, market: Market, labelled: Labelled, lane: str, alpha: float) -> HoldoutBudget:
+def holdout_budget(journal: Journal, experiment: Experiment, lane: str) -> HoldoutBudget:
     """What the journal allows. Only looks of new recipes at the same source spend its days; refreshes are counted."""
-    days = np.unique(market.bars.session[labelled.zones.holdout])
+    market, alpha = experiment.market, experiment.settings.gate.alpha
+    days = np.unique(market.bars.session[experiment.dataset.zones.holdout])
     dates = [session_date(int(day)).isoformat() for day in days]
     year = session_date(int(days[-1])).year
     looks = [entry.details for entry in new_looks(journal)]

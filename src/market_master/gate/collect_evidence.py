@@ -27,10 +27,10 @@ from market_master.stats import metrics, overfitting
 from market_master.stats.daily import by_day, newey_west_se
 from market_master.stats.domain_classifier import domain_auc
 from market_master.stats.regimes import regimes
-from market_master.training import dataset as label_step
-from market_master.training import feature_table as features_step
 from market_master.training.compare import Comparison
-from market_master.training.experiment import Trial
+from market_master.training.dataset import label_bars
+from market_master.training.experiment import Experiment
+from market_master.training.feature_table import FeatureTable
 from market_master.training.importance import SCREENER, select_features
 from market_master.training.walk_forward import (
     OutOfFold,
@@ -55,7 +55,8 @@ class HoldoutTerms:
 
 
 def collect_evidence(
-    trial: Trial,
+    experiment: Experiment,
+    comparison: Comparison,
     look: HoldoutTerms,
     challenger: Contender,
     champion: Contender | None,
@@ -68,21 +69,21 @@ def collect_evidence(
     certificate: Certificate | None = None,
 ) -> Evidence:
     """All that the rules may look at. A champion that can't be met is told by its version and the reason."""
-    market, labelled, comparison = trial.market, trial.labelled, trial.comparison
-    bars, rows = market.bars, trial.rows
-    values = challenger.values(market, trial.table)
-    mine = score_model(challenger, values, rows, bars, labelled.labels, labelled.overlap)
-    meeting = _meet(trial, challenger, values, champion, rows) if champion else None
+    market, dataset = experiment.market, experiment.dataset
+    bars, rows = market.bars, experiment.holdout_rows
+    values = challenger.values(experiment)
+    mine = score_model(challenger, values, rows, bars, dataset.labels, dataset.overlap)
+    meeting = _meet(experiment, challenger, values, champion, rows) if champion else None
     theirs = meeting.theirs if meeting else None
-    recipes, recipes_reason, benchmark = _recipes(trial, champion_card)
+    recipes, recipes_reason, benchmark = _recipes(experiment, comparison, champion_card)
     losses = comparison.daily
     return Evidence(
         lane=look.lane,
         alpha=look.alpha,
-        max_ic=_max_ic(market, trial.settings, [mine.card, *comparison.leaderboard]),
-        overlap=labelled.overlap,
+        max_ic=_max_ic(market, experiment.settings, [mine.card, *comparison.leaderboard]),
+        overlap=dataset.overlap,
         challenger=mine.card,
-        against_prior=_duel(mine.prior - mine.rps, mine.direction, mine.prior, bars.session[rows], labelled.overlap),
+        against_prior=_duel(mine.prior - mine.rps, mine.direction, mine.prior, bars.session[rows], dataset.overlap),
         champion_version=champion_version,
         champion=theirs.card if theirs else None,
         against_champion=meeting.duel if meeting else None,
@@ -97,20 +98,20 @@ def collect_evidence(
         tried=comparison.trials,
         luck=overfitting.best_of_many(benchmark, losses) if len(benchmark) == len(losses) else None,
         pbo=overfitting.pbo(np.column_stack([losses, *_baselines(comparison, bars)])) if losses.shape[1] > 1 else None,
-        segments=_segments(trial, mine, meeting, rows),
-        trades=_trades(trial, mine, rows),
-        champion_trades=_trades(trial, theirs, meeting.rows) if meeting and theirs else None,
-        drift=_drift(trial, rows),
+        segments=_segments(experiment, mine, meeting, rows),
+        trades=_trades(experiment, mine, rows),
+        champion_trades=_trades(experiment, theirs, meeting.rows) if meeting and theirs else None,
+        drift=_drift(experiment, rows),
         speed=Speed(_seconds(challenger, market), _seconds(champion, market) if meeting and champion else None),
-        holdout_first=iso(bars.bar_end[labelled.zones.holdout].min()),
+        holdout_first=iso(bars.bar_end[dataset.zones.holdout].min()),
         labels_known=challenger.labels_known,
         champion_labels_known=champion.labels_known if champion else None,
-        holdout_sessions=labelled.zones.holdout_sessions,
-        short_history=labelled.zones.short,
+        holdout_sessions=dataset.zones.holdout_sessions,
+        short_history=dataset.zones.short,
         unseen=look.unseen,
         kept_share=market.kept_share,
         parity=parity,
-        feature_parity=_feature_parity(trial, rows),
+        feature_parity=_feature_parity(experiment, rows),
         deterministic=deterministic,
         shrinkage=challenger.calibration.shrinkage,
         certificate=certificate.key if certificate else None,
@@ -132,13 +133,13 @@ class _HeadToHead:
     lost: float
 
 
-def _meet(trial: Trial, challenger: Contender, values: Array, champion: Contender, rows: Ints) -> _HeadToHead:
-    market, overlap = trial.market, trial.labelled.overlap
-    others = champion.values(market, trial.table)
+def _meet(experiment: Experiment, challenger: Contender, values: Array, champion: Contender, rows: Ints) -> _HeadToHead:
+    market, overlap = experiment.market, experiment.dataset.overlap
+    others = champion.values(experiment)
     answerable = np.isfinite(others[rows]).all(axis=1)
     met = rows[answerable]
     pairs = []
-    for labels in (trial.labelled.labels, champion.labeler.transform(market.bars)):
+    for labels in (experiment.dataset.labels, champion.labeler.transform(market.bars)):
         both = met[labels.known[met]]
         mine = score_model(challenger, values, both, market.bars, labels, overlap)
         theirs = score_model(champion, others, both, market.bars, labels, overlap)
@@ -157,14 +158,16 @@ def _duel(rps_gain: Array, direction_gain: Array, prior: Array, session: Ints, o
     )
 
 
-def _recipes(trial: Trial, champion: ModelCard | None) -> tuple[PairedComparison | None, str, Array]:
+def _recipes(
+    experiment: Experiment, comparison: Comparison, champion: ModelCard | None
+) -> tuple[PairedComparison | None, str, Array]:
     """Recipe evidence, why there is none, and the daily losses that a search had to beat: the champion's, or the prior's."""
-    comparison, bars = trial.comparison, trial.market.bars
+    bars = experiment.market.bars
     mine, prior = comparison.out_of_fold[comparison.winner], comparison.out_of_fold["prior"]
     if champion is None:
         return None, "there is no champion.", by_day(prior.rps, bars.session[prior.rows])
     try:
-        theirs = champion_out_of_fold(trial, champion)
+        theirs = champion_out_of_fold(experiment, comparison, champion)
     except (MarketMasterError, KeyError, TypeError) as error:
         return None, f"its recipe can't be fitted anew here: {error}", np.zeros(0)
     shared, here, there = np.intersect1d(mine.rows, theirs.rows, return_indices=True)
@@ -177,24 +180,28 @@ def _recipes(trial: Trial, champion: ModelCard | None) -> tuple[PairedComparison
         scores.append(metrics.rps(oof.probabilities[at], action))
         directions.append(metrics.rps(without_direction(oof.probabilities[at], oof.prior[at]), action) - scores[-1])
     reference = metrics.rps(mine.prior[here], action)
-    duel = _duel(scores[1] - scores[0], directions[0] - directions[1], reference, session, trial.labelled.overlap)
+    duel = _duel(scores[1] - scores[0], directions[0] - directions[1], reference, session, experiment.dataset.overlap)
     return duel, "", by_day(scores[1], session)
 
 
-def champion_out_of_fold(trial: Trial, card: ModelCard) -> OutOfFold:
+def champion_out_of_fold(experiment: Experiment, comparison: Comparison, card: ModelCard) -> OutOfFold:
     """The champion's recipe fitted anew over this run's folds: its features, label, candidate and parameters."""
-    comparison, settings, bars = trial.comparison, trial.settings, trial.market.bars
+    settings, market = experiment.settings, experiment.market
     theirs = config.build(card.settings, "the champion's card", {})
     parts: dict[str, Any] = {name: getattr(theirs, name) for name in ("features", "label", "training", "costs")}
     recipe = Recipe(load_family("models")[card.candidate], card.tuned, theirs.training.seeds)
-    alike = all(getattr(settings, name) == part for name, part in parts.items()) and card.features == trial.table.names
+    alike = (
+        all(getattr(settings, name) == part for name, part in parts.items())
+        and card.features == experiment.features.names
+    )
     search = comparison.searches.get(card.candidate)
     if alike and search and search.recipe.parameters == card.tuned:
         return comparison.out_of_fold[card.candidate]
     settings = settings.model_copy(update=parts)
-    values = features.compute(bars, card.features, members=trial.market.members)
-    table = features_step.FeatureTable(card.features, values, {})
-    ground = prepare_folds(bars, table, label_step.label(bars, settings), settings, comparison.course.kept)
+    values = features.compute(market.bars, card.features, members=market.members)
+    table = FeatureTable(card.features, values, {})
+    refitted = Experiment(market, table, label_bars(market.bars, settings), settings)
+    ground = prepare_folds(refitted, comparison.course.kept)
     if settings.features.keep is not None:
         ground = select_features(ground, Recipe(load_family("models")[SCREENER]), table.names, settings.features.keep)
     raw = [probabilities for *_, probabilities, _ in fit_predict_folds([recipe], ground, range(len(ground.folds)))]
@@ -209,18 +216,20 @@ def _baselines(comparison: Comparison, bars: Bars) -> list[Array]:
     ]
 
 
-def _segments(trial: Trial, mine: ScoredPredictions, meeting: _HeadToHead | None, rows: Ints) -> tuple[Segment, ...]:
+def _segments(
+    experiment: Experiment, mine: ScoredPredictions, meeting: _HeadToHead | None, rows: Ints
+) -> tuple[Segment, ...]:
     """Each symbol, slot, regime, and rows whose label lies in another session, with enough rows to be judged."""
-    bars = trial.market.bars
+    bars = experiment.market.bars
     if meeting:
         rows, worse, reference = meeting.rows, meeting.mine.rps - meeting.theirs.rps, meeting.theirs.rps
     else:
         worse, reference = mine.rps - mine.prior, mine.prior
-    crosses = trial.labelled.labels.crosses_session[rows]
+    crosses = experiment.dataset.labels.crosses_session[rows]
     parts = {
         "symbol": np.asarray(bars.symbols, dtype=str)[bars.code[rows]],
         "slot": bars.next_slot[rows].astype(str),
-        "regime": regimes(bars, trial.market.members)[rows],
+        "regime": regimes(bars, experiment.market.members)[rows],
         "session": np.where(crosses, "next", "same"),
     }
     found = []
@@ -231,7 +240,7 @@ def _segments(trial: Trial, mine: ScoredPredictions, meeting: _HeadToHead | None
             if inside.sum() < SEGMENT_ROWS or len(np.unique(days)) < 5:
                 continue
             daily = by_day(worse[inside], days)
-            error = newey_west_se(daily, trial.labelled.overlap)
+            error = newey_west_se(daily, experiment.dataset.overlap)
             share = float(worse[inside].mean() / reference[inside].mean())
             found.append(
                 Segment(kind, str(name), int(inside.sum()), share, float(daily.mean() / error) if error > 0 else 0.0)
@@ -239,34 +248,34 @@ def _segments(trial: Trial, mine: ScoredPredictions, meeting: _HeadToHead | None
     return tuple(found)
 
 
-def _trades(trial: Trial, one: ScoredPredictions, rows: Ints) -> Trades:
-    bars = trial.market.bars
+def _trades(experiment: Experiment, one: ScoredPredictions, rows: Ints) -> Trades:
+    bars = experiment.market.bars
     return trade_simulation.trade(
         one.decided,
-        trial.labelled.labels.forward_return[rows],
+        experiment.dataset.labels.forward_return[rows],
         bars.code[rows],
         bars.bar_end[rows],
         bars.session[rows],
         bars.slot[rows],
-        cost=trial.settings.costs.bps / 1e4,
-        horizon=trial.settings.label.horizon,
+        cost=experiment.settings.costs.bps / 1e4,
+        horizon=experiment.settings.label.horizon,
     )
 
 
-def _drift(trial: Trial, rows: Ints) -> float:
-    values, session = trial.table.values, trial.market.bars.session
-    learned = np.flatnonzero(trial.labelled.zones.dev & trial.labelled.labels.known & trial.table.complete)
+def _drift(experiment: Experiment, rows: Ints) -> float:
+    values, session = experiment.features.values, experiment.market.bars.session
+    learned = experiment.dev_rows
     return domain_auc(values[learned], session[learned], values[rows], session[rows])
 
 
-def _feature_parity(trial: Trial, rows: Ints) -> float:
+def _feature_parity(experiment: Experiment, rows: Ints) -> float:
     """Largest difference between the table and features computed from just the bars serving would have."""
-    bars, table = trial.market.bars, trial.table
+    bars, table = experiment.market.bars, experiment.features
     needed, worst = features.warmup(table.names) + 1, 0.0
     instants = np.unique(bars.bar_end[rows])
     for instant in instants[np.linspace(0, len(instants) - 1, PARITY_INSTANTS).astype(int)].tolist():
         short = bars.until(instant).tail(needed)
-        served = features.compute(short, table.names, members=trial.market.members)[short.bar_end == instant]
+        served = features.compute(short, table.names, members=experiment.market.members)[short.bar_end == instant]
         offline = table.values[bars.bar_end == instant]
         whole = np.isfinite(served).all(axis=1) & np.isfinite(offline).all(axis=1)
         worst = max(worst, float(np.abs(served - offline)[whole].max(initial=0.0)))

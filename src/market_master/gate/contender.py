@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from market_master import features
 from market_master.artifact.bundle import ModelVersion
-from market_master.config import Settings
 from market_master.decision import policy
 from market_master.decision.calibration import Calibration
 from market_master.domain.actions import without_direction
@@ -21,11 +20,10 @@ from market_master.domain.clock import iso
 from market_master.domain.model_inputs import model_inputs
 from market_master.domain.records import Scorecard
 from market_master.labels import Labeler, Labels, labeler_from_state
-from market_master.market_data.ingest import Market
 from market_master.stats import metrics
 from market_master.training.compare import Comparison
-from market_master.training.dataset import Labelled
-from market_master.training.feature_table import FeatureTable
+from market_master.training.dataset import Dataset
+from market_master.training.experiment import Experiment
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +44,11 @@ class Contender:
     raw: Callable[[NDArray[np.float32]], Any]
     """inputs to probabilities"""
 
-    def values(self, market: Market, table: FeatureTable) -> Array:
+    def values(self, experiment: Experiment) -> Array:
         """The features it looks at, of all bars."""
-        if self.features == table.names:
-            return table.values
-        return features.compute(market.bars, self.features, members=market.members)
+        if self.features == experiment.features.names:
+            return experiment.features.values
+        return features.compute(experiment.market.bars, self.features, members=experiment.market.members)
 
     def probabilities(self, values: Array, rows: Ints, bars: Bars) -> Array:
         """Its calibrated answers on some rows."""
@@ -87,26 +85,24 @@ def of_version(model: ModelVersion) -> Contender:
     )
 
 
-def of_comparison(
-    comparison: Comparison, market: Market, table: FeatureTable, labelled: Labelled, settings: Settings
-) -> Contender:
+def of_comparison(experiment: Experiment, comparison: Comparison) -> Contender:
     """The winner of a comparison, before it is registered."""
     return Contender(
         candidate=comparison.winner,
         version="",
-        features=table.names,
-        symbols=market.bars.symbols,
+        features=experiment.features.names,
+        symbols=experiment.market.bars.symbols,
         calibration=comparison.calibration,
-        rule=settings.policy.rule,
-        labeler=labelled.labeler,
-        labels_known=iso(labels_known(labelled)),
+        rule=experiment.settings.policy.rule,
+        labeler=experiment.dataset.labeler,
+        labels_known=iso(labels_known(experiment.dataset)),
         raw=comparison.estimator.predict_proba,
     )
 
 
-def labels_known(labelled: Labelled) -> int:
+def labels_known(dataset: Dataset) -> int:
     """When the last label of the development rows was known."""
-    return int(labelled.labels.label_end[labelled.zones.dev & labelled.labels.known].max())
+    return int(dataset.labels.label_end[dataset.zones.dev & dataset.labels.known].max())
 
 
 def score_model(

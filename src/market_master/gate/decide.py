@@ -25,14 +25,11 @@ from market_master.gate.collect_evidence import HoldoutTerms, collect_evidence
 from market_master.gate.contender import of_version
 from market_master.gate.rules import Evidence, Judgement
 from market_master.leakage.certificate import Certificate
-from market_master.market_data.ingest import Market
 from market_master.prediction.loaded_model import verify_model
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
 from market_master.training.compare import Comparison
-from market_master.training.dataset import Labelled
-from market_master.training.experiment import Trial
-from market_master.training.feature_table import FeatureTable
+from market_master.training.experiment import Experiment
 from market_master.training.recipe import lane_of
 
 
@@ -60,26 +57,19 @@ class Decision:
     """evidence, rules and provenance"""
 
 
-def gate(
-    market: Market,
-    table: FeatureTable,
-    labelled: Labelled,
-    comparison: Comparison,
-    certificate: Certificate,
-    version: str,
-    settings: Settings,
-    home: Path,
+def decide(
+    experiment: Experiment, comparison: Comparison, certificate: Certificate, version: str, home: Path
 ) -> Decision:
     """Judge a registered version against the prior and the champion, and keep the decision with the run.
 
     A recipe that was judged on these very bars gets its recorded decision, without another look; a new recipe whose
     hold-out was mostly seen before is refused one.
     """
+    market, settings = experiment.market, experiment.settings
     versions, journal = Versions(home, settings.registry.model), journal_of(home)
     challenger = versions.load(version)
     champion, card, unusable = _champion(versions)
     lane = lane_of(challenger.card.recipe_hash, card)
-    trial = Trial(market, table, labelled, comparison, settings)
     before = prior_decision(journal, challenger.card, versions.production())
     if before is not None:
         return _kept(_repeat(challenger, before, home), home)
@@ -88,12 +78,13 @@ def gate(
     with journal.locked():
         stand = pending_look(journal, challenger.card, lane)
         if stand is None:
-            stand = holdout_budget(journal, market, labelled, lane, settings.gate.alpha)
+            stand = holdout_budget(journal, experiment, lane)
             if stand.allowed:
                 record_look(journal, stand, challenger, market)
     if stand.allowed:
         evidence = collect_evidence(
-            trial,
+            experiment,
+            comparison,
             HoldoutTerms(lane, stand.alpha, stand.unseen),
             of_version(challenger),
             of_version(champion) if champion and _same_market(champion, settings) else None,
@@ -101,12 +92,12 @@ def gate(
             champion_card=champion.card if champion else None,
             champion_reason=_why_not(champion, settings),
             parity=challenger.card.parity,
-            deterministic=_same_twice(versions, challenger, comparison, trial.rows),
+            deterministic=_same_twice(versions, challenger, comparison, experiment.holdout_rows),
             certificate=certificate,
         )
     else:
         standing = champion.version if champion else None
-        evidence = Evidence.unlooked(lane, labelled.zones.holdout_sessions, stand.unseen, standing)
+        evidence = Evidence.unlooked(lane, experiment.dataset.zones.holdout_sessions, stand.unseen, standing)
         rules = ("fresh_holdout",)
     judgement = gates.judge(evidence, rules, provisional=provisional)
     decision = Decision(
@@ -130,7 +121,7 @@ def gate(
             "rules": rules,
             "provisional_allowed": provisional,
             "ledger": asdict(stand),
-            "holdout": {"first": stand.first, "last": stand.last, "rows": len(trial.rows)},
+            "holdout": {"first": stand.first, "last": stand.last, "rows": len(experiment.holdout_rows)},
             "data": _fingerprints(market.bars),
             "label": challenger.card.label,
             "libraries": challenger.card.libraries,

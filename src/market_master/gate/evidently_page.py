@@ -14,26 +14,24 @@ from market_master.registry.versions import Versions
 from market_master.reports import write_index
 from market_master.reports.evidently import drawn, frame, write_page
 from market_master.training.compare import Comparison
-from market_master.training.dataset import Labelled
-from market_master.training.feature_table import FeatureTable
+from market_master.training.experiment import Experiment
 
 
-def report(
-    run: Run, table: FeatureTable, labelled: Labelled, comparison: Comparison, version: str, model: str, home: Path
-) -> Path:
+def write_drift_page(run: Run, experiment: Experiment, comparison: Comparison, version: str, home: Path) -> Path:
     """Write data/reports/<run>-drift.html and keep it with the run: reference = training rows, current = hold-out."""
+    table, dataset, model = experiment.features, experiment.dataset, experiment.settings.registry.model
     challenger = Versions(home, model).load(version)
     learned = Calibration.from_state(challenger.card.calibration)
-    usable = labelled.labels.known & table.complete
+    usable = dataset.labels.known & table.complete
 
     def shown(rows: np.ndarray) -> pd.DataFrame:
         rows = rows[drawn(len(rows))]
         probabilities = learned.apply(challenger.graph.probabilities(comparison.inputs[rows]))
         decided = assign_actions(probabilities, challenger.card.settings["policy"]["rule"], learned.cuts)
-        return frame(table.names, table.values[rows], labelled.labels.action[rows], decided)
+        return frame(table.names, table.values[rows], dataset.labels.action[rows], decided)
 
     file = write_page(
-        shown(np.flatnonzero(labelled.zones.holdout & usable)),
+        shown(np.flatnonzero(dataset.zones.holdout & usable)),
         shown(comparison.train_rows),
         home / "data" / "reports" / f"{run.id}-drift.html",
         name=f"{model} version {version}: hold-out against training window",

@@ -15,21 +15,17 @@ from market_master.registry.versions import Versions
 from market_master.reports import charts, write_page
 from market_master.stats import metrics
 from market_master.training.compare import Comparison
+from market_master.training.experiment import Experiment
 
 MOST_FEATURES, MOST_SEGMENTS = 25, 15
 SHOWN = ("rpss", "vol", "dir", "ic", "log_loss", "macro_f1", "accuracy", "ece")
 
 
-def review(
-    run: Run,
-    market: Market,
-    comparison: Comparison,
-    certificate: Certificate,
-    decision: Decision,
-    model: str,
-    home: Path,
+def write_gate_page(
+    run: Run, experiment: Experiment, comparison: Comparison, certificate: Certificate, decision: Decision, home: Path
 ) -> Path:
     """Write data/reports/<run>-gate.html, and keep it with the run and beside the version."""
+    market, model = experiment.market, experiment.settings.registry.model
     versions = Versions(home, model)
     card, oof = versions.load(decision.version).card, comparison.out_of_fold[comparison.winner]
     evidence = decision.record["evidence"]

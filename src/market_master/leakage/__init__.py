@@ -18,22 +18,8 @@ from market_master.leakage.perturb import changed, reordered, scaled, shaken, wi
 from market_master.leakage.splits import split_in_time
 
 __all__ = [
-    "FAST",
-    "LAWS",
-    "Finding",
-    "LeakProbe",
-    "Proof",
-    "changed",
-    "check_live_parity",
-    "check_lookahead",
-    "check_sensitivity",
-    "check_symbol_isolation",
-    "check_unit_invariance",
-    "reordered",
-    "scaled",
-    "shaken",
-    "split_in_time",
-    "with_stranger",
+    "FAST", "LAWS", "Finding", "LeakProbe", "Proof", "changed", "check_live_parity", "check_lookahead", "check_sensitivity",
+    "check_symbol_isolation", "check_unit_invariance", "reordered", "scaled", "shaken", "split_in_time", "with_stranger",
 ]  # fmt: skip
 
 LAWS = {

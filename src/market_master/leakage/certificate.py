@@ -16,17 +16,13 @@ from market_master.files import write_atomic
 from market_master.leakage import FAST, LAWS, Finding, Proof
 from market_master.leakage.checks import run_checks
 from market_master.leakage.recipe_checks import cpcv_path_scores
-from market_master.leakage.subject import Subject
-from market_master.market_data.ingest import Market
-from market_master.market_data.ingest import fetch as fetch_market
+from market_master.leakage.subject import AuditedPipeline
+from market_master.market_data.ingest import fetch
 from market_master.provenance import code_hash
 from market_master.registry.versions import Versions
 from market_master.stats.overfitting import pbo
-from market_master.training.compare import Comparison, train_compare
-from market_master.training.dataset import Labelled
-from market_master.training.dataset import label as cut_labels
-from market_master.training.feature_table import FeatureTable
-from market_master.training.feature_table import compute as compute_table
+from market_master.training.compare import Comparison, compare
+from market_master.training.experiment import Experiment, build_experiment
 from market_master.training.recipe import lane_of, recipe_hash
 
 
@@ -62,47 +58,36 @@ class Certificate:
 
 
 def certify(
-    market: Market,
-    table: FeatureTable,
-    labelled: Labelled,
-    comparison: Comparison,
-    settings: Settings,
-    home: Path,
-    *,
-    full: bool | None = None,
-    again: bool = False,
+    experiment: Experiment, comparison: Comparison, home: Path, *, full: bool | None = None, again: bool = False
 ) -> Certificate:
     """The certificate of this pipeline: the kept one while its key holds and it is full enough, else a new one.
 
     The fast laws are L1 to L4 and L9 to L11; a full one holds L5 to L8 too, and unless told it is made where the gate will
     need it: for any recipe but the champion's. It is kept in data/certificates/.
     """
-    facts = _facts(table, comparison, settings, market)
+    facts = _facts(experiment, comparison)
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     file = home / "data" / "certificates" / f"{key}.json"
     if full is None:
-        champion = Versions(home, settings.registry.model).standing_card()
+        champion = Versions(home, experiment.settings.registry.model).standing_card()
         full = lane_of(facts["recipe"], champion) == NEW_RECIPE
     wanted = tuple(LAWS) if full else FAST
     if file.exists() and not again:
         kept = Certificate.from_json(file.read_text(encoding="utf-8"))
         if set(wanted) <= set(kept.laws):
             return kept
-    subject = Subject.of(market, table, labelled, comparison, settings)
+    pipeline = AuditedPipeline.of(experiment, comparison)
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    certificate = Certificate(key, made, facts, wanted, tuple(run_checks(subject, wanted)))
+    certificate = Certificate(key, made, facts, wanted, tuple(run_checks(pipeline, wanted)))
     write_atomic(file, certificate.to_json().encode())
     return certificate
 
 
-def prove(settings: Settings, home: Path, now: int) -> dict[str, Any]:
+def audit_pipeline(settings: Settings, home: Path, now: int) -> dict[str, Any]:
     """The whole leak suite over the configured pipeline on its own bars, and the paths of combinatorial cross-validation."""
-    market = fetch_market(settings, home, now)
-    table = compute_table(market.bars, settings, market.members)
-    labelled = cut_labels(market.bars, settings)
-    comparison = train_compare(market, table, labelled, settings, home)
-    certificate = certify(market, table, labelled, comparison, settings, home, full=True, again=True)
-    subject = Subject.of(market, table, labelled, comparison, settings)
+    experiment = build_experiment(fetch(settings, home, now), settings)
+    comparison = compare(experiment, home)
+    certificate = certify(experiment, comparison, home, full=True, again=True)
     return {
         "certificate": certificate.key,
         "facts": certificate.facts,
@@ -110,17 +95,17 @@ def prove(settings: Settings, home: Path, now: int) -> dict[str, Any]:
         "broken": list(certificate.broken),
         "laws": {law: LAWS[law] for law in certificate.laws},
         "findings": [asdict(finding) for finding in certificate.findings],
-        "paths": cpcv_path_scores(subject),
+        "paths": cpcv_path_scores(AuditedPipeline.of(experiment, comparison)),
         "pbo": pbo(comparison.daily) if comparison.daily.shape[1] > 1 else None,
     }
 
 
-def _facts(table: FeatureTable, comparison: Comparison, settings: Settings, market: Market) -> dict[str, str]:
-    hashes = features.fingerprint(table.names)
+def _facts(experiment: Experiment, comparison: Comparison) -> dict[str, str]:
+    hashes, settings = features.fingerprint(experiment.features.names), experiment.settings
     return {
         "features": features.combined(hashes),
         "label": json.dumps(settings.label.model_dump(), sort_keys=True),
         "recipe": recipe_hash(comparison, hashes, settings),
-        "timetable": json.dumps(asdict(market.bars.timetable)),
+        "timetable": json.dumps(asdict(experiment.market.bars.timetable)),
         "code": code_hash(),
     }

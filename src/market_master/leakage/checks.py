@@ -16,16 +16,16 @@ from market_master.domain.bars import Bars
 from market_master.domain.model_inputs import model_inputs
 from market_master.leakage import Finding, LeakProbe
 from market_master.leakage.recipe_checks import _planted_edge, _planted_leaks, _shuffled, _too_good
-from market_master.leakage.subject import Subject, _exactly, _fit, _present
+from market_master.leakage.subject import AuditedPipeline, _exactly, _fit, _present
 from market_master.market_data.ingest import Market
 from market_master.progress import report_progress
 from market_master.stats.regimes import REGIMES, regimes
 from market_master.training.dataset import new_labeler
 
 
-def run_checks(subject: Subject, laws: Sequence[str]) -> Iterator[Finding]:
+def run_checks(pipeline: AuditedPipeline, laws: Sequence[str]) -> Iterator[Finding]:
     """What some laws say about every object of the pipeline."""
-    parts: list[tuple[set[str], Callable[[Subject], list[Finding]]]] = [
+    parts: list[tuple[set[str], Callable[[AuditedPipeline], list[Finding]]]] = [
         ({"L1", "L2"}, _time),
         ({"L3"}, _live),
         ({"L4"}, _isolation),
@@ -39,61 +39,65 @@ def run_checks(subject: Subject, laws: Sequence[str]) -> Iterator[Finding]:
     ]
     todo = [check for of, check in parts if of & set(laws)]
     for done, check in enumerate(todo):
-        yield from check(subject)
+        yield from check(pipeline)
         report_progress("audit", done + 1, len(todo))
 
 
-def _time(subject: Subject) -> list[Finding]:
+def _time(pipeline: AuditedPipeline) -> list[Finding]:
     found = []
-    for probe in (_features(subject), _label(subject), _regime(subject)):
-        found += leakage.check_lookahead(probe, subject.bars, subject.instants)
-    trained, instants = _pipeline(subject)
-    return found + leakage.check_lookahead(trained, subject.bars, instants)
+    for probe in (_features(pipeline), _label(pipeline), _regime(pipeline)):
+        found += leakage.check_lookahead(probe, pipeline.bars, pipeline.instants)
+    trained, instants = _pipeline(pipeline)
+    return found + leakage.check_lookahead(trained, pipeline.bars, instants)
 
 
-def _live(subject: Subject) -> list[Finding]:
-    needed = features.warmup(subject.table.names) + 1
-    probes = (_features(subject), _predictions(subject))
+def _live(pipeline: AuditedPipeline) -> list[Finding]:
+    needed = features.warmup(pipeline.experiment.features.names) + 1
+    probes = (_features(pipeline), _predictions(pipeline))
     return [
-        f for probe in probes for f in leakage.check_live_parity(probe, subject.bars, needed, subject.instants[-4:])
+        f for probe in probes for f in leakage.check_live_parity(probe, pipeline.bars, needed, pipeline.instants[-4:])
     ]
 
 
-def _isolation(subject: Subject) -> list[Finding]:
-    own = tuple(name for name in subject.table.names if not features.needs_market((name,)))
-    probe = _features(subject, own)
-    return leakage.check_symbol_isolation(probe, subject.bars, own, subject.bars.symbols[:3])
+def _isolation(pipeline: AuditedPipeline) -> list[Finding]:
+    own = tuple(name for name in pipeline.experiment.features.names if not features.needs_market((name,)))
+    probe = _features(pipeline, own)
+    return leakage.check_symbol_isolation(probe, pipeline.bars, own, pipeline.bars.symbols[:3])
 
 
-def _splits(subject: Subject) -> list[Finding]:
+def _splits(pipeline: AuditedPipeline) -> list[Finding]:
     """The very folds and zones of the run."""
-    bars, zones, labels = subject.market.bars, subject.labelled.zones, subject.labelled.labels
+    bars, zones, labels = (
+        pipeline.experiment.market.bars,
+        pipeline.experiment.dataset.zones,
+        pipeline.experiment.dataset.labels,
+    )
     found = [leakage.split_in_time("development and hold-out", bars, zones.dev, zones.holdout, labels.label_end)]
-    for number, fold in enumerate(subject.comparison.course.folds):
+    for number, fold in enumerate(pipeline.comparison.course.folds):
         train, test = np.zeros(len(bars), dtype=bool), np.zeros(len(bars), dtype=bool)
         train[fold.train], test[fold.test] = True, True
         found.append(leakage.split_in_time(f"fold {number + 1}", bars, train, test, fold.label_end))
     return found
 
 
-def _sensitivity(subject: Subject) -> list[Finding]:
-    clock = [name for name in subject.table.names if features.of_clock_only(name)]
-    return leakage.check_sensitivity(_features(subject), subject.bars, subject.instants[:2], clock)
+def _sensitivity(pipeline: AuditedPipeline) -> list[Finding]:
+    clock = [name for name in pipeline.experiment.features.names if features.of_clock_only(name)]
+    return leakage.check_sensitivity(_features(pipeline), pipeline.bars, pipeline.instants[:2], clock)
 
 
-def _units(subject: Subject) -> list[Finding]:
-    probes = (_features(subject), _label(subject), _predictions(subject))
-    return [finding for probe in probes for finding in leakage.check_unit_invariance(probe, subject.bars)]
+def _units(pipeline: AuditedPipeline) -> list[Finding]:
+    probes = (_features(pipeline), _label(pipeline), _predictions(pipeline))
+    return [finding for probe in probes for finding in leakage.check_unit_invariance(probe, pipeline.bars)]
 
 
-def _features(subject: Subject, names: tuple[str, ...] | None = None) -> LeakProbe:
-    names, members = names or subject.table.names, subject.market.members
+def _features(pipeline: AuditedPipeline, names: tuple[str, ...] | None = None) -> LeakProbe:
+    names, members = names or pipeline.experiment.features.names, pipeline.experiment.market.members
     return LeakProbe("feature", names, lambda bars: features.compute(bars, names, members=_present(members, bars)))
 
 
-def _label(subject: Subject) -> LeakProbe:
-    labeler = subject.labelled.labeler
-    window = new_labeler(subject.settings)
+def _label(pipeline: AuditedPipeline) -> LeakProbe:
+    labeler = pipeline.experiment.dataset.labeler
+    window = new_labeler(pipeline.experiment.settings)
 
     def columns(bars: Bars) -> Array:
         labels = labeler.transform(bars)
@@ -102,8 +106,8 @@ def _label(subject: Subject) -> LeakProbe:
     return LeakProbe("label", ("action", "z"), columns, window.window.end)
 
 
-def _regime(subject: Subject) -> LeakProbe:
-    members = subject.market.members
+def _regime(pipeline: AuditedPipeline) -> LeakProbe:
+    members = pipeline.experiment.market.members
 
     def columns(bars: Bars) -> Array:
         return np.searchsorted(np.sort(REGIMES), regimes(bars, members)).astype(float)[:, None]
@@ -111,10 +115,14 @@ def _regime(subject: Subject) -> LeakProbe:
     return LeakProbe("regime", ("regime",), columns)
 
 
-def _predictions(subject: Subject) -> LeakProbe:
+def _predictions(pipeline: AuditedPipeline) -> LeakProbe:
     """The fitted winner's calibrated answers."""
-    names, known, comparison = subject.table.names, subject.market.bars.symbols, subject.comparison
-    members = subject.market.members
+    names, known, comparison = (
+        pipeline.experiment.features.names,
+        pipeline.experiment.market.bars.symbols,
+        pipeline.comparison,
+    )
+    members = pipeline.experiment.market.members
 
     def columns(bars: Bars) -> Array:
         values = features.compute(bars, names, members=_present(members, bars))
@@ -129,17 +137,17 @@ def _predictions(subject: Subject) -> LeakProbe:
     return LeakProbe("prediction", ("strong_sell", "sell", "hold", "buy", "strong_buy"), columns)
 
 
-def _pipeline(subject: Subject) -> tuple[LeakProbe, list[int]]:
+def _pipeline(pipeline: AuditedPipeline) -> tuple[LeakProbe, list[int]]:
     """Everything that is fitted, fitted anew on the bars up to a cut, and what it answers before and after."""
-    settings, market = subject.settings, subject.market
-    times = np.unique(subject.bars.bar_end)
+    settings, market = pipeline.experiment.settings, pipeline.experiment.market
+    times = np.unique(pipeline.bars.bar_end)
     cut = int(times[int(0.7 * len(times))])
-    recipe, members = subject.comparison.recipe, subject.market.members
+    recipe, members = pipeline.comparison.recipe, pipeline.experiment.market.members
     state = ("temperature", "shrinkage", "cut 1", "cut 2", "cut 3", "cut 4", "weak", "strong")
     names = ("scale", *state, "strong_sell", "sell", "hold", "buy", "strong_buy", "action", "wss", "equity")
 
     def columns(bars: Bars) -> Array:
-        values = features.compute(bars, subject.table.names, members=_present(members, bars))
+        values = features.compute(bars, pipeline.experiment.features.names, members=_present(members, bars))
         labeler = new_labeler(settings)
         closed = labeler.window.end(bars) <= cut
         labeler = labeler.fit(bars, closed)

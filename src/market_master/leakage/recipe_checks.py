@@ -16,14 +16,13 @@ from market_master.domain.arrays import Array
 from market_master.domain.bars import Bars
 from market_master.domain.model_inputs import model_inputs
 from market_master.leakage import Finding, LeakProbe
-from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, Subject, _thin
-from market_master.market_data.ingest import fetch as fetch_market
+from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, AuditedPipeline, _thin
+from market_master.market_data.ingest import fetch
 from market_master.progress import report_progress
 from market_master.stats.daily import day_t, days_permuted
 from market_master.stats.metrics import ic, ic_terms, rps
-from market_master.training.dataset import label as cut_labels
+from market_master.training.experiment import build_experiment
 from market_master.training.feature_table import FeatureTable
-from market_master.training.feature_table import compute as compute_table
 from market_master.training.folds import CombinatorialPurged
 from market_master.training.walk_forward import (
     FoldData,
@@ -40,19 +39,20 @@ PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "sessions": 240, "edg
 MAX_SIGN = 0.55
 
 
-def cpcv_path_scores(subject: Subject) -> list[float]:
+def cpcv_path_scores(pipeline: AuditedPipeline) -> list[float]:
     """RPSS of the winner's recipe on each whole path of combinatorial purged cross-validation: an audit, never a score."""
-    bars, labels, table = subject.market.bars, subject.labelled.labels, subject.table
-    dev = np.flatnonzero(subject.labelled.zones.dev & labels.known & table.complete)
-    splitter = CombinatorialPurged(embargo=subject.settings.folds.embargo_sessions)
+    experiment = pipeline.experiment
+    bars, labels, table = experiment.market.bars, experiment.dataset.labels, experiment.features
+    dev = experiment.dev_rows
+    splitter = CombinatorialPurged(embargo=experiment.settings.folds.embargo_sessions)
     scores: list[list[Array]] = [[] for _ in range(splitter.groups)]
     inputs = model_inputs(table.values, bars.symbols, bars.code, bars.symbols)
     for chosen, fold in splitter.split(bars.session[dev], bars.bar_end[dev], labels.label_end[dev]):
         train, test = _thin(bars, dev[fold.train], TRAINED_ON), dev[fold.test]
         prior = np.bincount(labels.action[train], minlength=5) / len(train)
-        fitted = subject.comparison.recipe.new(len(bars.symbols)).fit(inputs[train], labels.action[train])
+        fitted = pipeline.comparison.recipe.new(len(bars.symbols)).fit(inputs[train], labels.action[train])
         raw = np.asarray(fitted.predict_proba(inputs[test]), dtype=float)
-        said = replace(subject.comparison.calibration, prior=tuple(prior.tolist()), cuts=None).apply(raw)
+        said = replace(pipeline.comparison.calibration, prior=tuple(prior.tolist()), cuts=None).apply(raw)
         gained = np.column_stack(
             [rps(said, labels.action[test]), rps(np.tile(prior, (len(test), 1)), labels.action[test])]
         )
@@ -65,15 +65,16 @@ def cpcv_path_scores(subject: Subject) -> list[float]:
     return [float(1 - own / base) for own, base in totals]
 
 
-def _too_good(subject: Subject, table: FeatureTable | None = None) -> list[Finding]:
+def _too_good(pipeline: AuditedPipeline, table: FeatureTable | None = None) -> list[Finding]:
     """L5: no feature's IC with the next z, on development rows, beyond what the market can hold."""
-    table, labelled, manifest = table or subject.table, subject.labelled, subject.market.manifest
-    rows = np.flatnonzero(labelled.zones.dev & labelled.labels.known & table.complete)
-    z, session = labelled.labels.z[rows], subject.market.bars.session[rows]
+    experiment, table = pipeline.experiment, table or pipeline.experiment.features
+    dataset, manifest = experiment.dataset, experiment.market.manifest
+    rows = np.flatnonzero(dataset.zones.dev & dataset.labels.known & table.complete)
+    z, session = dataset.labels.z[rows], experiment.market.bars.session[rows]
     found = []
     for column, name in enumerate(table.names):
         value = table.values[rows, column]
-        said, limit = ic(value, z), subject.settings.gate.max_ic
+        said, limit = ic(value, z), experiment.settings.gate.max_ic
         if "ic" in manifest:
             t = day_t(ic_terms(value, z), session)
             limit = float(manifest["ic"]) + MAX_T * (abs(said / t) if t else 0.0)
@@ -86,9 +87,9 @@ def _too_good(subject: Subject, table: FeatureTable | None = None) -> list[Findi
     return found
 
 
-def _shuffled(subject: Subject) -> list[Finding]:
+def _shuffled(pipeline: AuditedPipeline) -> list[Finding]:
     """L6: with the labels of whole days dealt to other days, the recipe learns nothing."""
-    ground = _small(subject)
+    ground = _small(pipeline)
     random = np.random.default_rng(SEED)
     dealt = []
     for fold in ground.folds:
@@ -99,7 +100,7 @@ def _shuffled(subject: Subject) -> list[Finding]:
             ]
             action[rows], z[rows] = fold.action[other], fold.z[other]
         dealt.append(replace(fold, action=action, z=z))
-    recipe = subject.comparison.recipe
+    recipe = pipeline.comparison.recipe
     oof, learned = _walk(recipe, replace(ground, folds=tuple(dealt)))
     direction, information = _skill_t(oof, ground.bars)
     passed = abs(direction) < MAX_T and abs(information) < MAX_T
@@ -107,24 +108,22 @@ def _shuffled(subject: Subject) -> list[Finding]:
     return [Finding("L6", "recipe", recipe.name, passed, None, told)]
 
 
-def _planted_edge(subject: Subject) -> list[Finding]:
+def _planted_edge(pipeline: AuditedPipeline) -> list[Finding]:
     """L7: on a market whose edge is known, features, label, folds and calibration find it, and no more."""
-    planted = subject.settings.model_copy(
+    settings = pipeline.experiment.settings
+    planted = settings.model_copy(
         update={
-            "provider": type(subject.settings)(name="planted", provider=PLANTED).provider,
+            "provider": type(settings)(name="planted", provider=PLANTED).provider,
             "interval": "1h",
             "calendar": "XNYS",
-            "universe": type(subject.settings.universe)(),
-            "label": type(subject.settings.label)(),
+            "universe": type(settings.universe)(),
+            "label": type(settings.label)(),
         }
     )
     with TemporaryDirectory() as folder:
-        market = fetch_market(planted, Path(folder), 2**33)
-    table = compute_table(market.bars, planted, market.members)
-    ground = replace(
-        prepare_folds(market.bars, table, cut_labels(market.bars, planted), planted), max_train_rows=20_000
-    )
-    oof, _ = _walk(subject.comparison.recipe, ground)
+        market = fetch(planted, Path(folder), 2**33)
+    ground = replace(prepare_folds(build_experiment(market, planted)), max_train_rows=20_000)
+    oof, _ = _walk(pipeline.comparison.recipe, ground)
     found, edge = ic(expected_score(oof.probabilities), oof.z), float(market.manifest["ic"])
     direction, information = _skill_t(oof, market.bars)
     error = abs(found / information) if information else 0.0
@@ -132,13 +131,13 @@ def _planted_edge(subject: Subject) -> list[Finding]:
     told = (
         f"IC {found:.4f} of a planted {edge:.4f} ({low:.4f} to {high:.4f}), DIR t {direction:+.2f} (above {MAX_T:.0f})"
     )
-    name = subject.comparison.recipe.name
+    name = pipeline.comparison.recipe.name
     return [Finding("L7", "recipe", name, low <= found <= high and direction > MAX_T, None, told)]
 
 
-def _planted_leaks(subject: Subject) -> list[Finding]:
+def _planted_leaks(pipeline: AuditedPipeline) -> list[Finding]:
     """L8: the next z with noise, and a z-score over the whole sample, must be caught by the other laws."""
-    bars, labeler = subject.bars, subject.labelled.labeler
+    bars, labeler = pipeline.bars, pipeline.experiment.dataset.labeler
 
     def next_z(given: Bars) -> Array:
         noise = np.random.default_rng(SEED).standard_normal(len(bars))
@@ -149,16 +148,16 @@ def _planted_leaks(subject: Subject) -> list[Finding]:
 
     found = []
     for name, leak in (("next z and noise", next_z), ("z-score of the whole sample", whole_sample)):
-        caught = leakage.check_lookahead(LeakProbe("planted leak", (name,), leak), bars, subject.instants[:3])
+        caught = leakage.check_lookahead(LeakProbe("planted leak", (name,), leak), bars, pipeline.instants[:3])
         proof = next((finding.proof for finding in caught if not finding.passed), None)
         told = f"caught by {', '.join(finding.law for finding in caught if not finding.passed) or 'no law'}"
         found.append(Finding("L8", "planted leak", name, proof is not None, proof, told))
     return found
 
 
-def _small(subject: Subject) -> FoldData:
+def _small(pipeline: AuditedPipeline) -> FoldData:
     """The run's own folds, trained on fewer rows."""
-    return replace(subject.comparison.course, max_train_rows=3 * TRAINED_ON, kept=None)
+    return replace(pipeline.comparison.course, max_train_rows=3 * TRAINED_ON, kept=None)
 
 
 def _walk(recipe: Recipe, ground: FoldData) -> tuple[OutOfFold, Calibration]:

@@ -1,4 +1,4 @@
-"""market_master.leakage.subject"""
+"""Audited pipeline: a compared experiment, the bars and instants its laws are checked on, and the fits they need."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.config import Settings
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
-from market_master.market_data.ingest import Market
 from market_master.training.compare import Comparison
-from market_master.training.dataset import Labelled
-from market_master.training.feature_table import FeatureTable
+from market_master.training.experiment import Experiment
 from market_master.training.folds import sample_timestamps
 from market_master.training.walk_forward import Recipe
 
@@ -37,23 +34,18 @@ SEED = 7
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """The configured pipeline and a stretch of its bars."""
+class AuditedPipeline:
+    """A compared experiment and the stretch of its bars that the laws of time look at."""
 
-    market: Market
-    table: FeatureTable
-    labelled: Labelled
+    experiment: Experiment
     comparison: Comparison
-    settings: Settings
     bars: Bars
-    """the newest, as many as the laws of time look at"""
+    """the newest"""
 
     @classmethod
-    def of(
-        cls, market: Market, table: FeatureTable, labelled: Labelled, comparison: Comparison, settings: Settings
-    ) -> Subject:
+    def of(cls, experiment: Experiment, comparison: Comparison) -> AuditedPipeline:
         """The pipeline of a run."""
-        return cls(market, table, labelled, comparison, settings, _newest(market.bars, ROWS))
+        return cls(experiment, comparison, _newest(experiment.market.bars, ROWS))
 
     @property
     def instants(self) -> list[int]:

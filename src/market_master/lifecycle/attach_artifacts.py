@@ -15,33 +15,23 @@ from market_master.artifact.reference_window import FILE, SESSIONS, Reference, s
 from market_master.decision import policy
 from market_master.domain.arrays import Array
 from market_master.gate.contender import Contender, of_version
-from market_master.market_data.ingest import Market
 from market_master.registry.versions import Versions
 from market_master.training.compare import Comparison
-from market_master.training.dataset import Labelled
-from market_master.training.feature_table import FeatureTable
+from market_master.training.experiment import Experiment
 
 
-def reference(
-    market: Market,
-    table: FeatureTable,
-    labelled: Labelled,
-    comparison: Comparison,
-    version: str,
-    model: str,
-    home: Path,
-) -> Reference:
+def attach_artifacts(experiment: Experiment, comparison: Comparison, version: str, home: Path) -> Reference:
     """Training window and hold-out of a judged version, with the answers it gave where it had not learned.
 
     All of these answers go into out_of_sample.npz beside it; a sample, with the features, is the reference of monitoring.
     """
-    versions = Versions(home, model)
+    versions = Versions(home, experiment.settings.registry.model)
     contender = of_version(versions.load(version))
-    answered = _answered(market, table, labelled, comparison, contender)
+    answered = _answered(experiment, comparison, contender)
     prior = np.asarray(contender.calibration.prior)
-    kept = _sampled(market, table, labelled, answered, prior)
+    kept = _sampled(experiment, answered, prior)
     with tempfile.TemporaryDirectory() as folder:
-        for name, record in ((out_of_sample.FILE, _kept(market, labelled, answered)), (FILE, kept)):
+        for name, record in ((out_of_sample.FILE, _kept(experiment, answered)), (FILE, kept)):
             file = Path(folder) / name
             file.write_bytes(record.to_bytes())
             versions.keep_beside(version, file)
@@ -57,25 +47,23 @@ class _Answered:
     decided: NDArray[np.int8]
 
 
-def _answered(
-    market: Market, table: FeatureTable, labelled: Labelled, comparison: Comparison, contender: Contender
-) -> _Answered:
+def _answered(experiment: Experiment, comparison: Comparison, contender: Contender) -> _Answered:
     """The winner's answers out of fold, and the registered graph's on the hold-out, whether or not the label is known."""
-    bars, oof = market.bars, comparison.out_of_fold[comparison.winner]
-    seen = np.flatnonzero(labelled.zones.holdout & table.complete)
+    bars, oof = experiment.market.bars, comparison.out_of_fold[comparison.winner]
+    seen = np.flatnonzero(experiment.dataset.zones.holdout & experiment.features.complete)
     fold, decided = np.full(len(bars), -1, np.int8), np.zeros(len(bars), np.int8)
     probabilities = np.full((len(bars), 5), np.nan)
     for number, part in enumerate(comparison.course.folds[1:], start=2):
         fold[part.test] = number
     fold[seen] = HOLDOUT
     probabilities[oof.rows], decided[oof.rows] = oof.probabilities, oof.decided
-    probabilities[seen] = contender.probabilities(contender.values(market, table), seen, bars)
+    probabilities[seen] = contender.probabilities(contender.values(experiment), seen, bars)
     decided[seen] = policy.assign_actions(probabilities[seen], contender.rule, contender.calibration.cuts)
     return _Answered(fold, probabilities, decided)
 
 
-def _kept(market: Market, labelled: Labelled, answered: _Answered) -> OutOfSample:
-    bars, rows = market.bars, np.flatnonzero(answered.fold >= 0)
+def _kept(experiment: Experiment, answered: _Answered) -> OutOfSample:
+    bars, rows = experiment.market.bars, np.flatnonzero(answered.fold >= 0)
     rows = rows[np.lexsort((bars.code[rows], bars.bar_end[rows]))]
     return OutOfSample(
         symbols=np.array(bars.symbols),
@@ -85,14 +73,15 @@ def _kept(market: Market, labelled: Labelled, answered: _Answered) -> OutOfSampl
         fold=answered.fold[rows],
         probabilities=answered.probabilities[rows],
         decided=answered.decided[rows],
-        label=labelled.labels.action[rows],
-        z=labelled.labels.z[rows],
+        label=experiment.dataset.labels.action[rows],
+        z=experiment.dataset.labels.z[rows],
     )
 
 
-def _sampled(market: Market, table: FeatureTable, labelled: Labelled, answered: _Answered, prior: Array) -> Reference:
-    bars, labels = market.bars, labelled.labels
-    usable = np.flatnonzero((labelled.zones.dev | labelled.zones.holdout) & labels.known & table.complete)
+def _sampled(experiment: Experiment, answered: _Answered, prior: Array) -> Reference:
+    bars, table = experiment.market.bars, experiment.features
+    zones, labels = experiment.dataset.zones, experiment.dataset.labels
+    usable = np.flatnonzero((zones.dev | zones.holdout) & labels.known & table.complete)
     usable = usable[bars.session[usable] >= np.unique(bars.session[usable])[-SESSIONS:][0]]
     rows = usable[sample(bars.session[usable])]
     rows = rows[np.argsort(bars.bar_end[rows], kind="stable")]
@@ -100,7 +89,7 @@ def _sampled(market: Market, table: FeatureTable, labelled: Labelled, answered: 
         names=np.array(table.names),
         values=table.values[rows].astype(np.float32),
         session=bars.session[rows],
-        learned=labelled.zones.dev[rows],
+        learned=zones.dev[rows],
         action=labels.action[rows],
         z=labels.z[rows],
         probabilities=answered.probabilities[rows],

@@ -13,7 +13,6 @@ import pandas as pd
 from market_master import features
 from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
-from market_master.config import Settings
 from market_master.decision import policy
 from market_master.domain.actions import CLASSES
 from market_master.domain.bars import OHLCV
@@ -23,7 +22,6 @@ from market_master.domain.records import Scorecard
 from market_master.files import write_atomic
 from market_master.gate.contender import labels_known
 from market_master.leakage.certificate import Certificate
-from market_master.market_data.ingest import Market
 from market_master.provenance import commit, libraries
 from market_master.registry.export import parity, to_onnx
 from market_master.registry.journal import journal_of
@@ -32,8 +30,7 @@ from market_master.registry.versions import Versions
 from market_master.reports import charts
 from market_master.stats import metrics
 from market_master.training.compare import Comparison
-from market_master.training.dataset import Labelled
-from market_master.training.feature_table import FeatureTable
+from market_master.training.experiment import Experiment
 from market_master.training.recipe import parameters, recipe_hash
 
 PARITY_ROWS = 5000
@@ -41,18 +38,10 @@ CALENDAR_YEARS = 2
 """that a served version knows ahead"""
 
 
-def register(
-    run: Run,
-    market: Market,
-    table: FeatureTable,
-    labelled: Labelled,
-    comparison: Comparison,
-    certificate: Certificate,
-    settings: Settings,
-    home: Path,
-) -> str:
+def register(run: Run, experiment: Experiment, comparison: Comparison, certificate: Certificate, home: Path) -> str:
     """Log the comparison, export the winner, and register it; returns the version number."""
-    _log(run, market, labelled, comparison, settings, home)
+    market, table, settings = experiment.market, experiment.features, experiment.settings
+    _log(run, experiment, comparison, home)
     graph = to_onnx(comparison.estimator, comparison.inputs.shape[1])
     sample = comparison.inputs[comparison.train_rows[:: max(1, len(comparison.train_rows) // PARITY_ROWS)]]
     hashes = features.fingerprint(table.names)
@@ -72,13 +61,13 @@ def register(
         fingerprints=hashes,
         fingerprint=features.combined(hashes),
         warmup=features.warmup(table.names),
-        label=labelled.labeler.state(),
+        label=experiment.dataset.labeler.state(),
         classes=CLASSES,
         calibration=comparison.calibration.state(),
         wss_expected_sd=comparison.wss_expected_sd,
         train_first=iso(bars.bar_end[rows].min()),
         train_last=iso(bars.bar_end[rows].max()),
-        label_known=iso(labels_known(labelled)),
+        label_known=iso(labels_known(experiment.dataset)),
         train_rows=len(rows),
         parameters=parameters(comparison),
         tuned=comparison.recipe.parameters,
@@ -116,9 +105,10 @@ def register(
     return version
 
 
-def _log(run: Run, market: Market, labelled: Labelled, comparison: Comparison, settings: Settings, home: Path) -> None:
+def _log(run: Run, experiment: Experiment, comparison: Comparison, home: Path) -> None:
+    market, settings, zones = experiment.market, experiment.settings, experiment.dataset.zones
     bars = market.bars
-    for name, rows in (("dev", labelled.zones.dev), ("holdout", labelled.zones.holdout)):
+    for name, rows in (("dev", zones.dev), ("holdout", zones.holdout)):
         columns: dict[str, Any] = {column: getattr(bars, column)[rows] for column in ("bar_end", *OHLCV)}
         frame = pd.DataFrame({"symbol": pd.Series(bars.symbols, dtype="str").to_numpy()[bars.code[rows]], **columns})
         frame["bar_end"] = pd.to_datetime(frame["bar_end"], unit="s", utc=True)

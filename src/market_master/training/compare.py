@@ -25,8 +25,8 @@ from market_master.provenance import environment_fingerprint
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, day_t, newey_west_se
 from market_master.stats.regimes import regimes
-from market_master.training.dataset import Labelled, class_shares, shares_by
-from market_master.training.feature_table import FeatureTable
+from market_master.training.dataset import class_shares, shares_by
+from market_master.training.experiment import Experiment
 from market_master.training.fit_cache import FitCache
 from market_master.training.importance import SCREENER, Importance, permutation_importance, select_features
 from market_master.training.tuning import Search, tune
@@ -78,17 +78,16 @@ class Comparison:
     """shares of the labels, by fold (with its rows), slot and regime"""
 
 
-def train_compare(
-    market: Market, table: FeatureTable, labelled: Labelled, settings: Settings, home: Path | None = None
-) -> Comparison:
+def compare(experiment: Experiment, home: Path | None = None) -> Comparison:
     """Score everything by walk-forward (fold 1 only teaches calibration) and fit the winner. Nothing reads the hold-out.
 
     Studies of tuning and results of fits are kept in `home`; without one they are forgotten.
     """
+    market, table, settings = experiment.market, experiment.features, experiment.settings
     bars = market.bars
     candidates, baselines = _recipes(settings)
-    kept = FitCache(home / "data" / "steps", environment_fingerprint()) if home else None
-    ground = prepare_folds(bars, table, labelled, settings, kept)
+    cache = FitCache(home / "data" / "steps", environment_fingerprint()) if home else None
+    ground = prepare_folds(experiment, cache)
     if settings.features.keep is not None:
         ground = select_features(ground, Recipe(load_family("models")[SCREENER]), table.names, settings.features.keep)
     key = f"{market.data_hash} {features.combined(features.fingerprint(table.names))}"
@@ -99,10 +98,8 @@ def train_compare(
         recipe.name: calibrate_out_of_fold(recipe, raw[recipe.name], ground) for recipe in (*tuned, *baselines)
     }
     winner, why = _winner(tuned, out_of_fold, bars.session)
-    fitted = fit_calibration(
-        raw[winner.name], ground, range(len(ground.folds)), _shares(labelled.labels.action, labelled.zones.dev)
-    )
-    estimator, rows = fit(winner, ground, labelled, table)
+    fitted = fit_calibration(raw[winner.name], ground, range(len(ground.folds)), _class_shares_of_dev(experiment))
+    estimator, rows = fit(winner, ground, experiment)
     cards = [
         _card(recipe, out_of_fold[recipe.name], seconds[recipe.name], ground, market) for recipe in (*tuned, *baselines)
     ]
@@ -127,16 +124,16 @@ def train_compare(
         wss_expected_sd=_wss_expected_sd(out_of_fold[winner.name], market),
         train_rows=rows,
         inputs=ground.inputs,
-        class_shares=_class_shares(ground, labelled, market),
+        class_shares=_class_shares(ground, experiment),
     )
 
 
-def fit(recipe: Recipe, ground: FoldData, labelled: Labelled, table: FeatureTable) -> tuple[Any, Ints]:
+def fit(recipe: Recipe, ground: FoldData, experiment: Experiment) -> tuple[Any, Ints]:
     """The recipe fitted on all development rows, and which rows it saw."""
-    rows = ground.train_rows(recipe, np.flatnonzero(labelled.zones.dev & labelled.labels.known & table.complete))
+    rows = ground.train_rows(recipe, experiment.dev_rows)
     extra = {} if ground.weight is None else {"sample_weight": ground.weight[rows]}
     estimator = recipe.new(len(ground.bars.symbols), ground.keep[-1])
-    return estimator.fit(ground.inputs[rows], labelled.labels.action[rows], **extra), rows
+    return estimator.fit(ground.inputs[rows], experiment.dataset.labels.action[rows], **extra), rows
 
 
 def _recipes(settings: Settings) -> tuple[list[Recipe], list[Recipe]]:
@@ -186,8 +183,9 @@ def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: FoldData, mark
     )
 
 
-def _shares(action: NDArray[np.int8], mask: NDArray[np.bool_]) -> Array:
-    return class_shares(action[mask & (action >= 0)])
+def _class_shares_of_dev(experiment: Experiment) -> Array:
+    action = experiment.dataset.labels.action
+    return class_shares(action[experiment.dataset.zones.dev & (action >= 0)])
 
 
 def _winner(candidates: Sequence[Recipe], out_of_fold: dict[str, OutOfFold], session: Ints) -> tuple[Recipe, str]:
@@ -244,12 +242,12 @@ def _wss_expected_sd(oof: OutOfFold, market: Market) -> float | None:
     return spread if spread > 1e-12 else None
 
 
-def _class_shares(ground: FoldData, labelled: Labelled, market: Market) -> dict[str, Any]:
-    bars, labels, dev = market.bars, labelled.labels, labelled.zones.dev
+def _class_shares(ground: FoldData, experiment: Experiment) -> dict[str, Any]:
+    bars, labels, dev = experiment.market.bars, experiment.dataset.labels, experiment.dataset.zones.dev
     return {
         "fold": [_fold_summary(fold, bars) for fold in ground.folds],
         "slot": shares_by(labels, dev, bars.next_slot),
-        "regime": shares_by(labels, dev, regimes(bars, market.members)),
+        "regime": shares_by(labels, dev, regimes(bars, experiment.market.members)),
     }
 
 

@@ -21,7 +21,7 @@ LEAST_SHARE = 0.03
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class Dataset:
     """The two zones of time, the labeler learned on the first, and the labels it gives to all rows."""
 
     zones: Zones
@@ -33,7 +33,7 @@ class Labelled:
     """sessions beyond its own that a label's window reaches into"""
 
 
-def label(bars: Bars, settings: Settings) -> Labelled:
+def label_bars(bars: Bars, settings: Settings) -> Dataset:
     """Zones, labeler and labels of a run. Raises TooFewBars for too short a history."""
     labeler = new_labeler(settings)
     window = LabelWindow(settings.label.target, settings.label.horizon)
@@ -49,7 +49,7 @@ def label(bars: Bars, settings: Settings) -> Labelled:
     labels = labeler.transform(bars)
     class_shares(labels.action[zones.dev & labels.known])
     weight = uniqueness(bars, labels) if window.horizon > 1 else None
-    return Labelled(zones, labeler, labels, weight, overlap(bars, labels))
+    return Dataset(zones, labeler, labels, weight, overlap(bars, labels))
 
 
 def shares_by(labels: Labels, rows: NDArray[np.bool_], part: NDArray[Any]) -> dict[str, list[float]]:

@@ -29,7 +29,7 @@ class FeatureTable:
         return np.asarray(np.isfinite(self.values).all(axis=1))
 
 
-def compute(bars: Bars, settings: Settings, members: Collection[str]) -> FeatureTable:
+def compute_features(bars: Bars, settings: Settings, members: Collection[str]) -> FeatureTable:
     """The configured feature sets over all bars."""
     names = room.select(settings.features.sets, settings.interval)
     values = room.compute(bars, names, members=members)

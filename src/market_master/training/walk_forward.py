@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.config import Settings
 from market_master.decision import calibration, policy
 from market_master.decision.calibration import Calibration
 from market_master.domain.arrays import Actions, Array, Ints
@@ -24,7 +23,8 @@ from market_master.models.columns import select_columns, soft_vote
 from market_master.plugins import Plugin
 from market_master.stats import metrics
 from market_master.stats.daily import by_day
-from market_master.training.dataset import Labelled, class_shares, new_labeler
+from market_master.training.dataset import Dataset, class_shares, new_labeler
+from market_master.training.experiment import Experiment
 from market_master.training.feature_table import FeatureTable
 from market_master.training.fit_cache import FitCache, Result, hash_of
 from market_master.training.folds import PurgedWalkForward, sample_timestamps
@@ -143,23 +143,22 @@ class OutOfFold:
         return metrics.rps(self.probabilities, self.action)
 
 
-def prepare_folds(
-    bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings, kept: FitCache | None = None
-) -> FoldData:
+def prepare_folds(experiment: Experiment, cache: FitCache | None = None) -> FoldData:
     """Lay out the folds of a run's development rows. Raises TooFewBars for folds with too little in them."""
-    folds = tuple(_fold_rows(bars, table, labelled, settings))
+    bars, table, settings = experiment.market.bars, experiment.features, experiment.settings
+    folds = tuple(_fold_rows(experiment))
     return FoldData(
         bars=bars,
         folds=folds,
         inputs=model_inputs(table.values, bars.symbols, bars.code, bars.symbols),
         rules_see=tuple(_baseline_inputs(bars, table, fold, settings.label.horizon) for fold in folds),
-        weight=_weight(bars, labelled, settings.training.recency_sessions),
+        weight=_weight(bars, experiment.dataset, settings.training.recency_sessions),
         max_train_rows=settings.folds.max_train_rows,
         runner=Runner(**settings.runner.model_dump()),
         rule=settings.policy.rule,
-        overlap=labelled.overlap,
+        overlap=experiment.dataset.overlap,
         keep=(None,) * (len(folds) + 1),
-        kept=kept,
+        kept=cache,
     )
 
 
@@ -221,8 +220,9 @@ def daily_rps(oof: OutOfFold, bars: Bars) -> Array:
     return by_day(oof.rps, bars.session[oof.rows])
 
 
-def _fold_rows(bars: Bars, table: FeatureTable, labelled: Labelled, settings: Settings) -> Iterator[FoldRows]:
-    dev = np.flatnonzero(labelled.zones.dev & table.complete)
+def _fold_rows(experiment: Experiment) -> Iterator[FoldRows]:
+    bars, settings = experiment.market.bars, experiment.settings
+    dev = np.flatnonzero(experiment.dataset.zones.dev & experiment.features.complete)
     splitter = PurgedWalkForward(settings.folds.splits, settings.folds.embargo_sessions, settings.folds.train_sessions)
     window_end = LabelWindow(settings.label.target, settings.label.horizon).end(bars)
     for number, fold in enumerate(splitter.split(bars.session[dev], bars.bar_end[dev], window_end[dev])):
@@ -256,10 +256,10 @@ def _baseline_inputs(bars: Bars, table: FeatureTable, fold: FoldRows, horizon: i
     return np.column_stack([columns[name] for name in BASELINE_COLUMNS]).astype(np.float32)
 
 
-def _weight(bars: Bars, labelled: Labelled, halflife: int | None) -> Array | None:
+def _weight(bars: Bars, dataset: Dataset, halflife: int | None) -> Array | None:
     """How much each training row counts: less where labels overlap, half with every `halflife` sessions; None = all alike."""
     if halflife is None:
-        return labelled.weight
+        return dataset.weight
     days, place = np.unique(bars.session, return_inverse=True)
     recency = np.asarray(0.5 ** ((len(days) - 1 - place) / halflife))
-    return recency if labelled.weight is None else recency * labelled.weight
+    return recency if dataset.weight is None else recency * dataset.weight
