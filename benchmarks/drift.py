@@ -20,7 +20,7 @@ from market_master.artifact.reference_window import Reference
 from market_master.domain import clock
 from market_master.market_data.ingest import fetch
 from market_master.monitoring.drift import WINDOWS, CurrentWindow, ReferenceDistances, feature_drift
-from market_master.monitoring.reading import IN_A_ROW
+from market_master.monitoring.reading import ALARM_STREAK
 from market_master.training import feature_table as features_step
 
 LEARNED = 220
@@ -62,7 +62,7 @@ def main(windows: int, evidently: int) -> None:
 
 
 def _moved(usual: ReferenceDistances, values: np.ndarray, session: np.ndarray, day: int) -> set[tuple[int, str]]:
-    inside = (session <= day) & (session > day - max(WINDOWS) - IN_A_ROW + 1)
+    inside = (session <= day) & (session > day - max(WINDOWS) - ALARM_STREAK + 1)
     newest = CurrentWindow(values[inside].astype(float), session[inside], None, None)  # type: ignore[arg-type]
     return {(reading.sessions, reading.cause) for reading in feature_drift(usual, newest) if reading.moved}
 

@@ -1,4 +1,4 @@
-"""The approval flow: a version that has served in the shadow waits, in Prefect's UI, for a name and a reason."""
+"""The approval flow: a version in the shadow waits in Prefect's UI for a name and a reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOUR = 3600
 
 
 class Decision(RunInput):
-    """What the form asks."""
+    """The form's fields."""
 
     approve: bool = Field(description="Put it into production; else it is withdrawn.")
     by: str = Field(description="Who decides.", min_length=1)
@@ -36,18 +36,18 @@ def approval(config: Config = "demo", hours: int = 72) -> JournalEntry | None:
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     model = settings.registry.model
-    found = compare_shadow(model, home(), log)
-    if found is None or not found.served:
-        said = found.words if found else "No version is in the shadow."
-        nothing: None = completed(None, "nothing", said, market=settings.name, bar=None)
+    shadow = compare_shadow(model, home(), log)
+    if shadow is None or not shadow.served:
+        reason = shadow.words if shadow else "No version is in the shadow."
+        nothing: None = completed(None, "nothing", reason, market=settings.name, bar=None)
         return nothing
-    create_table_artifact([as_json(found)], key="shadow", description=found.words)
-    form = Decision.with_initial_data(description=f"Version {found.version} of {model}: {found.words}")
-    told = pause_flow_run(wait_for_input=form, timeout=hours * HOUR, poll_interval=2)
+    create_table_artifact([as_json(shadow)], key="shadow", description=shadow.words)
+    form = Decision.with_initial_data(description=f"Version {shadow.version} of {model}: {shadow.words}")
+    decision = pause_flow_run(wait_for_input=form, timeout=hours * HOUR, poll_interval=2)
     move = (
-        approve(found.version, told.by, told.reason, model, home(), log)
-        if told.approve
-        else withdraw(found.version, told.by, told.reason, model, home())
+        approve(shadow.version, decision.by, decision.reason, model, home(), log)
+        if decision.approve
+        else withdraw(shadow.version, decision.by, decision.reason, model, home())
     )
     end: JournalEntry = completed(move, move.event, move.reason, market=settings.name, bar=None)
     return end

@@ -1,4 +1,4 @@
-"""`make deploy`: a Prefect server if none answers, the work pool, the deployments, and one worker until it is told to stop."""
+"""`make deploy`: a Prefect server if none answers, the work pool, the deployments and one worker."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from flows.monitoring import RETRAIN, SERVED
-from flows.recurrence import rule
+from flows.recurrence import recurrence_rule
 from flows.runs import load_settings
 from market_master import config
 from market_master.domain import clock
 from market_master.domain.calendar import Timetable
 from market_master.domain.errors import ConfigError, Failed, MarketMasterError
 
-FILE = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
+DEPLOYMENTS = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
 POOL = "local"
-STARTED_BY = {RETRAIN: "training/weekly", SERVED: "approval/shadow"}
-PATIENCE = 180.0
+DEPLOYMENT_OF_EVENT = {RETRAIN: "training/weekly", SERVED: "approval/shadow"}
+START_TIMEOUT = 180.0
 """seconds that a server has to answer"""
-GRACE = 30.0
+STOP_TIMEOUT = 30.0
 """seconds that a server or worker has to end"""
 
 
@@ -43,7 +43,7 @@ def after_each_bar(config: str, minutes: int) -> dict[str, str]:
     settings = load_settings(config)
     grid = "clock" if getattr(settings.provider, "grid", "") == "clock" else "session"
     timetable = Timetable(settings.calendar, settings.interval, grid)
-    rrule, zone = rule(timetable, clock.now(), minutes_after=minutes)
+    rrule, zone = recurrence_rule(timetable, clock.now(), minutes_after=minutes)
     return {"rrule": rrule, "timezone": zone}
 
 
@@ -55,21 +55,21 @@ def deploy(environ: Mapping[str, str]) -> None:
     address = config.prefect_url(environ)
     file = config.file_of(environ.get("MM_CONFIG") or "demo").absolute()
     chosen = file.stem if file == config.file_of(file.stem) else str(file)
-    told = {**environ, "PREFECT_API_URL": address, "MM_HOME": str(config.home(environ)), "MM_CONFIG": chosen}
+    variables = {**environ, "PREFECT_API_URL": address, "MM_HOME": str(config.home(environ)), "MM_CONFIG": chosen}
     settings = load_settings(chosen)
-    begun = time.monotonic()
-    with server(address, told):
+    start = time.monotonic()
+    with server(address, variables):
         _pool(address)
-        _prefect(told, "deploy", "--all", "--prefect-file", str(FILE))
+        _prefect(variables, "deploy", "--all", "--prefect-file", str(DEPLOYMENTS))
         _automations(address)
-        print(f"Prefect      {address.removesuffix('/api')}\nDeployed     {FILE.name} for {settings.name}")
+        print(f"Prefect      {address.removesuffix('/api')}\nDeployed     {DEPLOYMENTS.name} for {settings.name}")
         try:
             with (
                 FileLock(config.home(environ) / "data" / "prefect" / "worker.lock", timeout=0),
-                _worker(told) as worker,
+                _worker(variables) as worker,
             ):
                 print(
-                    f"Worker       on pool '{POOL}', {time.monotonic() - begun:.0f} s after the start; Ctrl-C ends it"
+                    f"Worker       on pool '{POOL}', {time.monotonic() - start:.0f} s after the start; Ctrl-C ends it"
                 )
                 code = worker.wait()
                 raise Failed(f"The worker ended by itself, with code {code}; start again with `make deploy`.")
@@ -83,20 +83,20 @@ def server(address: str, environ: Mapping[str, str]) -> Iterator[None]:
 
     Raises ConfigError for a far server that does not answer.
     """
-    if _answers(address):
+    if _is_up(address):
         yield
         return
-    where = urlsplit(address)
-    if where.hostname not in ("127.0.0.1", "localhost"):
+    url = urlsplit(address)
+    if url.hostname not in ("127.0.0.1", "localhost"):
         raise ConfigError(
             f"No Prefect server answers at {address}; start it, or unset PREFECT_API_URL for one of our own."
         )
-    command = ("server", "start", "--host", where.hostname, "--port", str(where.port or 80))
+    command = ("server", "start", "--host", url.hostname, "--port", str(url.port or 80))
     with _running(environ, *command) as process:
-        end = time.monotonic() + PATIENCE
-        while not _answers(address):
+        end = time.monotonic() + START_TIMEOUT
+        while not _is_up(address):
             if process.poll() is not None or time.monotonic() > end:
-                raise ConfigError(f"No Prefect server came up at {address} within {PATIENCE:.0f} s.")
+                raise ConfigError(f"No Prefect server came up at {address} within {START_TIMEOUT:.0f} s.")
             time.sleep(0.2)
         yield
 
@@ -111,10 +111,10 @@ def _pool(address: str) -> None:
 def _automations(address: str) -> None:
     """What the monitoring's events start; made anew under the same names."""
     with SyncPrefectClient(address) as client:
-        for event, name in STARTED_BY.items():
+        for event, name in DEPLOYMENT_OF_EVENT.items():
             deployment = client.read_deployment_by_name(name)
-            for known in client.read_automations_by_name(event):
-                client.delete_automation(known.id)
+            for automation in client.read_automations_by_name(event):
+                client.delete_automation(automation.id)
             client.create_automation(
                 AutomationCore(
                     name=event,
@@ -130,48 +130,52 @@ def _worker(environ: Mapping[str, str]) -> AbstractContextManager[subprocess.Pop
 
 
 @contextmanager
-def _running(environ: Mapping[str, str], *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def _running(environ: Mapping[str, str], *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """One of Prefect's programs in a session of its own: Ctrl-C reaches us alone, and we end it, with what it started."""
     process = subprocess.Popen(
-        _command(*words), env=dict(environ), cwd=config.PROJECT_ROOT, stdout=subprocess.DEVNULL, start_new_session=True
+        _command(*arguments),
+        env=dict(environ),
+        cwd=config.PROJECT_ROOT,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         yield process
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
+            process.wait(STOP_TIMEOUT)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _prefect(environ: Mapping[str, str], *words: str) -> None:
-    command = _command("--no-prompt", *words)
+def _prefect(environ: Mapping[str, str], *arguments: str) -> None:
+    command = _command("--no-prompt", *arguments)
     done = subprocess.run(
         command, env=dict(environ), cwd=config.PROJECT_ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ConfigError(f"`prefect {' '.join(words)}` failed: {done.stdout} {done.stderr}")
+        raise ConfigError(f"`prefect {' '.join(arguments)}` failed: {done.stdout} {done.stderr}")
 
 
-def _command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "prefect", *words]
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "prefect", *arguments]
 
 
-def _answers(address: str) -> bool:
+def _is_up(address: str) -> bool:
     try:
-        with urlopen(f"{address}/health", timeout=5) as answer:
-            return bool(answer.status == 200)
+        with urlopen(f"{address}/health", timeout=5) as response:
+            return bool(response.status == 200)
     except (URLError, OSError):
         return False
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """The entry point; with `--server-only` there is a server, and nothing is deployed."""
-    for told in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(told, signal.default_int_handler)
+    for interrupt in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interrupt, signal.default_int_handler)
     try:
-        if "--server-only" in words:
+        if "--server-only" in arguments:
             with server(config.prefect_url(), os.environ):
                 signal.pause()
         else:

@@ -1,4 +1,4 @@
-"""The monitoring flow: settle -> monitor -> shadow -> guard -> alerts; what it finds may start a training or ask for approval."""
+"""The monitoring flow: settle, monitor, shadow, guard, alerts; it may start a training or an approval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from market_master.config import home, predictions_url
 from market_master.domain import clock
 from market_master.domain.records import as_json
 from market_master.monitoring.daily_check import DailyCheck, run_daily_check
-from market_master.monitoring.notify import addresses
+from market_master.monitoring.notify import alert_addresses
 from market_master.prediction_log import PredictionLog
 
 RETRAIN, SERVED = "market-master.retrain", "market-master.served"
@@ -31,24 +31,26 @@ def monitoring(config: Config = "demo", evidently: bool = True) -> DailyCheck:
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     model = settings.registry.model
-    told = run_daily_check(model, home(), log, addresses(os.environ), now=clock.now(), evidently=evidently)
+    check = run_daily_check(model, home(), log, alert_addresses(os.environ), now=clock.now(), evidently=evidently)
     readings = [
         row
-        for row in as_json(told.seen.readings)
+        for row in as_json(check.report.readings)
         if row["cause"] not in ("feature", "level") or row["state"] == "moved"
     ]
-    create_table_artifact(readings, key="readings", description=told.words)
+    create_table_artifact(readings, key="readings", description=check.summary)
     create_table_artifact(
-        as_json(told.seen.realised), key="realised", description="Realised performance of the champion."
+        as_json(check.report.realised), key="realised", description="Realised performance of the champion."
     )
-    create_markdown_artifact(f"# {', '.join(told.seen.alarms) or 'Nothing moved'}\n\n{told.words}", key="monitoring")
-    for kind, file in told.seen.reports.items():
-        link_report(Path(file), kind, f"{kind} of {told.seen.as_of[:10]}")
-    resource = {"prefect.resource.id": f"market-master.model.{model}", "version": told.seen.version}
-    if told.seen.retrain:
-        emit_event(RETRAIN, resource, payload={"alarms": told.seen.alarms})
-    if told.wants_approval:
-        emit_event(SERVED, resource, payload={"words": told.words})
-    word = "moved" if told.seen.alarms else "quiet"
-    end: DailyCheck = completed(told, word, told.words, market=settings.name, bar=told.seen.as_of)
+    create_markdown_artifact(
+        f"# {', '.join(check.report.alarms) or 'Nothing moved'}\n\n{check.summary}", key="monitoring"
+    )
+    for kind, file in check.report.reports.items():
+        link_report(Path(file), kind, f"{kind} of {check.report.as_of[:10]}")
+    resource = {"prefect.resource.id": f"market-master.model.{model}", "version": check.report.version}
+    if check.report.retrain:
+        emit_event(RETRAIN, resource, payload={"alarms": check.report.alarms})
+    if check.wants_approval:
+        emit_event(SERVED, resource, payload={"words": check.summary})
+    status = "moved" if check.report.alarms else "quiet"
+    end: DailyCheck = completed(check, status, check.summary, market=settings.name, bar=check.report.as_of)
     return end

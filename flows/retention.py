@@ -1,4 +1,4 @@
-"""The retention flow: versions, runs and files that nothing needs any more are deleted."""
+"""The retention flow: deletion of versions, runs and files that are no longer needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def retention(config: Config = "demo", keep: int = NEWEST, apply: bool = False) 
         apply: Delete; else only say what would go.
     """
     settings = load_settings(config)
-    told = apply_retention(settings.registry.model, home(), now=clock.now(), keep=keep, apply=apply)
-    create_table_artifact(as_json(told.stays), key="retention", description=told.summary)
-    end: Retained = completed(told, "applied" if apply else "planned", told.summary, market=settings.name, bar=None)
+    retained = apply_retention(settings.registry.model, home(), now=clock.now(), keep=keep, apply=apply)
+    create_table_artifact(as_json(retained.stays), key="retention", description=retained.summary)
+    end: Retained = completed(
+        retained, "applied" if apply else "planned", retained.summary, market=settings.name, bar=None
+    )
     return end

@@ -1,4 +1,4 @@
-"""What all flow runs share: a config chosen by name, links to what they left, and an end that says what it was."""
+"""Shared parts of flow runs: settings by name, link artifacts, and a named end."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def link_run(run_id: str) -> None:
     create_link_artifact(page, link_text=f"MLflow run {run_id}", key="mlflow")
 
 
-def link_report(file: Path, key: str, what: str) -> None:
+def link_report(file: Path, key: str, text: str) -> None:
     """A page of data/reports/, as the server shows it, as an artifact."""
     link = f"{SERVER}/reports/{file.name}"
-    create_link_artifact(link, link_text=what, key=key, description=f"`make serve`, or {file}")
+    create_link_artifact(link, link_text=text, key=key, description=f"`make serve`, or {file}")
 
 
-def completed(answer: Any, word: str, reason: str, *, market: str, bar: str | None) -> Any:
-    """The end of a run: named by what it came to, with the reason; the run's own name gets its bar, its tags market and word.
+def completed(result: Any, status: str, reason: str, *, market: str, bar: str | None) -> Any:
+    """The end of a run: named by what it came to, with the reason; the run's own name gets its bar, its tags market and status.
 
-    Called from Python, the flow returns the answer.
+    Called from Python, the flow returns the result.
     """
     name = f"{runtime.flow_run.flow_name}-{market}" + (f"-{bar}" if bar else "")
     with get_client(sync_client=True) as client:
-        tags = sorted({*runtime.flow_run.tags, market, word})
+        tags = sorted({*runtime.flow_run.tags, market, status})
         client.update_flow_run(runtime.flow_run.id, name=name, tags=tags)
-    return Completed(name=word.capitalize(), message=reason, data=answer)
+    return Completed(name=status.capitalize(), message=reason, data=result)

@@ -1,4 +1,4 @@
-"""The signal flow: fetch -> settle -> predict_index -> log, for one bar; and the filling of bars that were missed."""
+"""The signal flow: fetch, settle, signal and log of one bar; and the backfill of bars without one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from market_master.domain import clock
 from market_master.domain.clock import iso
 from market_master.domain.records import Explanation
 from market_master.prediction_log import PredictionLog
-from market_master.signals import scheduled as step
+from market_master.signals import scheduled
 from market_master.signals.scheduled import SignalRun
 
 
@@ -27,11 +27,11 @@ def signal(config: Config = "demo", asof: datetime | None = None) -> SignalRun:
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     due = int((asof or runtime.flow_run.scheduled_start_time).timestamp())
-    told = step.run_scheduled_signal(settings, home(), log, now=clock.now(), asof=due)
-    create_markdown_artifact(f"# {told.status}, bar {told.bar_end}\n\n{told.reason}", key="signal")
-    if told.signal and told.signal.explanation:
-        _moves(told.signal.explanation)
-    end: SignalRun = completed(told, told.status, told.reason, market=settings.name, bar=told.bar_end)
+    run = scheduled.run_scheduled_signal(settings, home(), log, now=clock.now(), asof=due)
+    create_markdown_artifact(f"# {run.status}, bar {run.bar_end}\n\n{run.reason}", key="signal")
+    if run.signal and run.signal.explanation:
+        _moves(run.signal.explanation)
+    end: SignalRun = completed(run, run.status, run.reason, market=settings.name, bar=run.bar_end)
     return end
 
 
@@ -46,17 +46,21 @@ def backfill(first: datetime, last: datetime, config: Config = "demo") -> list[S
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     span = (int(first.timestamp()), int(last.timestamp()))
-    told = step.backfill(settings, home(), log, first=span[0], last=span[1], now=clock.now())
-    rows = [{"bar_end": one.bar_end, "status": one.status, "reason": one.reason} for one in told]
+    runs = scheduled.backfill(settings, home(), log, first=span[0], last=span[1], now=clock.now())
+    rows = [{"bar_end": run.bar_end, "status": run.status, "reason": run.reason} for run in runs]
     create_table_artifact(rows, key="backfill", description="Bars of the span, and what each came to.")
-    made = sum(one.status == "signalled" for one in told)
-    said = f"{made} of {len(told)} bars from {iso(span[0])} to {iso(span[1])} were signalled."
-    end: list[SignalRun] = completed(told, "backfilled", said, market=settings.name, bar=iso(span[0]))
+    count = sum(run.status == "signalled" for run in runs)
+    summary = f"{count} of {len(runs)} bars from {iso(span[0])} to {iso(span[1])} were signalled."
+    end: list[SignalRun] = completed(runs, "backfilled", summary, market=settings.name, bar=iso(span[0]))
     return end
 
 
-def _moves(why: Explanation) -> None:
-    """What moved WSS since the bar before, symbol by symbol; or the word why that can't be told."""
-    rows = [{**{k: v for k, v in vars(move).items() if k != "by_group"}, **move.by_group} for move in why.moves]
-    told = f"WSS was {why.wss_before:+.3f} ({why.signal_before}) at {why.since}." if why.since else why.reason
-    create_table_artifact(rows or [{"reason": why.reason}], key="moves", description=told)
+def _moves(explanation: Explanation) -> None:
+    """A table of what moved WSS since the bar before, by symbol; or of the reason why that is not known."""
+    rows = [{**{k: v for k, v in vars(move).items() if k != "by_group"}, **move.by_group} for move in explanation.moves]
+    summary = (
+        f"WSS was {explanation.wss_before:+.3f} ({explanation.signal_before}) at {explanation.since}."
+        if explanation.since
+        else explanation.reason
+    )
+    create_table_artifact(rows or [{"reason": explanation.reason}], key="moves", description=summary)

@@ -50,17 +50,17 @@ class Report(BaseModel):
 def drift(request: Request) -> Drift:
     """Has the world moved from what the champion learned, and is it still as good?"""
     options = model_server(request).options
-    gates = [GateDrift(**row) for row in archive.drift(options.home)]
-    return Drift(latest=archive.monitored(options.home, options.model), gates=gates)
+    gates = [GateDrift(**row) for row in archive.drift_verdicts(options.home)]
+    return Drift(latest=archive.latest_monitoring(options.home, options.model), gates=gates)
 
 
 @router.get("/reports")
 def reports(request: Request) -> list[Report]:
     """The HTML reports there are, newest first."""
-    return [Report(**row) for row in archive.reports(model_server(request).options.home)]
+    return [Report(**row) for row in archive.list_reports(model_server(request).options.home)]
 
 
 @router.get("/reports/{name}", response_class=FileResponse, responses={404: PROBLEMS[404], 422: PROBLEMS[422]})
 def report(name: str, request: Request) -> FileResponse:
     """One of them, as a page."""
-    return FileResponse(archive.report(model_server(request).options.home, name), media_type="text/html")
+    return FileResponse(archive.report_file(model_server(request).options.home, name), media_type="text/html")

@@ -40,9 +40,9 @@ def test_the_monitoring_flow_says_what_it_saw(trained_home: Path, home: Path) ->
         keys = {artifact.key for artifact in client.read_artifacts()}
         run = next(run for run in client.read_flow_runs() if str(run.name).startswith("monitoring-test"))
     assert {"readings", "realised", "monitoring", "evidently-5", "evidently-20", "index"} <= keys
-    assert run.name == f"monitoring-test-{told.seen.as_of}"
-    assert run.state_name == ("Moved" if told.seen.alarms else "Quiet")
-    pages = {Path(file).name for file in told.seen.reports.values()}
+    assert run.name == f"monitoring-test-{told.report.as_of}"
+    assert run.state_name == ("Moved" if told.report.alarms else "Quiet")
+    pages = {Path(file).name for file in told.report.reports.values()}
     assert pages <= {file.name for file in (home / "data" / "reports").iterdir()}
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from dateutil.rrule import rruleset, rrulestr
 
-from flows.recurrence import LONGEST, rule
+from flows.recurrence import MAX_RULE_LENGTH, recurrence_rule
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import DAY
 
@@ -19,7 +19,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 def runs(timetable: Timetable, first: int, last: int, now: int = NOW) -> list[int]:
     """The instants between two that the rule names, told on the exchange's clock."""
-    text, zone = rule(timetable, now, minutes_after=AFTER)
+    text, zone = recurrence_rule(timetable, now, minutes_after=AFTER)
     known = rrulestr(text, forceset=True)
     assert isinstance(known, rruleset)
     low, high = (datetime.fromtimestamp(instant, ZoneInfo(zone)).replace(tzinfo=None) for instant in (first, last))
@@ -73,7 +73,7 @@ def test_the_clock_on_the_exchange_decides() -> None:
 def test_a_rule_never_outgrows_prefect() -> None:
     """Five-minute bars have more exceptions in a year than a rule holds: the nearest are named, and Prefect takes the rule."""
     timetable = Timetable("XNYS", "5m")
-    assert len(rule(timetable, NOW, minutes_after=AFTER)[0]) <= LONGEST
+    assert len(recurrence_rule(timetable, NOW, minutes_after=AFTER)[0]) <= MAX_RULE_LENGTH
     assert runs(timetable, NOW, NOW + 30 * DAY) == closes(timetable, NOW, NOW + 30 * DAY)
 
 

@@ -13,8 +13,8 @@ import pytest
 from market_master.domain.errors import ConfigError
 from market_master.monitoring.alerts import Addresses, Alert, Book
 from market_master.monitoring.alerts.book import Finding
-from market_master.monitoring.alerts.delivery import TRIES, signature
-from market_master.monitoring.notify import addresses, book_of, notify
+from market_master.monitoring.alerts.delivery import MAX_ATTEMPTS, signature
+from market_master.monitoring.notify import alert_addresses, alert_book, notify
 
 SECRET = "between us"
 
@@ -97,8 +97,8 @@ def test_it_closes_when_its_cause_is_gone_and_stays_quiet_for_five_sessions(tmp_
 def test_a_webhook_gets_it_once_signed_and_tried_again(home: Path, receiver: Receiver) -> None:
     """Two refusals later it is taken; the signature is that of its body and moment; a second run sends nothing."""
     receiver.refusals = 2
-    alert = _noted(book_of(home), 1, True)[0]
-    to = addresses({"MM_ALERT_WEBHOOK": receiver.url, "MM_ALERT_SECRET": SECRET})
+    alert = _noted(alert_book(home), 1, True)[0]
+    to = alert_addresses({"MM_ALERT_WEBHOOK": receiver.url, "MM_ALERT_SECRET": SECRET})
     assert notify(home, to) == {alert.id: True}
     ((head, body),) = receiver.taken
     assert receiver.tries == 3
@@ -112,9 +112,9 @@ def test_a_webhook_gets_it_once_signed_and_tried_again(home: Path, receiver: Rec
 
 def test_what_nobody_took_is_sent_at_the_next_run(home: Path, receiver: Receiver) -> None:
     """An alert is not lost with a webhook that is away."""
-    receiver.refusals = TRIES
-    alert = _noted(book_of(home), 1, True)[0]
-    to = addresses({"MM_ALERT_WEBHOOK": receiver.url, "MM_ALERT_SECRET": SECRET})
+    receiver.refusals = MAX_ATTEMPTS
+    alert = _noted(alert_book(home), 1, True)[0]
+    to = alert_addresses({"MM_ALERT_WEBHOOK": receiver.url, "MM_ALERT_SECRET": SECRET})
     assert notify(home, to) == {alert.id: False}
     assert notify(home, to) == {alert.id: True}
     assert len(receiver.taken) == 1
@@ -122,7 +122,7 @@ def test_what_nobody_took_is_sent_at_the_next_run(home: Path, receiver: Receiver
 
 def test_apprise_is_told_too(home: Path, receiver: Receiver) -> None:
     """Any URL of its many kinds; here its plain JSON."""
-    alert = _noted(book_of(home), 1, True)[0]
+    alert = _noted(alert_book(home), 1, True)[0]
     url = receiver.url.replace("http://", "json://")
     assert notify(home, Addresses(apprise=(url,))) == {alert.id: True}
     assert json.loads(receiver.taken[0][1])["message"] == "parity on day 1."
@@ -130,8 +130,8 @@ def test_apprise_is_told_too(home: Path, receiver: Receiver) -> None:
 
 def test_without_an_address_alerts_wait(home: Path) -> None:
     """Nobody to tell is not told; a webhook without a secret is refused."""
-    _noted(book_of(home), 1, True)
-    assert notify(home, addresses({})) == {}
-    assert [alert.delivered for alert in book_of(home).alerts()] == [False]
+    _noted(alert_book(home), 1, True)
+    assert notify(home, alert_addresses({})) == {}
+    assert [alert.delivered for alert in alert_book(home).alerts()] == [False]
     with pytest.raises(ConfigError, match="MM_ALERT_SECRET"):
-        addresses({"MM_ALERT_WEBHOOK": "http://127.0.0.1:1/hook"})
+        alert_addresses({"MM_ALERT_WEBHOOK": "http://127.0.0.1:1/hook"})

@@ -9,14 +9,14 @@ from market_master.artifact.reference_window import ROWS, Reference, sample
 from market_master.domain import clock
 from market_master.domain.arrays import Array, Ints
 from market_master.market_data.ingest import fetch
-from market_master.monitoring.drift import LEVELS, WINDOWS, CurrentWindow, ReferenceDistances, feature_drift
+from market_master.monitoring.drift import LEVEL_UNITS, WINDOWS, CurrentWindow, ReferenceDistances, feature_drift
 from market_master.monitoring.performance import DIRECTION_ALARM_T
 from market_master.monitoring.reading import (
-    IN_A_ROW,
-    LEAST_BLOCKS,
+    ALARM_STREAK,
+    MIN_PAST_BLOCKS,
     MOVED,
+    NOT_ENOUGH_HISTORY,
     OK,
-    TOO_LITTLE,
     compare_with_past_blocks,
     evaluate_limit,
 )
@@ -60,7 +60,7 @@ def _found(values: Array, session: Ints, names: np.ndarray, ends: range) -> dict
     usual, told = ReferenceDistances.of(_reference(values, session, names)), {}
     kept = values.astype(np.float32).astype(float)
     for end in ends:
-        inside = (session <= end) & (session > end - max(WINDOWS) - IN_A_ROW + 1)
+        inside = (session <= end) & (session > end - max(WINDOWS) - ALARM_STREAK + 1)
         readings = feature_drift(usual, CurrentWindow(kept[inside], session[inside], None, None))  # type: ignore[arg-type]
         told[end] = [f"{r.cause} {r.statistic} {r.sessions}" for r in readings if r.moved]
     return told
@@ -100,7 +100,7 @@ def test_levels_are_told_and_never_alarm(rows) -> None:
     """Volatility and volume wander by nature: a shift of theirs is in the readings, and opens nothing."""
     values, session, names = rows
     known = load_family("features")
-    levels = [n for n, name in enumerate(names.tolist()) if known[name].metadata["unit"] in LEVELS]
+    levels = [n for n, name in enumerate(names.tolist()) if known[name].metadata["unit"] in LEVEL_UNITS]
     assert levels
     planted = values.copy()
     planted[np.ix_(session >= LEARNED + 20, levels)] += 3.0
@@ -112,9 +112,9 @@ def test_levels_are_told_and_never_alarm(rows) -> None:
 
 def test_too_few_blocks_is_not_ok() -> None:
     """Under twenty past blocks, or three evaluations, nothing is said; and that is not a clean bill."""
-    few, enough, three = np.ones(LEAST_BLOCKS - 1), np.ones(LEAST_BLOCKS), np.zeros(IN_A_ROW)
-    assert compare_with_past_blocks("features", "x", 5, past=few, now=three).state == TOO_LITTLE
-    assert compare_with_past_blocks("features", "x", 5, past=enough, now=three[:-1]).state == TOO_LITTLE
+    few, enough, three = np.ones(MIN_PAST_BLOCKS - 1), np.ones(MIN_PAST_BLOCKS), np.zeros(ALARM_STREAK)
+    assert compare_with_past_blocks("features", "x", 5, past=few, now=three).state == NOT_ENOUGH_HISTORY
+    assert compare_with_past_blocks("features", "x", 5, past=enough, now=three[:-1]).state == NOT_ENOUGH_HISTORY
     assert compare_with_past_blocks("features", "x", 5, past=enough, now=three).state == OK
 
 

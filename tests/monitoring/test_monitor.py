@@ -19,7 +19,7 @@ from market_master.monitoring.alerts import Addresses
 from market_master.monitoring.causes import ALARM_TYPES
 from market_master.monitoring.daily_check import run_daily_check
 from market_master.monitoring.monitor import monitor
-from market_master.monitoring.reading import OK, TOO_LITTLE
+from market_master.monitoring.reading import NOT_ENOUGH_HISTORY, OK
 from market_master.prediction.predict import predict_stored
 from market_master.prediction.recorder import prediction_row
 from market_master.prediction_log import PredictionLog
@@ -53,7 +53,7 @@ def test_before_anything_was_logged_there_is_too_little_to_say(altered: Path, lo
     """That is told, and is not ok; the look is kept as JSON, with the version's run, and as a page."""
     states = _look(altered, log)
     for cause in ("outage", "coverage", "parity", "performance", "direction", "constant"):
-        assert states[cause] == TOO_LITTLE, cause
+        assert states[cause] == NOT_ENOUGH_HISTORY, cause
     assert (states["bars"], states["universe"]) == (OK, OK)
     assert set(ALARM_TYPES) | {"level"} >= set(states)
     (kept,) = (altered / "data" / "monitoring" / MODEL).glob("*.json")
@@ -110,7 +110,7 @@ def test_a_bar_that_came_late_is_no_broken_parity(altered: Path, log: Prediction
     whole.to_parquet(late, index=False)
     (kept.folder / FILE).unlink(missing_ok=True)
     states = _look(altered, log)
-    assert states["parity"] == TOO_LITTLE
+    assert states["parity"] == NOT_ENOUGH_HISTORY
 
 
 def _index_signal(home: Path, log: PredictionLog, bar_end: int) -> None:
@@ -127,7 +127,7 @@ def test_a_model_that_says_the_same_of_everything_pages(altered: Path, log: Pred
     with log._transaction() as connection:
         connection.execute(text(f"UPDATE predictions SET {sets} WHERE bar_end >= :end"), {"end": ends[0]})
     knows = load_champion(altered, MODEL).calibration.shrinkage > 0
-    assert _look(altered, log)["constant"] == ("moved" if knows else TOO_LITTLE)
+    assert _look(altered, log)["constant"] == ("moved" if knows else NOT_ENOUGH_HISTORY)
 
 
 class Held:
@@ -189,9 +189,9 @@ def test_a_flip_of_the_edge_is_found_within_sixty_sessions_and_rolled_back(home:
             settle_outcomes(here.log, MODEL, home, now=here.close(day) + 1)
             told = run_daily_check(MODEL, home, here.log, Addresses(), now=here.close(day) + 1, evidently=False)
             for cause in ("performance", "direction"):
-                if cause in told.seen.alarms:
+                if cause in told.report.alarms:
                     found.setdefault(cause, day - first + 1)
-            if told.done:
+            if told.moves:
                 break
         assert set(found) == {"performance", "direction"}, found
         assert max(found.values()) <= 60

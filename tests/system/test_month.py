@@ -59,7 +59,7 @@ def test_a_month(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 _break_parity(here, close)
             seen[day] = run_daily_check(
                 MODEL, home, here.log, Addresses(), now=close + 900, evidently=day == SHOWN
-            ).seen
+            ).report
             assert versions.production() == ("2" if RETRAINED + 2 < day < BROKEN else "1"), (day, seen[day].alarms)
         _every_bar_is_told(here, reasons)
         _the_journal_tells_it(home)

@@ -12,7 +12,7 @@ from market_master.decision.policy import assign_actions
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.reports import write_index
-from market_master.reports.evidently import drawn, frame, write_page
+from market_master.reports.evidently import page_table, sample_rows, write_page
 from market_master.training.compare import Comparison
 from market_master.training.experiment import Experiment
 
@@ -25,10 +25,10 @@ def write_drift_page(run: Run, experiment: Experiment, comparison: Comparison, v
     usable = dataset.labels.known & table.complete
 
     def shown(rows: np.ndarray) -> pd.DataFrame:
-        rows = rows[drawn(len(rows))]
+        rows = rows[sample_rows(len(rows))]
         probabilities = learned.apply(challenger.graph.probabilities(comparison.inputs[rows]))
         decided = assign_actions(probabilities, challenger.card.settings["policy"]["rule"], learned.cuts)
-        return frame(table.names, table.values[rows], dataset.labels.action[rows], decided)
+        return page_table(table.names, table.values[rows], dataset.labels.action[rows], decided)
 
     file = write_page(
         shown(np.flatnonzero(dataset.zones.holdout & usable)),

@@ -127,7 +127,7 @@ def _log(run: Run, experiment: Experiment, comparison: Comparison, home: Path) -
     baseline = next(card.candidate for card in comparison.leaderboard if card.kind == "baseline")
     for name in (comparison.winner, baseline):
         oof = comparison.out_of_fold[name]
-        for file in charts.draw(
+        for file in charts.write_charts(
             folder / "charts",
             name,
             probabilities=oof.probabilities,

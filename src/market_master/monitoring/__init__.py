@@ -1,1 +1,1 @@
-"""How the world looks now against the champion's training: our own alarms, and Evidently's page for the reviewer."""
+"""Monitoring of the champion in production: drift, performance, service, alerts and the daily check."""

@@ -1,4 +1,4 @@
-"""market_master.monitoring.causes"""
+"""Causes of alarms, and the report of one look at the champion."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from market_master.monitoring.alerts import Alert
-from market_master.monitoring.performance import Realised
+from market_master.monitoring.performance import RealisedPerformance
 from market_master.monitoring.reading import Reading
 
 
 @dataclass(frozen=True)
 class AlarmType:
-    """What an alarm is about, how loud it is, and whether it asks for a new candidate."""
+    """How loud an alarm is, whether it asks for a new candidate, and what it means."""
 
     severity: str
     retrain: bool
-    words: str
+    meaning: str
 
 
 ALARM_TYPES = {
@@ -52,8 +52,8 @@ class MonitoringReport:
     """causes that moved, loudest first"""
     retrain: bool
     readings: list[Reading]
-    realised: list[Realised]
-    realised_shadow: list[Realised]
+    realised: list[RealisedPerformance]
+    realised_shadow: list[RealisedPerformance]
     alerts: list[Alert]
     """open ones"""
     reports: dict[str, str]

@@ -1,4 +1,4 @@
-"""Oversee: a day's look at the champion, and what follows from it: the shadow goes on, the guard goes back, people are told."""
+"""Daily check: settle, monitor, advance or withdraw the shadow, roll back, send alerts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from market_master.signals.settlement import settle_outcomes
 
 @dataclass(frozen=True)
 class DailyCheck:
-    """What was seen, and what was done about it."""
+    """What monitoring reports, and what followed from it."""
 
-    seen: MonitoringReport
+    report: MonitoringReport
     settled: int
     shadow: ShadowComparison | None
     """how the version in the shadow did, before anything was done"""
-    done: tuple[JournalEntry, ...]
+    moves: tuple[JournalEntry, ...]
     """moves of versions, in order"""
     delivered: int
     undelivered: int
@@ -32,15 +32,15 @@ class DailyCheck:
     @property
     def wants_approval(self) -> bool:
         """A version has served its sessions and waits for somebody."""
-        return self.shadow is not None and self.shadow.served and not self.done
+        return self.shadow is not None and self.shadow.served and not self.moves
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The day in a sentence or two."""
-        moved = ", ".join(self.seen.alarms) or "nothing"
-        done = " ".join(f"Version {entry.to_version} {entry.event}: {entry.reason}" for entry in self.done)
-        beside = f" {self.shadow.words}" if self.shadow and not self.done else ""
-        return f"Version {self.seen.version} as of {self.seen.as_of}: {moved} moved. {done}{beside}".strip()
+        moved = ", ".join(self.report.alarms) or "nothing"
+        moves = " ".join(f"Version {entry.to_version} {entry.event}: {entry.reason}" for entry in self.moves)
+        shadow = f" {self.shadow.words}" if self.shadow and not self.moves else ""
+        return f"Version {self.report.version} as of {self.report.as_of}: {moved} moved. {moves}{shadow}".strip()
 
 
 def run_daily_check(
@@ -51,15 +51,15 @@ def run_daily_check(
     Raises what `monitor` raises.
     """
     settled = settle_outcomes(log, model, home, now=now)["settled"]
-    seen = monitor(model, home, log, now=now, evidently=evidently)
-    beside = compare_shadow(model, home, log)
-    moves = (decide_shadow(beside, model, home), roll_back_if_needed(model, home, seen.alarms, of=seen.version))
-    told = notify(home, to)
+    report = monitor(model, home, log, now=now, evidently=evidently)
+    shadow = compare_shadow(model, home, log)
+    moves = (decide_shadow(shadow, model, home), roll_back_if_needed(model, home, report.alarms, of=report.version))
+    deliveries = notify(home, to)
     return DailyCheck(
-        seen=seen,
+        report=report,
         settled=settled,
-        shadow=beside,
-        done=tuple(entry for entry in moves if entry is not None),
-        delivered=sum(told.values()),
-        undelivered=len(told) - sum(told.values()),
+        shadow=shadow,
+        moves=tuple(entry for entry in moves if entry is not None),
+        delivered=sum(deliveries.values()),
+        undelivered=len(deliveries) - sum(deliveries.values()),
     )

@@ -1,4 +1,4 @@
-"""Drift: have the features, the answers or the labels moved from what the version was made with?"""
+"""Drift of features, predictions and labels from a version's training window."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
 from market_master.monitoring.performance import LoggedPredictions
 from market_master.monitoring.reading import (
-    IN_A_ROW,
-    LEAST_BLOCKS,
-    TOO_LITTLE,
+    ALARM_STREAK,
+    MIN_PAST_BLOCKS,
+    NOT_ENOUGH_HISTORY,
     Reading,
     compare_with_past_blocks,
-    enough,
     evaluate_limit,
+    has_enough_history,
     insufficient_history,
 )
 from market_master.plugins import load_family
@@ -34,15 +34,15 @@ from market_master.stats.domain_classifier import domain_auc
 
 WINDOWS = (5, 20)
 """sessions"""
-LEVELS = ("ln", "days", "")
+LEVEL_UNITS = ("ln", "days", "")
 """units of features that follow the level of prices' spread or volume, or the clock: told, never an alarm"""
-FAR_APART = 0.75
-"""AUC at which two samples are different whatever the past says"""
-MOST = 1500
-"""rows of each side of the classifier"""
-FAR_OUT = f"the largest, and at least {FAR:g} deviations above the mean,"
-USUAL = 0.95
-"""quantile of the past blocks' AUC"""
+MAX_DOMAIN_AUC = 0.75
+"""AUC above which two samples are different whatever the past says"""
+CLASSIFIER_ROWS = 1500
+"""at most, of each side of the classifier"""
+FAMILY_LIMIT_ORIGIN = f"the largest, and at least {FAR:g} deviations above the mean,"
+NULL_AUC_QUANTILE = 0.95
+"""of the past blocks' AUC: the limit"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +63,11 @@ def current_window(champion: LoadedModel, bars: Bars) -> CurrentWindow:
     per_session = int(schedule.slot.max()) + 1
     ends = schedule.end[schedule.session == bars.session.max()]
     days = np.unique(bars.session)
-    days = days[: len(days) - (bars.newest < ends.max())][-(max(WINDOWS) + IN_A_ROW - 1) :]
+    days = days[: len(days) - (bars.newest < ends.max())][-(max(WINDOWS) + ALARM_STREAK - 1) :]
     recent = bars.tail(card.warmup + 1 + per_session * (len(days) + 1))
     values = features.compute(recent, card.features, members=card.members)
-    known = np.isin(np.asarray(recent.symbols)[recent.code], card.members)
-    rows = np.flatnonzero(np.isfinite(values).all(axis=1) & np.isin(recent.session, days) & known)
+    is_member = np.isin(np.asarray(recent.symbols)[recent.code], card.members)
+    rows = np.flatnonzero(np.isfinite(values).all(axis=1) & np.isin(recent.session, days) & is_member)
     rows = rows[sample(recent.session[rows])]
     rows = rows[np.argsort(recent.bar_end[rows], kind="stable")]
     return CurrentWindow(values[rows].astype(np.float32).astype(float), recent.session[rows], recent, rows)
@@ -75,12 +75,13 @@ def current_window(champion: LoadedModel, bars: Bars) -> CurrentWindow:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceDistances:
-    """What is usual of the features: their counts in the training window, and how far its own blocks lie apart."""
+    """Counts of the features in the training window, and how far its own blocks lie from the others."""
 
     names: tuple[str, ...]
-    watched: NDArray[np.bool_]
+    can_alarm: NDArray[np.bool_]
+    """by feature: no level"""
     values: Array
-    """of the watched features in the training window, as are the sessions"""
+    """of the features that can alarm, in the training window, as are the sessions"""
     session: Ints
     counts: Counts
     past: dict[int, Array]
@@ -89,72 +90,78 @@ class ReferenceDistances:
     @classmethod
     def of(cls, reference: Reference) -> ReferenceDistances:
         """Of a version's training window."""
-        known = load_family("features")
-        watched = np.array([known[name].metadata["unit"] not in LEVELS for name in reference.names.tolist()])
+        plugins = load_family("features")
+        can_alarm = np.array([plugins[name].metadata["unit"] not in LEVEL_UNITS for name in reference.names.tolist()])
         values, session = reference.values[reference.learned].astype(float), reference.session[reference.learned]
         counts = Counts.of(values, session)
         past = {length: counts.past(length) for length in WINDOWS}
-        return cls(tuple(reference.names.tolist()), watched, values[:, watched], session, counts, past)
+        return cls(tuple(reference.names.tolist()), can_alarm, values[:, can_alarm], session, counts, past)
 
     @cached_property
-    def told_apart(self) -> Array:
+    def null_auc(self) -> Array:
         """AUC of a classifier between a block as long as the longest window and the rest; empty for too few blocks."""
         days, sessions = np.unique(self.session), max(WINDOWS)
-        if len(days) - sessions < LEAST_BLOCKS:
+        if len(days) - sessions < MIN_PAST_BLOCKS:
             return np.empty(0)
-        starts = np.linspace(0, len(days) - sessions, LEAST_BLOCKS).astype(int)
+        starts = np.linspace(0, len(days) - sessions, MIN_PAST_BLOCKS).astype(int)
         blocks = [np.isin(self.session, days[start : start + sessions]) for start in starts]
         return np.array([self.auc(~block, self.values[block], self.session[block]) for block in blocks])
 
-    def auc(self, rest: NDArray[np.bool_], values: Array, session: Ints) -> float:
-        """Between some of its rows and other rows of the watched features."""
-        return domain_auc(self.values[rest], self.session[rest], values, session, most=MOST)
+    def auc(self, reference_rows: NDArray[np.bool_], values: Array, session: Ints) -> float:
+        """Of a classifier between some of its rows and another window's, of the features that can alarm."""
+        return domain_auc(
+            self.values[reference_rows], self.session[reference_rows], values, session, most=CLASSIFIER_ROWS
+        )
 
 
 @lru_cache(maxsize=2)
 def load_reference_distances(folder: Path) -> tuple[Reference, ReferenceDistances]:
-    """The reference that lies beside a version, and what is usual of it: it never changes."""
+    """A version's reference window, which never changes, and the distances within it."""
     reference = Reference.read(folder)
     return reference, ReferenceDistances.of(reference)
 
 
-def feature_drift(usual: ReferenceDistances, current: CurrentWindow) -> list[Reading]:
+def feature_drift(distances: ReferenceDistances, current: CurrentWindow) -> list[Reading]:
     """Each feature's own distances, and for each window the most unusual of all that are no levels, as one alarm."""
-    told, fresh = [], usual.counts.counted(current.values, current.session)
-    for sessions, past in usual.past.items():
-        now = usual.counts.now(fresh, sessions, IN_A_ROW)
-        told.append(_family("features", sessions, past[:, usual.watched], now[:, usual.watched]))
-        if told[-1].state == TOO_LITTLE:
+    readings, counts = [], distances.counts.counted(current.values, current.session)
+    for sessions, past in distances.past.items():
+        now = distances.counts.now(counts, sessions, ALARM_STREAK)
+        readings.append(
+            _family_reading("features", sessions, past[:, distances.can_alarm], now[:, distances.can_alarm])
+        )
+        if readings[-1].state == NOT_ENOUGH_HISTORY:
             continue
-        for column, name in enumerate(usual.names):
-            cause = "feature" if usual.watched[column] else "level"
-            told += [
+        for column, name in enumerate(distances.names):
+            cause = "feature" if distances.can_alarm[column] else "level"
+            readings += [
                 compare_with_past_blocks(
                     cause, f"{name} {kind}", sessions, past=past[:, column, k], now=now[:, column, k]
                 )
                 for k, kind in enumerate(STATISTICS)
             ]
-    return told
+    return readings
 
 
-def joint_drift(usual: ReferenceDistances, current: CurrentWindow) -> Reading:
-    """Can a classifier tell the newest sessions from the training window better than it can tell that one's own blocks?"""
+def joint_drift(distances: ReferenceDistances, current: CurrentWindow) -> Reading:
+    """AUC of a classifier between the newest sessions and the training window, against that of the window's own blocks."""
     sessions, days = max(WINDOWS), np.unique(current.session)
-    ends = range(max(sessions, len(days) - IN_A_ROW + 1), len(days) + 1) if len(usual.told_apart) else range(0)
-    whole = np.ones(len(usual.session), dtype=bool)
+    ends = range(max(sessions, len(days) - ALARM_STREAK + 1), len(days) + 1) if len(distances.null_auc) else range(0)
+    all_rows = np.ones(len(distances.session), dtype=bool)
     parts = [np.isin(current.session, days[end - sessions : end]) for end in ends]
-    now = [usual.auc(whole, current.values[part][:, usual.watched], current.session[part]) for part in parts]
-    past = usual.told_apart
-    limit = min(float(np.quantile(past, USUAL)), FAR_APART) if len(past) else FAR_APART
-    whence = f"the {USUAL:.0%} quantile, at most {FAR_APART},"
+    now = [
+        distances.auc(all_rows, current.values[part][:, distances.can_alarm], current.session[part]) for part in parts
+    ]
+    past = distances.null_auc
+    limit = min(float(np.quantile(past, NULL_AUC_QUANTILE)), MAX_DOMAIN_AUC) if len(past) else MAX_DOMAIN_AUC
+    origin = f"the {NULL_AUC_QUANTILE:.0%} quantile, at most {MAX_DOMAIN_AUC},"
     return compare_with_past_blocks(
-        "domain", "domain classifier's AUC", sessions, past=past, now=np.array(now), limit=limit, whence=whence
+        "domain", "domain classifier's AUC", sessions, past=past, now=np.array(now), limit=limit, limit_origin=origin
     )
 
 
-def answer_drift(reference: Reference, settled: LoggedPredictions, champion: LoadedModel) -> list[Reading]:
+def prediction_drift(reference: Reference, predictions: LoggedPredictions, champion: LoadedModel) -> list[Reading]:
     """Shares of the actions, expected score, its spread and the entropy, against out-of-sample answers; one alarm a window."""
-    there = np.isfinite(reference.probabilities[:, 0])
+    rows = np.isfinite(reference.probabilities[:, 0])
     rule, cuts = champion.settings.policy.rule, champion.calibration.cuts
 
     def columns(probabilities: Array) -> Array:
@@ -167,64 +174,72 @@ def answer_drift(reference: Reference, settled: LoggedPredictions, champion: Loa
     return [
         *_mean_drift(
             "predictions",
-            (columns(reference.probabilities[there]), reference.session[there]),
-            (columns(settled.all_probabilities), settled.all_session),
+            (columns(reference.probabilities[rows]), reference.session[rows]),
+            (columns(predictions.all_probabilities), predictions.all_session),
         ),
         *_mean_drift(
-            "labels", (np.eye(5)[reference.action], reference.session), (np.eye(5)[settled.action], settled.session)
+            "labels",
+            (np.eye(5)[reference.action], reference.session),
+            (np.eye(5)[predictions.action], predictions.session),
         ),
     ]
 
 
-def calibration_drift(reference: Reference, settled: LoggedPredictions) -> Reading:
-    """Expected calibration error of settled predictions against that of past blocks of out-of-sample answers."""
-    sessions, there = max(WINDOWS), np.isfinite(reference.probabilities[:, 0])
+def calibration_drift(reference: Reference, predictions: LoggedPredictions) -> Reading:
+    """Expected calibration error of predictions with an outcome against that of past blocks of out-of-sample answers."""
+    sessions, rows = max(WINDOWS), np.isfinite(reference.probabilities[:, 0])
 
-    def errors(probabilities: Array, action: NDArray[np.int8], session: Ints, most: int | None) -> Array:
+    def errors(probabilities: Array, action: NDArray[np.int8], session: Ints, newest: int | None) -> Array:
         days = np.unique(session)
-        ends = range(sessions, len(days) + 1)[-most if most else None :]
+        ends = range(sessions, len(days) + 1)[-newest if newest else None :]
         parts = [np.isin(session, days[end - sessions : end]) for end in ends]
         return np.array([metrics.ece(probabilities[part], action[part]) for part in parts])
 
-    past = errors(reference.probabilities[there], reference.action[there], reference.session[there], None)
-    now = errors(settled.probabilities, settled.action, settled.session, IN_A_ROW)
+    past = errors(reference.probabilities[rows], reference.action[rows], reference.session[rows], None)
+    now = errors(predictions.probabilities, predictions.action, predictions.session, ALARM_STREAK)
     return compare_with_past_blocks("calibration", "expected calibration error", sessions, past=past, now=now)
 
 
-def constant_answers(settled: LoggedPredictions, champion: LoadedModel) -> Reading:
-    """Does a model that knows direction say the same of everything? The newest session says."""
-    score = expected_score(settled.all_probabilities[settled.all_session == settled.all_session.max(initial=-1)])
+def constant_predictions(predictions: LoggedPredictions, champion: LoadedModel) -> Reading:
+    """Whether a model that knows direction gave every row of the newest session the same expected score."""
+    score = expected_score(
+        predictions.all_probabilities[predictions.all_session == predictions.all_session.max(initial=-1)]
+    )
     if champion.calibration.shrinkage == 0 or len(score) < 2:
         return insufficient_history(
             "constant", "spread of expected scores", 1, "No directional edge, or no prediction in the log."
         )
-    still = np.array([float(np.ptp(score) < 1e-9)])
-    return evaluate_limit("constant", "all expected scores alike", 1, still, 0.5, "1 is yes", needed=1)
+    constant = np.array([float(np.ptp(score) < 1e-9)])
+    return evaluate_limit("constant", "all expected scores alike", 1, constant, 0.5, "1 is yes", min_streak=1)
 
 
 def _mean_drift(cause: str, before: tuple[Array, Ints], after: tuple[Array, Ints]) -> list[Reading]:
-    """How far window means lie from the mean of the rest, over all columns as one family."""
-    told = []
+    """How far window means lie from the mean of all other sessions, over all columns as one family."""
+    readings = []
     sums = [_sums(*rows) for rows in (before, after)]
     for sessions in WINDOWS:
-        blocks, now = windows(sums[0], sessions), windows(sums[1], sessions)[-IN_A_ROW:]
+        blocks, now = windows(sums[0], sessions), windows(sums[1], sessions)[-ALARM_STREAK:]
         total = sums[0].sum(axis=0)
-        gaps = [np.abs(_mean(part) - _mean(rest))[..., None] for part, rest in ((blocks, total - blocks), (now, total))]
-        told.append(_family(cause, sessions, *gaps))
-    return told
+        gaps = [
+            np.abs(_mean(part) - _mean(others))[..., None] for part, others in ((blocks, total - blocks), (now, total))
+        ]
+        readings.append(_family_reading(cause, sessions, *gaps))
+    return readings
 
 
-def _family(cause: str, sessions: int, past: Array, now: Array) -> Reading:
+def _family_reading(cause: str, sessions: int, past: Array, now: Array) -> Reading:
     """The most unusual of many columns, as one reading."""
-    worst = unusual(past, now) if enough(past, now) else (past, now, None)
-    return compare_with_past_blocks(cause, cause, sessions, past=worst[0], now=worst[1], limit=worst[2], whence=FAR_OUT)
+    past_worst, worst, limit = unusual(past, now) if has_enough_history(past, now) else (past, now, None)
+    return compare_with_past_blocks(
+        cause, cause, sessions, past=past_worst, now=worst, limit=limit, limit_origin=FAMILY_LIMIT_ORIGIN
+    )
 
 
 def _sums(values: Array, session: Ints) -> Array:
     """[sessions, columns + 1]: sums, and rows in the last column."""
-    days, place = np.unique(session, return_inverse=True)
+    days, day_index = np.unique(session, return_inverse=True)
     stacked = np.column_stack([values, np.ones(len(values))])
-    return np.column_stack([np.bincount(place, weights=column, minlength=len(days)) for column in stacked.T])
+    return np.column_stack([np.bincount(day_index, weights=column, minlength=len(days)) for column in stacked.T])
 
 
 def _mean(sums: Array) -> Array:

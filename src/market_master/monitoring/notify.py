@@ -1,4 +1,4 @@
-"""Notify: tell those who want to know of alerts that nobody has had yet."""
+"""Notification of undelivered alerts, to the addresses of the environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from market_master.domain.errors import ConfigError
 from market_master.monitoring.alerts import Addresses, Book, deliver
 
 
-def addresses(environ: Mapping[str, str]) -> Addresses:
+def alert_addresses(environ: Mapping[str, str]) -> Addresses:
     """MM_ALERT_WEBHOOK with MM_ALERT_SECRET, and MM_ALERT_APPRISE, by comma. Raises ConfigError for a webhook without a secret."""
     webhook, secret = environ.get("MM_ALERT_WEBHOOK") or None, environ.get("MM_ALERT_SECRET", "")
     if webhook and not secret:
@@ -22,12 +22,12 @@ def notify(home: Path, to: Addresses) -> dict[str, bool]:
     """Deliver the open alerts that have not reached everybody; returns which, by id, have now. The others wait for the next run."""
     if not to.any:
         return {}
-    book = book_of(home)
-    done = deliver([alert for alert in book.alerts() if not alert.delivered], to)
-    book.delivered(done)
-    return done
+    book = alert_book(home)
+    delivered = deliver([alert for alert in book.alerts() if not alert.delivered], to)
+    book.mark_delivered(delivered)
+    return delivered
 
 
-def book_of(home: Path) -> Book:
+def alert_book(home: Path) -> Book:
     """The alerts of a home."""
     return Book(home / "data" / "alerts.json")

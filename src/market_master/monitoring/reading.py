@@ -1,4 +1,4 @@
-"""A reading: one number of the newest sessions beside what as many sessions had shown before."""
+"""Readings: one statistic of the newest sessions against its limit, and whether it alarms."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from market_master.domain.arrays import Array
 
-OK, MOVED, TOO_LITTLE = "ok", "moved", "not_enough_history"
-IN_A_ROW = 3
-"""evaluations, a session apart, that have to agree"""
-LEAST_BLOCKS = 20
+OK, MOVED, NOT_ENOUGH_HISTORY = "ok", "moved", "not_enough_history"
+ALARM_STREAK = 3
+"""evaluations in a row, a session apart, that have to lie beyond a limit before it alarms"""
+MIN_PAST_BLOCKS = 20
 """past blocks of the same length, overlapping ones too, below which nothing is said"""
 
 
@@ -43,44 +43,49 @@ def compare_with_past_blocks(
     past: Array,
     now: Array,
     limit: float | None = None,
-    whence: str = "the largest",
+    limit_origin: str = "the largest",
 ) -> Reading:
     """The newest evaluations, oldest first, against the largest value of the past blocks (or another limit of theirs)."""
-    if not enough(past, now):
-        return insufficient_history(
-            cause,
-            statistic,
-            sessions,
-            f"{len(past)} past blocks of {sessions} sessions and {len(now)} evaluations; {LEAST_BLOCKS} and {IN_A_ROW} needed.",
-        )
+    if not has_enough_history(past, now):
+        available = f"{len(past)} past blocks of {sessions} sessions and {len(now)} evaluations"
+        reason = f"{available}; {MIN_PAST_BLOCKS} and {ALARM_STREAK} needed."
+        return insufficient_history(cause, statistic, sessions, reason)
     bound = float(past.max()) if limit is None else limit
-    return evaluate_limit(cause, statistic, sessions, now, bound, f"{whence} of {len(past)} past blocks")
+    return evaluate_limit(cause, statistic, sessions, now, bound, f"{limit_origin} of {len(past)} past blocks")
 
 
-def enough(past: Array, now: Array) -> bool:
+def has_enough_history(past: Array, now: Array) -> bool:
     """Past blocks and evaluations to say something by."""
-    return len(past) >= LEAST_BLOCKS and len(now) >= IN_A_ROW
+    return len(past) >= MIN_PAST_BLOCKS and len(now) >= ALARM_STREAK
 
 
 def evaluate_limit(
-    cause: str, statistic: str, sessions: int, now: Array, limit: float, whence: str, *, needed: int = IN_A_ROW
+    cause: str,
+    statistic: str,
+    sessions: int,
+    now: Array,
+    limit: float,
+    limit_origin: str,
+    *,
+    min_streak: int = ALARM_STREAK,
 ) -> Reading:
     """The newest evaluations, oldest first, against a limit."""
     inside = np.flatnonzero(now[::-1] <= limit)
-    run = int(inside[0]) if len(inside) else len(now)
-    value, lasting = float(now[-1]), f", beyond it {run} evaluations in a row" if run else ""
+    streak = int(inside[0]) if len(inside) else len(now)
+    value = float(now[-1])
+    duration = f", beyond it {streak} evaluations in a row" if streak else ""
     return Reading(
         cause,
         statistic,
         sessions,
         value,
         limit,
-        run,
-        MOVED if run >= needed else OK,
-        f"{statistic} {value:.4g}, limit {limit:.4g} ({whence}){lasting}.",
+        streak,
+        MOVED if streak >= min_streak else OK,
+        f"{statistic} {value:.4g}, limit {limit:.4g} ({limit_origin}){duration}.",
     )
 
 
 def insufficient_history(cause: str, statistic: str, sessions: int, reason: str) -> Reading:
     """There is not enough to say anything."""
-    return Reading(cause, statistic, sessions, None, None, 0, TOO_LITTLE, reason)
+    return Reading(cause, statistic, sessions, None, None, 0, NOT_ENOUGH_HISTORY, reason)

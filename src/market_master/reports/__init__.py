@@ -1,4 +1,4 @@
-"""Pages for reviewers: one self-contained HTML file each, without scripts and without anything fetched from outside."""
+"""HTML pages for reviewers: self-contained files from templates, with nothing fetched from outside."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from market_master.files import write_atomic
 
 def write_page(template: str, file: Path, **content: Any) -> Path:
     """Fill a template of this package (text is escaped, charts are marked safe in it), put in place whole. Raises NotWritten."""
-    pages = Environment(
-        loader=PackageLoader("market_master.reports", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    environment = Environment(
+        loader=PackageLoader("market_master.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
-    pages.filters |= {"percent": _percent, "signed": _signed}
-    write_atomic(file, pages.get_template(template).render(**content).encode())
+    environment.filters |= {"percent": _percent, "signed": _signed}
+    write_atomic(file, environment.get_template(template).render(**content).encode())
     return file
 
 
@@ -26,9 +29,9 @@ def write_index(folder: Path) -> Path:
     """List the pages of a folder on one of its own, by the day they were written and their kind."""
     days: dict[str, list[dict[str, Any]]] = {}
     for file in sorted(folder.glob("*-*.html"), key=lambda file: (kind_of(file.name), file.name)):
-        told = file.stat()
-        day = datetime.fromtimestamp(told.st_mtime, UTC).date().isoformat()
-        days.setdefault(day, []).append({"kind": kind_of(file.name), "name": file.name, "size": told.st_size // 1024})
+        status = file.stat()
+        day = datetime.fromtimestamp(status.st_mtime, UTC).date().isoformat()
+        days.setdefault(day, []).append({"kind": kind_of(file.name), "name": file.name, "size": status.st_size // 1024})
     return write_page("index.html", folder / "index.html", days=days)
 
 

@@ -1,4 +1,4 @@
-"""History: what earlier runs recorded, read back. An empty home is an empty list."""
+"""Archive of reports, monitoring and gate verdicts of earlier runs; empty in an empty home."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from market_master.domain.errors import UnknownReport
 DRIFT_RULE = "familiar_bars"
 
 
-def drift(home: Path) -> list[dict[str, Any]]:
-    """What each gate run said of drift, newest first."""
+def drift_verdicts(home: Path) -> list[dict[str, Any]]:
+    """Each gate run's verdict on drift, newest first."""
     rows = [
         {"run_id": decision["run_id"], "version": decision["version"], "time": decision["time"], **verdict}
         for decision in _runs(home, "decision.json")
@@ -23,18 +23,18 @@ def drift(home: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["time"]), reverse=True)
 
 
-def monitored(home: Path, model: str) -> dict[str, Any] | None:
-    """What the newest look at a model's champion found, None before the first."""
+def latest_monitoring(home: Path, model: str) -> dict[str, Any] | None:
+    """The newest monitoring report of a model's champion, None before the first."""
     files = sorted(monitoring_folder(home, model).glob("*.json"))
     return dict(json.loads(files[-1].read_bytes())) if files else None
 
 
 def monitoring_folder(home: Path, model: str) -> Path:
-    """Where what was monitored lies, a file a day."""
+    """The folder of a model's monitoring reports, a file a day."""
     return home / "data" / "monitoring" / model
 
 
-def reports(home: Path) -> list[dict[str, Any]]:
+def list_reports(home: Path) -> list[dict[str, Any]]:
     """Name, size and time of the HTML reports, newest first."""
     files = sorted((home / "data" / "reports").glob("*.html"), key=lambda file: file.stat().st_mtime, reverse=True)
     return [
@@ -47,9 +47,9 @@ def reports(home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def report(home: Path, name: str) -> Path:
-    """The file of a report. Raises UnknownReport for any name that `reports` does not list."""
-    if name not in {row["name"] for row in reports(home)}:
+def report_file(home: Path, name: str) -> Path:
+    """The file of a report. Raises UnknownReport for any name that `list_reports` does not list."""
+    if name not in {row["name"] for row in list_reports(home)}:
         raise UnknownReport(f"There is no report '{name}'; /reports lists those there are.", name=name)
     return home / "data" / "reports" / name
 

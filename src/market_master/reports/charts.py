@@ -1,4 +1,4 @@
-"""Pictures of a model's answers: as PNG files for MLflow, and as SVG text for pages that stand alone."""
+"""Charts of predictions: PNG files for MLflow, SVG text for self-contained pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOURS = ("#b2182b", "#ef8a62", "#777777", "#67a9cf", "#2166ac")
 """of the five actions, from strong_sell to strong_buy"""
 
 
-def draw(
+def write_charts(
     folder: Path,
     name: str,
     *,
@@ -43,7 +43,7 @@ def draw(
         for number, label in enumerate(CLASSES):
             hit, p = action == number, probabilities[:, number]
             if picture == "calibration":
-                _reliable(axes, reliability[number], COLOURS[number], label)
+                _plot_reliability(axes, reliability[number], COLOURS[number], label)
             elif picture == "precision_recall":
                 PrecisionRecallDisplay.from_predictions(hit, p, name=label, ax=axes)
             elif picture == "roc":
@@ -62,7 +62,7 @@ def reliability_svg(reliability: Array) -> str:
     """Stated against come true for each action, with the band of a bootstrap of days: [5, bins, 4]."""
     figure, rows = _pyplot().subplots(1, len(CLASSES), figsize=(13, 2.9), layout="constrained")
     for number, label in enumerate(CLASSES):
-        _reliable(rows[number], reliability[number], COLOURS[number], label)
+        _plot_reliability(rows[number], reliability[number], COLOURS[number], label)
         rows[number].set_title(label, fontsize=9)
     rows[0].set_ylabel("came true")
     return _svg(figure)
@@ -93,10 +93,10 @@ def paths_svg(series: Mapping[str, Sequence[float]], title: str) -> str:
     return _svg(figure)
 
 
-def _reliable(axes: Any, values: Array, colour: str, label: str) -> None:
-    stated, came, low, high = values.T
+def _plot_reliability(axes: Any, values: Array, colour: str, label: str) -> None:
+    stated, observed, low, high = values.T
     axes.fill_between(stated, low, high, color=colour, alpha=0.25, lw=0)
-    axes.plot(stated, came, "o-", color=colour, ms=3, lw=1, label=label)
+    axes.plot(stated, observed, "o-", color=colour, ms=3, lw=1, label=label)
     ends = [min(np.nanmin(stated), np.nanmin(low)), max(np.nanmax(stated), np.nanmax(high))]
     axes.plot(ends, ends, color="#bbbbbb", lw=1, zorder=0)
     axes.set_xlabel("stated", fontsize=8)

@@ -13,7 +13,7 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.arrays import Array, Ints
 from market_master.files import write_atomic
 
-ROWS = 4000
+MAX_ROWS = 4000
 """of each table; the page's time and size grow with it"""
 
 
@@ -46,12 +46,14 @@ def write_page(current: pd.DataFrame, reference: pd.DataFrame, file: Path, *, na
     return file
 
 
-def drawn(count: int) -> Ints:
-    """At most ROWS of so many rows, evenly."""
-    return np.linspace(0, count - 1, min(ROWS, count)).astype(int)
+def sample_rows(count: int) -> Ints:
+    """At most MAX_ROWS of so many rows, evenly."""
+    return np.linspace(0, count - 1, min(MAX_ROWS, count)).astype(int)
 
 
-def frame(names: Sequence[str], values: Array, label: np.ndarray, action: np.ndarray) -> pd.DataFrame:
-    """A table as `write_page` wants it: features by name, label and action (places in CLASSES) as words."""
-    words = np.array(CLASSES, dtype=object)
-    return pd.DataFrame(values.astype(float), columns=list(names)).assign(label=words[label], action=words[action])
+def page_table(names: Sequence[str], values: Array, label: np.ndarray, action: np.ndarray) -> pd.DataFrame:
+    """A table as `write_page` wants it: features by name, label and action (positions in CLASSES) as class names."""
+    class_names = np.array(CLASSES, dtype=object)
+    return pd.DataFrame(values.astype(float), columns=list(names)).assign(
+        label=class_names[label], action=class_names[action]
+    )

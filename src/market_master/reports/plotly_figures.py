@@ -1,4 +1,4 @@
-"""Interactive pictures for pages that work offline: plotly's figures as HTML, its script once a page."""
+"""Interactive plotly charts as HTML for pages that work offline; its script once a page."""
 
 from __future__ import annotations
 

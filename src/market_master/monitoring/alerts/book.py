@@ -1,4 +1,4 @@
-"""The book of alerts: opened once, kept quiet while open and for some sessions after, closed when the cause is gone."""
+"""The book of alerts: opened once, quiet while open and for some sessions after, then closed."""
 
 from __future__ import annotations
 
@@ -63,36 +63,38 @@ class Book:
         `quiet_from` is the session from which on an ended alert keeps its cause quiet: `COOL_DOWN` sessions ago.
         """
 
-        def noted(alerts: list[Alert]) -> list[Alert]:
+        def updated(alerts: list[Alert]) -> list[Alert]:
             for finding in findings:
-                mine = [alert for alert in alerts if (alert.model, alert.cause) == (model, finding.cause)]
-                standing = next((alert for alert in mine if alert.closed is None), None)
-                if standing and finding.moved is False:
-                    ended = replace(standing, closed=as_of, closed_session=session)
-                    alerts = [ended if alert is standing else alert for alert in alerts]
-                elif finding.moved and not standing and not any(_ended(alert) >= quiet_from for alert in mine):
-                    alerts = [*alerts, _opened(finding, model, version, as_of, session)]
+                earlier = [alert for alert in alerts if (alert.model, alert.cause) == (model, finding.cause)]
+                open_alert = next((alert for alert in earlier if alert.closed is None), None)
+                if open_alert and finding.moved is False:
+                    closed = replace(open_alert, closed=as_of, closed_session=session)
+                    alerts = [closed if alert is open_alert else alert for alert in alerts]
+                elif (
+                    finding.moved and not open_alert and not any(_end_session(alert) >= quiet_from for alert in earlier)
+                ):
+                    alerts = [*alerts, _open_alert(finding, model, version, as_of, session)]
             return alerts
 
-        self._change(noted)
+        self._update(updated)
 
-    def delivered(self, done: Mapping[str, bool]) -> None:
+    def mark_delivered(self, delivered: Mapping[str, bool]) -> None:
         """Remember which alerts, by id, have reached everybody."""
-        self._change(lambda alerts: [replace(a, delivered=a.delivered or done.get(a.id, False)) for a in alerts])
+        self._update(lambda alerts: [replace(a, delivered=a.delivered or delivered.get(a.id, False)) for a in alerts])
 
-    def _change(self, change: Callable[[list[Alert]], list[Alert]]) -> None:
+    def _update(self, update: Callable[[list[Alert]], list[Alert]]) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.file}.lock"):
             before = self.alerts()
-            after = change(before)
+            after = update(before)
             if after != before:
                 write_atomic(self.file, json.dumps([asdict(alert) for alert in after], indent=1).encode())
 
 
-def _ended(alert: Alert) -> int:
+def _end_session(alert: Alert) -> int:
     return alert.opened_session if alert.closed_session is None else alert.closed_session
 
 
-def _opened(finding: Finding, model: str, version: str, as_of: str, session: int) -> Alert:
+def _open_alert(finding: Finding, model: str, version: str, as_of: str, session: int) -> Alert:
     name = hashlib.sha256(f"{model} {finding.cause} {as_of}".encode()).hexdigest()[:12]
     return Alert(name, model, version, finding.cause, finding.severity, finding.reason, as_of, session)

@@ -1,4 +1,4 @@
-"""Delivery: a webhook that can check who speaks, and whatever apprise reaches; tried again until it is taken."""
+"""Delivery of alerts to a signed webhook and to apprise, retried until they are taken."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from market_master.monitoring.alerts.book import Alert
 
 log = logging.getLogger(__name__)
-TRIES = 4
-SECONDS = 10.0
+MAX_ATTEMPTS = 4
+TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Addresses:
 
 def deliver(alerts: Sequence[Alert], addresses: Addresses) -> dict[str, bool]:
     """Which alerts, by id, everybody took; the others are tried again at the next run."""
-    return {alert.id: _posted(alert, addresses) and _told(alert, addresses) for alert in alerts}
+    return {alert.id: _post_webhook(alert, addresses) and _notify_apprise(alert, addresses) for alert in alerts}
 
 
 def signature(secret: str, moment: str, body: bytes) -> str:
@@ -45,7 +45,7 @@ def signature(secret: str, moment: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
-def _posted(alert: Alert, addresses: Addresses) -> bool:
+def _post_webhook(alert: Alert, addresses: Addresses) -> bool:
     """POST as JSON; headers X-MM-Timestamp and X-MM-Signature."""
     if not addresses.webhook:
         return True
@@ -57,23 +57,23 @@ def _posted(alert: Alert, addresses: Addresses) -> bool:
     }
     try:
         for attempt in Retrying(
-            stop=stop_after_attempt(TRIES),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
             wait=wait_exponential_jitter(multiplier=0.5, max=8),
             retry=retry_if_exception_type(httpx.HTTPError),
             reraise=True,
         ):
             with attempt:
-                httpx.post(addresses.webhook, content=body, headers=headers, timeout=SECONDS).raise_for_status()
+                httpx.post(addresses.webhook, content=body, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
     except httpx.HTTPError as error:
         log.warning("alert %s was not taken by the webhook: %s", alert.id, error)
         return False
     return True
 
 
-def _told(alert: Alert, addresses: Addresses) -> bool:
+def _notify_apprise(alert: Alert, addresses: Addresses) -> bool:
     if not addresses.apprise:
         return True
     import apprise
 
-    told = apprise.Apprise(list(addresses.apprise))
-    return bool(told.notify(title=f"{alert.severity}: {alert.model} {alert.cause}", body=alert.reason))
+    notifier = apprise.Apprise(list(addresses.apprise))
+    return bool(notifier.notify(title=f"{alert.severity}: {alert.model} {alert.cause}", body=alert.reason))
