@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Meta
 
 from market_master.domain.bars import OHLCV
+from market_master.domain.calendar import Interval
 
 MOST_BARS = 5000
 MOST_ITEMS = 1000
@@ -46,7 +47,7 @@ class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Bars of one symbol, oldest first; the newest closed one is answered for."""
 
     symbol: Annotated[str, Meta(min_length=1, max_length=40)]
-    interval: Literal["1m", "5m", "15m", "30m", "1h", "1d"]
+    interval: Interval
     bars: Series
     stamp: Literal["start", "end"] = "start"
     """what `timestamp` is: the bar's start, or its end"""

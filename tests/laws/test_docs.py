@@ -41,7 +41,7 @@ def test_every_setting_is_documented() -> None:
             found += keys(inner, f"{prefix}{name}.") if nested else [f"{prefix}{name}"]
         return found
 
-    providers = (config.SimulatedProvider, config.FilesProvider, config.YahooProvider)
+    providers = config.provider_settings().values()
     wanted = [key for key in keys(config.Settings, "") if key != "provider"]
     wanted += [key for provider in providers for key in keys(provider, "provider.")]
     assert [key for key in wanted if f"`{key}`" not in page] == []

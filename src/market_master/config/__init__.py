@@ -1,7 +1,18 @@
 """Settings: one YAML file, each key overridable by MM_<SECTION>__<KEY>; typed, frozen, read once and handed down."""
 
 from market_master.config.environment import home, predictions_url, prefect_url
-from market_master.config.loading import PROJECT_ROOT, build, file_of, load, names
+from market_master.config.loading import PROJECT_ROOT, build, file_of, load, names, provider_settings
 from market_master.config.settings import Settings
 
-__all__ = ["PROJECT_ROOT", "Settings", "build", "file_of", "home", "load", "names", "predictions_url", "prefect_url"]
+__all__ = [
+    "PROJECT_ROOT",
+    "Settings",
+    "build",
+    "file_of",
+    "home",
+    "load",
+    "names",
+    "predictions_url",
+    "prefect_url",
+    "provider_settings",
+]

@@ -7,18 +7,18 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Union
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
 
-from market_master.config.settings import FilesProvider, Section, Settings, SimulatedProvider, YahooProvider
+from market_master.config.settings import ProviderSettings, Settings
 from market_master.domain.errors import ConfigError
+from market_master.plugins import load_family
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
-
-
 PATH_KEYS = (("universe", "weights"), ("provider", "path"))
+PROVIDERS = "market_data.providers"
 
 
 def names(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -37,7 +37,8 @@ def file_of(name: str) -> Path:
 def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from a YAML file (paths in it are relative to the project's root) and the environment.
 
-    Raises ConfigError: no such file, not YAML, an unknown key (naming the nearest known one) or an impossible value.
+    The provider's section is validated by what the provider declares. Raises ConfigError: no such file, not YAML, an
+    unknown key (naming the nearest known one) or an impossible value.
     """
     try:
         content = yaml.load(config.read_text(encoding="utf-8"), _Words)
@@ -51,21 +52,41 @@ def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         part = content.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and part[key]:
             part[key] = str(PROJECT_ROOT / part[key])
-    return build(content, str(config), environ)
+    return _validated(_with_providers(), content, str(config), environ)
 
 
 def build(content: dict[str, Any], origin: str, environ: Mapping[str, str]) -> Settings:
-    """Settings from plain values (a file's, or those a model card carries) and the environment, which wins."""
+    """Settings from the plain values that a model card carries, and the environment, which wins.
+
+    No provider is imported: its section is taken as it was stored. Raises ConfigError.
+    """
+    return _validated(Settings, content, origin, environ)
+
+
+def provider_settings() -> dict[str, type[ProviderSettings]]:
+    """Each provider's own settings by its kind; empty in a lean installation, which has no libraries of providers."""
     try:
-        settings = Settings.model_validate(_merged(content, environ))
+        return {kind: plugin.metadata["settings"] for kind, plugin in load_family(PROVIDERS).items()}
+    except ModuleNotFoundError:
+        return {}
+
+
+def _with_providers() -> type[Settings]:
+    """Settings whose section `provider` is one of those that the providers declare."""
+    kinds = tuple(provider_settings().values())
+    if not kinds:
+        return Settings
+    one_of = Annotated[Union[kinds], Field(discriminator="kind")]  # type: ignore[valid-type]  # noqa: UP007
+    return create_model("SettingsWithProviders", __base__=Settings, provider=(one_of, ...))
+
+
+def _validated(schema: type[Settings], content: dict[str, Any], origin: str, environ: Mapping[str, str]) -> Settings:
+    try:
+        checked = schema.model_validate(_merged(content, environ))
     except ValidationError as error:
         raise ConfigError(f"{origin}: " + " ".join(_sentence(item) for item in error.errors())) from error
-    return settings.model_copy(
-        update={
-            "universe": _absolute(settings.universe, "weights"),
-            "provider": _absolute(settings.provider, "path"),
-        }
-    )
+    paths = {section: _absolute(getattr(checked, section), key) for section, key in PATH_KEYS}
+    return Settings.model_validate({name: getattr(checked, name) for name in Settings.model_fields} | paths)
 
 
 def _merged(content: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -114,11 +135,7 @@ def _known(where: list[str]) -> list[str]:
     if not where:
         return list(Settings.model_fields)
     if where[0] == "provider":
-        kinds: dict[str, type[Section]] = {
-            "simulated": SimulatedProvider,
-            "files": FilesProvider,
-            "yahoo": YahooProvider,
-        }
+        kinds = provider_settings()
         return list(kinds[where[1]].model_fields) if len(where) > 1 and where[1] in kinds else list(kinds)
     section = Settings.model_fields[where[0]].annotation if where[0] in Settings.model_fields else None
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

@@ -1,11 +1,13 @@
-"""Settings: one YAML file, each key overridable by MM_<SECTION>__<KEY>; typed, frozen, read once and handed down."""
+"""Sections of the settings: typed, frozen, with their defaults and limits."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+
+from market_master.domain.calendar import Interval
 
 
 class Section(BaseModel):
@@ -29,40 +31,22 @@ class Universe(Section):
     """a symbol of the table -> the one whose bars stand for it: an old name, or another class of shares"""
 
 
-class SimulatedProvider(Section):
-    """The embedded market: seeded, offline, with a planted edge of known size."""
+class ProviderSettings(Section):
+    """Where bars come from: `kind` names a provider, the other keys are its own.
 
-    kind: Literal["simulated"]
-    seed: int = 7
-    symbols: int = Field(30, ge=2, le=1000)
-    sessions: int = Field(240, ge=1, le=2000)
-    edge: float = Field(0.15, ge=0.0, lt=1.0)
-    mode: Literal["volume", "reversal", "regime_flip", "none"] = "volume"
-    """where the edge shows: in the volume, in the last move, turned round mid-way, or nowhere"""
-    noise: float = Field(0.0, ge=0.0)
-    """of ln(volume) beside the carrier of the edge; at 0 it can be read off exactly"""
-    imperfections: tuple[str, ...] = ()
+    Each provider declares its keys in a subclass beside it, by which `load` validates them; a model card's section is
+    taken as it was stored, for a server that only predicts has no libraries of providers.
+    """
 
+    model_config = ConfigDict(extra="allow")
 
-class FilesProvider(Section):
-    """A CSV or Parquet file, or a folder of them, in the styles users have."""
+    kind: str
 
-    kind: Literal["files"]
-    path: Path
-    stamp: Literal["start", "end"] = "start"
-    grid: Literal["auto", "session", "clock"] = "auto"
-    timezone: str | None = None
-    """of stamps without an offset; empty = the calendar's own zone"""
-
-
-class YahooProvider(Section):
-    """Yahoo Finance through yfinance."""
-
-    kind: Literal["yahoo"]
-    lookback: str = Field("720d", pattern=r"^\d+d$")
-
-
-Provider = Annotated[SimulatedProvider | FilesProvider | YahooProvider, Field(discriminator="kind")]
+    def __eq__(self, other: object) -> bool:
+        """Equal when both are written alike, whether validated by the provider or taken from a card."""
+        if not isinstance(other, ProviderSettings):
+            return NotImplemented
+        return self.model_dump(mode="json") == other.model_dump(mode="json")
 
 
 class Features(Section):
@@ -218,10 +202,10 @@ class Settings(Section):
     """Everything a run may be told."""
 
     name: str
-    interval: Literal["1m", "5m", "15m", "30m", "1h", "1d"] = "1h"
+    interval: Interval = "1h"
     calendar: str = "XNYS"
     universe: Universe = Universe()
-    provider: Provider
+    provider: SerializeAsAny[ProviderSettings]
     features: Features = Features()
     label: Label = Label()
     folds: Folds = Folds()

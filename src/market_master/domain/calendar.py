@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from market_master.domain.arrays import Ints
 from market_master.domain.clock import DAY
 from market_master.domain.errors import ConfigError
 
-INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86400}
+Interval = Literal["1m", "5m", "15m", "30m", "1h", "1d"]
+INTERVALS: dict[str, int] = dict(zip(get_args(Interval), (60, 300, 900, 1800, 3600, 86400), strict=True))
+"""seconds of each"""
 GRIDS = ("session", "clock")
 EPOCH = date(1970, 1, 1).toordinal()
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from market_master.domain.actions import CLASSES, without_direction
 from market_master.domain.arrays import Actions, Array
 from market_master.models import BASELINE_COLUMNS, baseline
-from market_master.models.columns import SingleThreadPipeline
+from market_master.models.pipeline import SingleThreadPipeline
 
 Inputs = NDArray[np.float32]
 LAST_CLASS, LAST_Z, VOLATILITY_RATIO, SLOT = range(len(BASELINE_COLUMNS))

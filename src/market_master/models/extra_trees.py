@@ -6,7 +6,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import Pipeline
 
 from market_master.models import model
-from market_master.models.columns import candidate
+from market_master.models.pipeline import candidate
 
 
 @model(

@@ -6,7 +6,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
 from market_master.models import model
-from market_master.models.columns import candidate
+from market_master.models.pipeline import candidate
 
 
 @model(label="Gradient boosting", complexity=2, max_rows=10_000, space={"max_depth": (1, 4), "n_estimators": (20, 100)})

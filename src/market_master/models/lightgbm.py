@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.pipeline import Pipeline
 
 from market_master.models import model
-from market_master.models.columns import candidate
+from market_master.models.pipeline import candidate
 
 
 @model(

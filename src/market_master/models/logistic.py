@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from market_master.models import model
-from market_master.models.columns import candidate
+from market_master.models.pipeline import candidate
 
 
 @model(label="Logistic regression", complexity=0, space={"C": (1e-5, 0.1)})

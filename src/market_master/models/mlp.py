@@ -6,7 +6,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
 from market_master.models import model
-from market_master.models.columns import candidate
+from market_master.models.pipeline import candidate
 
 EPOCHS = 20
 

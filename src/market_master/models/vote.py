@@ -5,11 +5,11 @@ from __future__ import annotations
 from sklearn.pipeline import Pipeline
 
 from market_master.models import model
-from market_master.models.columns import soft_vote
 from market_master.models.extra_trees import extra_trees
 from market_master.models.lightgbm import lightgbm
 from market_master.models.logistic import logistic
 from market_master.models.mlp import mlp
+from market_master.models.pipeline import soft_vote
 
 MEMBERS = (logistic, extra_trees, lightgbm, mlp)
 

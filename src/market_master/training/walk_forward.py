@@ -19,7 +19,7 @@ from market_master.domain.errors import TooFewBars
 from market_master.domain.model_inputs import model_inputs
 from market_master.labels import LabelWindow
 from market_master.models import BASELINE_COLUMNS
-from market_master.models.columns import select_columns, soft_vote
+from market_master.models.pipeline import select_columns, soft_vote
 from market_master.plugins import Plugin
 from market_master.stats import metrics
 from market_master.stats.daily import by_day

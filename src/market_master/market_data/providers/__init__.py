@@ -1,4 +1,9 @@
-"""Where bars come from. A provider is a file here with one class marked as a plug-in of this family."""
+"""Providers of bars.
+
+A provider is a file here with two classes: its section of the settings, `class ...(ProviderSettings, extra="forbid")`,
+and the provider itself, marked `@register("market_data.providers", "<kind>", settings=...)`, which is called with the
+section's values.
+"""
 
 from __future__ import annotations
 

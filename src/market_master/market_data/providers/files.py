@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from market_master.config.settings import ProviderSettings
 from market_master.domain.bars import OHLCV, PRICES
 from market_master.domain.calendar import INTERVALS, exchange_zone
 from market_master.domain.clock import DAY
@@ -33,7 +35,18 @@ class Extract:
     notes: tuple[str, ...]
 
 
-@register("market_data.providers", "files")
+class FilesProvider(ProviderSettings, extra="forbid"):
+    """Section `provider` of kind `files`."""
+
+    kind: Literal["files"]
+    path: Path
+    stamp: Literal["start", "end"] = "start"
+    grid: Literal["auto", "session", "clock"] = "auto"
+    timezone: str | None = None
+    """of stamps without an offset; empty = the calendar's own zone"""
+
+
+@register("market_data.providers", "files", settings=FilesProvider)
 @dataclass(frozen=True)
 class Files:
     """A file of bars or a folder of them; what is not OHLCV is refused by name, never skipped in silence."""

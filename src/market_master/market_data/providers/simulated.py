@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
+from market_master.config.settings import ProviderSettings
 from market_master.domain.bars import OHLCV
 from market_master.domain.calendar import Schedule, Timetable
 from market_master.domain.clock import DAY, iso
@@ -27,7 +29,22 @@ LAST_SESSION = date(2025, 6, 30)
 """The market ends here, whatever the clock on the wall says."""
 
 
-@register("market_data.providers", "simulated")
+class SimulatedProvider(ProviderSettings, extra="forbid"):
+    """Section `provider` of kind `simulated`."""
+
+    kind: Literal["simulated"]
+    seed: int = 7
+    symbols: int = Field(30, ge=2, le=1000)
+    sessions: int = Field(240, ge=1, le=2000)
+    edge: float = Field(0.15, ge=0.0, lt=1.0)
+    mode: Literal["volume", "reversal", "regime_flip", "none"] = "volume"
+    """where the edge shows: in the volume, in the last move, turned round mid-way, or nowhere"""
+    noise: float = Field(0.0, ge=0.0)
+    """of ln(volume) beside the carrier of the edge; at 0 it can be read off exactly"""
+    imperfections: tuple[str, ...] = ()
+
+
+@register("market_data.providers", "simulated", settings=SimulatedProvider)
 @dataclass(frozen=True)
 class Simulated:
     """Symbols S001, S002, ... with a planted edge: the next bar's z leans `edge` times a carrier known before.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
+from pydantic import Field
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
+from market_master.config.settings import ProviderSettings
 from market_master.domain.bars import OHLCV
 from market_master.domain.clock import DAY, iso
 from market_master.domain.errors import ConfigError, DataError, NoBars
@@ -25,7 +27,14 @@ Download = Callable[..., pd.DataFrame]
 """(symbol, interval=, start=, end=) -> one symbol's frame as yfinance gives it, empty when Yahoo has nothing"""
 
 
-@register("market_data.providers", "yahoo")
+class YahooProvider(ProviderSettings, extra="forbid"):
+    """Section `provider` of kind `yahoo`."""
+
+    kind: Literal["yahoo"]
+    lookback: str = Field("720d", pattern=r"^\d+d$")
+
+
+@register("market_data.providers", "yahoo", settings=YahooProvider)
 @dataclass(frozen=True)
 class Yahoo:
     """Bars of the last `lookback` days of any symbol Yahoo knows; prices are adjusted for splits, not for dividends."""
