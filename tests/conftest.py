@@ -36,6 +36,14 @@ def altered(trained_home: Path, home: Path) -> Path:
 
 
 @pytest.fixture
+def warm_home(trained_home: Path, home: Path) -> Path:
+    """A home in which nothing ever ran, but that finds the trained one's bars, fits and certificates by their hashes."""
+    from tests.support.quick_training import warm_up  # brings MLflow, which tests of numbers do not need
+
+    return warm_up(home, trained_home)
+
+
+@pytest.fixture
 def log(altered: Path) -> Iterator[PredictionLog]:
     """The altered home's prediction log."""
     found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
@@ -51,4 +59,9 @@ def shared_data() -> Path:
     return SHARED
 
 
-pytest_plugins = ["tests.support.trained_home", "tests.support.cpu_seconds"]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not any(item.iter_markers("long")) and not any(item.iter_markers("nightly")))
+
+
+pytest_plugins = ["tests.support.shared_results", "tests.support.trained_home", "tests.support.cpu_seconds"]

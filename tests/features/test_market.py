@@ -9,20 +9,20 @@ import pytest
 from market_master.domain import clock
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ContextMissing
-from market_master.pipeline import Steps, train
 from market_master.prediction.predict import predict_posted, predict_stored
 from market_master.registry.champion import load_champion
+from tests.support.quick_training import train_quickly
 from tests.support.trained_home import settings_of
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose champion uses market features; Evidently's page is not looked at here."""
+    """A home whose champion uses market features."""
     folder = tmp_path_factory.mktemp("market")
     settings = settings_of(
         "test", MM_FEATURES__SETS="[core, market]", MM_CANDIDATES="[logistic]", MM_GATE__RULES="[deterministic]"
     )
-    train(settings, folder, now=clock.now(), steps=Steps(report=lambda *_: ""))
+    train_quickly(folder, settings)
     return folder
 
 

@@ -12,12 +12,11 @@ from typer.testing import CliRunner
 
 from market_master import features
 from market_master.cli.app import app
-from market_master.domain import clock
 from market_master.domain.arrays import Array
 from market_master.domain.bars import Bars
-from market_master.pipeline import train
 from market_master.registry.versions import Versions
 from tests.support import ROOT
+from tests.support.quick_training import QUICK, train_quickly
 from tests.support.trained_home import settings_of
 
 
@@ -39,7 +38,7 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("leaking")
 def test_a_leak_is_never_promoted(home: Path) -> None:
     """However good its numbers are: the certificate names the broken laws, and the alias stays where it was."""
-    outcome = train(settings_of("test", MM_CANDIDATES="[logistic]"), home, now=clock.now())
+    outcome = train_quickly(home, settings_of("test", **QUICK))
     verdict = next(verdict for verdict in outcome.verdicts if verdict["rule"] == "certified")
     assert (outcome.outcome, verdict["passed"]) == ("rejected", False)
     assert "L1" in verdict["reason"]

@@ -16,12 +16,12 @@ from typing import Any
 
 from market_master.domain import clock
 from market_master.lifecycle import promote
-from market_master.pipeline import train
 from market_master.plugins import load_family
 from market_master.prediction_log import PredictionLog, Writer
 from market_master.signals.scheduled import run_scheduled_signal
 from market_master.signals.settlement import settle_outcomes
 from tests.support.logged_rows import row
+from tests.support.quick_training import QUICK, train_quickly
 from tests.support.servers import MODEL
 from tests.support.trained_home import settings_of
 
@@ -55,7 +55,7 @@ class Point:
 
 def training(home: Path) -> None:
     """One run of the smallest pipeline, in this process alone."""
-    train(settings_of("test", MM_CANDIDATES="[logistic]", MM_RUNNER__WORKERS="1"), home, now=clock.now())
+    train_quickly(home, settings_of("test", MM_RUNNER__WORKERS="1", **QUICK))
 
 
 def signalling(home: Path) -> None:

@@ -15,9 +15,10 @@ from market_master.config import Settings
 from market_master.domain.calendar import Timetable
 from market_master.market_data.ingest import fetch
 from market_master.market_data.providers.simulated import _last_sessions
-from market_master.pipeline import Outcome, Steps, train
+from market_master.pipeline import Outcome
 from market_master.prediction_log import PredictionLog
 from market_master.signals.scheduled import SignalRun, backfill, run_scheduled_signal
+from tests.support.quick_training import train_quickly
 from tests.support.trained_home import settings_of
 
 MODEL = "market-master"
@@ -44,8 +45,8 @@ class World:
         return int(self.day(number)[-1])
 
     def train(self, now: int) -> Outcome:
-        """The pipeline at an instant, without Evidently's page."""
-        return train(self.settings, self.home, now=now, steps=Steps(report=lambda *_: self.home / "none.html"))
+        """The pipeline at an instant."""
+        return train_quickly(self.home, self.settings, now=now)
 
     def fetch(self, now: int) -> None:
         """The bars that have closed by an instant, into the store."""

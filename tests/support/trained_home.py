@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from market_master import config
 from market_master.config import Settings
-from market_master.domain import clock
 from market_master.domain.records import as_json
-from market_master.pipeline import train
 from tests.support import ROOT
+from tests.support.shared_results import once
 
 
 def settings_of(name: str, **environ: str) -> Settings:
@@ -23,17 +19,21 @@ def settings_of(name: str, **environ: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_home(shared_folder: Path) -> Path:
     """A home with one promoted version of configs/test.yaml; the worker that comes first trains it. Read only."""
-    base = tmp_path_factory.getbasetemp()
-    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained"
-    home.mkdir(exist_ok=True)
-    with FileLock(f"{home}.lock"):
-        if not (home / "outcome.json").exists():
-            outcome = train(settings_of("test"), home, now=clock.now())
-            (home / "outcome.json").write_text(json.dumps(as_json(outcome)), encoding="utf-8")
+    from tests.support.quick_training import train_quickly  # brings MLflow, which tests of numbers do not need
+
+    home = shared_folder / "trained"
+    once(home / "outcome.json", lambda: as_json(train_quickly(home, settings_of("test"))))
     return home
 
 
-ALL_SEEDS = bool(os.environ.get("MM_ALL_SEEDS"))
-"""12 and 40 of them take ten minutes more"""
+@pytest.fixture(scope="session")
+def rejected_home(shared_folder: Path) -> Path:
+    """A home in which a market without an edge ended rejected, as version 1. Read only."""
+    from tests.support.quick_training import QUICK, train_quickly
+
+    home = shared_folder / "rejected"
+    noise = settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK)
+    once(home / "outcome.json", lambda: as_json(train_quickly(home, noise)))
+    return home

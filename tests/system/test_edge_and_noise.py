@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from market_master.domain import clock
-from market_master.pipeline import Outcome, train
+from market_master.pipeline import Outcome
 from market_master.registry.versions import Versions
-from tests.support.trained_home import ALL_SEEDS, settings_of
+from tests.support.nightly import nightly_after
+from tests.support.quick_training import train_quickly
+from tests.support.trained_home import settings_of
 
 pytestmark = pytest.mark.long
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.long
 def test_the_demo_is_promoted_and_noise_after_it_is_not(home: Path) -> None:
     """Edge .15: IC in [.6 edge, edge + 3 SE] (method 11), direction with t above 3, promoted. Edge 0: rejected with
     reasons, and the alias stays where it was."""
-    demo = train(settings_of("demo"), home, now=clock.now())
+    demo = train_quickly(home, settings_of("demo"))
     assert demo.outcome == "promoted", demo.reason
     card = next(card for card in demo.leaderboard if card["candidate"] == demo.winner)
     error = card["ic"] / card["ic_t"]
@@ -25,18 +26,18 @@ def test_the_demo_is_promoted_and_noise_after_it_is_not(home: Path) -> None:
     assert card["dir_t"] > 3
     assert demo.signal is not None
     assert demo.signal["paper"] is False
-    noise = train(settings_of("noise"), home, now=clock.now())
+    noise = train_quickly(home, settings_of("noise"))
     assert noise.outcome == "rejected"
     assert noise.reason
     assert Versions(home, "market-master").production() == demo.version
     assert _first_words(noise).startswith("No evidence of skill")
 
 
-@pytest.mark.parametrize("seed", ["11", "22", "33", "44", "55"] if ALL_SEEDS else ["11", "22"])
-def test_noise_is_never_called_skilled(home: Path, seed: str) -> None:
+@pytest.mark.parametrize("seed", nightly_after(1, [11, 22, 33, 44, 55]))
+def test_noise_is_never_called_skilled(home: Path, seed: int) -> None:
     """Edge 0 over seeds: no directional skill (|t| of DIR below 3), never promoted."""
-    quick = {"MM_CANDIDATES": "[logistic]", "MM_UNIVERSE__WEIGHTS": "null", "MM_PROVIDER__SEED": seed}
-    outcome = train(settings_of("noise", **quick), home, now=clock.now())
+    quick = {"MM_CANDIDATES": "[logistic]", "MM_UNIVERSE__WEIGHTS": "null", "MM_PROVIDER__SEED": str(seed)}
+    outcome = train_quickly(home, settings_of("noise", **quick))
     assert outcome.outcome == "rejected"
     assert all(abs(card["dir_t"]) < 3 for card in outcome.leaderboard if card["kind"] == "model")
     assert "no evidence" in _first_words(outcome).lower()

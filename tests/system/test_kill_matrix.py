@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +18,17 @@ from market_master.market_data import store
 from market_master.prediction.loaded_model import verify_model
 from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
-from market_master.registry.tracking import Run, client, open_runs
+from market_master.registry.tracking import client, open_runs
 from market_master.registry.versions import Versions
 from market_master.signals.scheduled import backfill
 from tests.support import ROOT
 from tests.support.kill_points import CHAINS, POINTS
 from tests.support.kill_points_runner import OPERATIONS, ROWS, Point, killed, log_of
+from tests.support.quick_training import copy_empty_registry, warm_up
 from tests.support.servers import MODEL, another_version, own_copy
 from tests.support.trained_home import settings_of
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="session")
-def blank_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a registry in which nothing was ever registered."""
-    home = tmp_path_factory.mktemp("blank")
-    Run.start(home, "blank", {}).finish()
-    return home
 
 
 @pytest.fixture
@@ -44,7 +36,7 @@ def ready(request: pytest.FixtureRequest, trained_home: Path, home: Path) -> Pat
     """A home in which the operation can be begun."""
     operation = request.param
     if operation == "training":
-        shutil.copytree(request.getfixturevalue("blank_home"), home, dirs_exist_ok=True)
+        copy_empty_registry(home)
         return home
     own_copy(trained_home, home)
     if operation in ("signal", "settle"):
@@ -69,8 +61,7 @@ def ready(request: pytest.FixtureRequest, trained_home: Path, home: Path) -> Pat
 def test_nothing_is_left_half_done(ready: Path, trained_home: Path, chain: tuple[Point, ...]) -> None:
     """After each kill all that can be read is whole, and what is served is served; a last run goes to its end."""
     if chain[0].operation == "training" and chain[0] != POINTS[0]:
-        for part in ("steps", "certificates"):
-            shutil.copytree(trained_home / "data" / part, ready / "data" / part)
+        warm_up(ready, trained_home)
     for point in chain:
         killed(point, ready)
         _require_whole(ready)

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from market_master.artifact.model_card import ModelCard
-from market_master.config import Settings
 from market_master.domain import clock
 from market_master.domain.errors import (
     FetchCoverage,
@@ -31,13 +30,8 @@ from market_master.pipeline import STEPS, Outcome, Steps, train
 from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
+from tests.support.quick_training import QUICK, train_quickly, warm_up
 from tests.support.trained_home import settings_of
-
-QUICK = {"MM_CANDIDATES": "[logistic]"}
-
-
-def _train(home: Path, settings: Settings, **options: Any) -> Outcome:
-    return train(settings, home, now=clock.now(), **options)
 
 
 def test_a_planted_edge_is_found_and_served(trained_home: Path) -> None:
@@ -50,8 +44,16 @@ def test_a_planted_edge_is_found_and_served(trained_home: Path) -> None:
     assert winner["dir"] > 0
     for part in ("summary.json", "settings.json", "decision.json", "leaderboard.json", "charts"):
         assert (trained_home / "data" / "runs" / outcome["run_id"] / part).exists(), part
-    page = Path(outcome["reports"]["drift"])
+
+
+@pytest.mark.long
+def test_evidentlys_page_is_written_and_kept_with_the_run(warm_home: Path) -> None:
+    """One run with Evidently: a whole page in data/reports/, and the same page as the run's artefact."""
+    outcome = train(settings_of("test", **QUICK), warm_home, now=clock.now())
+    page = Path(outcome.reports["drift"])
     assert "</html>" in page.read_text(encoding="utf-8")[-200:]
+    kept = mlflow.artifacts.download_artifacts(run_id=outcome.run_id, artifact_path=f"reports/{page.name}")
+    assert Path(kept).read_bytes() == page.read_bytes()
 
 
 def test_the_journal_tells_the_promotion(trained_home: Path) -> None:
@@ -94,16 +96,15 @@ def test_a_changed_feature_is_refused_by_name(trained_home: Path) -> None:
         model.card.verify(model.card.fingerprints, "0" * 64)
 
 
-def test_noise_is_rejected_and_the_alias_stays(home: Path) -> None:
+def test_noise_is_rejected_and_the_alias_stays(rejected_home: Path) -> None:
     """The same market without an edge ends rejected with reasons; with no champion before, there is no signal, and why."""
-    noise = settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK)
-    outcome = _train(home, noise)
-    assert outcome.outcome == "rejected"
-    assert outcome.reason
-    assert outcome.signal is None
-    assert "production" in (outcome.signal_reason or "")
-    assert Versions(home, "market-master").production() is None
-    assert journal_of(home).entries()[-1].event == "rejected"
+    outcome = json.loads((rejected_home / "outcome.json").read_text())
+    assert outcome["outcome"] == "rejected"
+    assert outcome["reason"]
+    assert outcome["signal"] is None
+    assert "production" in (outcome["signal_reason"] or "")
+    assert Versions(rejected_home, "market-master").production() is None
+    assert journal_of(rejected_home).entries()[-1].event == "rejected"
 
 
 def _decision(home: Path, outcome: Outcome) -> dict[str, Any]:
@@ -113,12 +114,12 @@ def _decision(home: Path, outcome: Outcome) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_the_next_run_meets_the_champion(home: Path) -> None:
+def test_the_next_run_meets_the_champion(warm_home: Path) -> None:
     """The champion's own recipe again is a refresh: compared on the same bars, counted, and let through when not worse."""
     settings = settings_of("test", **QUICK)
-    assert _train(home, settings).version == "1"
-    again = _train(home, settings)
-    decision = _decision(home, again)
+    assert train_quickly(warm_home, settings).version == "1"
+    again = train_quickly(warm_home, settings)
+    decision = _decision(warm_home, again)
     verdicts = {verdict["rule"]: verdict for verdict in again.verdicts}
     assert (decision["lane"], decision["champion_version"]) == ("refresh", "1")
     for rule in ("beats_champion", "recipe_beats_champion"):
@@ -126,28 +127,31 @@ def test_the_next_run_meets_the_champion(home: Path) -> None:
         assert verdicts[rule]["passed"]
         assert verdicts[rule]["severity"] == "block"
     assert again.outcome == "provisional"
-    assert [e.details["lane"] for e in journal_of(home).entries() if e.event == "looked"] == ["new_recipe", "refresh"]
+    assert [e.details["lane"] for e in journal_of(warm_home).entries() if e.event == "looked"] == [
+        "new_recipe",
+        "refresh",
+    ]
 
 
 @pytest.mark.long
-def test_a_new_recipe_is_refused_a_hold_out_that_was_seen(home: Path) -> None:
+def test_a_new_recipe_is_refused_a_hold_out_that_was_seen(warm_home: Path) -> None:
     """On the same bars another recipe gets no look: rejected, with how long to wait; with newer bars it would get one."""
-    _train(home, settings_of("test", **QUICK))
-    outcome = _train(home, settings_of("test", MM_CANDIDATES="[svc]"))
+    train_quickly(warm_home, settings_of("test", **QUICK))
+    outcome = train_quickly(warm_home, settings_of("test", MM_CANDIDATES="[svc]"))
     assert outcome.outcome == "rejected"
     assert [verdict["rule"] for verdict in outcome.verdicts] == ["fresh_holdout"]
     assert "Wait for 10 more sessions" in outcome.reason
-    assert _decision(home, outcome)["holdout"] is None
-    assert len([entry for entry in journal_of(home).entries() if entry.event == "looked"]) == 1
-    assert Versions(home, "market-master").production() == "1"
+    assert _decision(warm_home, outcome)["holdout"] is None
+    assert len([entry for entry in journal_of(warm_home).entries() if entry.event == "looked"]) == 1
+    assert Versions(warm_home, "market-master").production() == "1"
 
 
 @pytest.mark.long
 def test_the_same_recipe_on_the_same_bars_gets_its_recorded_decision(home: Path) -> None:
     """A rejected recipe that comes again is not looked at again."""
     noise = settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK)
-    first = _train(home, noise)
-    again = _train(home, noise)
+    first = train_quickly(home, noise)
+    again = train_quickly(home, noise)
     assert (first.outcome, again.outcome, again.version) == ("rejected", "rejected", "2")
     assert "judged on these very bars" in again.reason
     assert again.verdicts == first.verdicts
@@ -198,47 +202,46 @@ def test_results_do_not_depend_on_the_number_of_workers(home: Path) -> None:
     """One worker or two, each in a home of its own: the same leaderboard, bit for bit."""
     boards = []
     for workers in ("1", "2"):
-        outcome = _train(home / workers, settings_of("test", MM_RUNNER__WORKERS=workers), dev=True)
+        outcome = train_quickly(home / workers, settings_of("test", MM_RUNNER__WORKERS=workers), dev=True)
         boards.append([{k: v for k, v in card.items() if k != "fit_seconds"} for card in outcome.leaderboard])
     assert boards[0] == boards[1]
 
 
-def test_a_dev_run_does_not_look_at_the_hold_out(home: Path) -> None:
+def test_a_dev_run_does_not_look_at_the_hold_out(warm_home: Path) -> None:
     """`--dev` compares and stops: nothing registered, nothing in the journal, no alias."""
-    outcome = _train(home, settings_of("test", **QUICK), dev=True)
+    outcome = train_quickly(warm_home, settings_of("test", **QUICK), dev=True)
     assert outcome.outcome == "compared"
     assert outcome.version is None
-    assert journal_of(home).entries() == []
-    assert Versions(home, "market-master").all() == []
+    assert journal_of(warm_home).entries() == []
+    assert Versions(warm_home, "market-master").all() == []
 
 
 @pytest.mark.parametrize("broken", [name for name in STEPS if name not in ("report", "predict_index", "backtest")])
-def test_a_failed_step_is_named_and_leaves_the_alias(home: Path, broken: str) -> None:
+def test_a_failed_step_is_named_and_leaves_the_alias(warm_home: Path, broken: str) -> None:
     """Whatever step fails, the error names it, the alias stays where it was, and no half-written file is left."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise MarketMasterError("the disk is on fire")
 
     with pytest.raises(MarketMasterError, match="on fire") as caught:
-        _train(home, settings_of("test", **QUICK), steps=replace(Steps(), **{broken: fail}))
+        train_quickly(warm_home, settings_of("test", **QUICK), steps=replace(Steps(), **{broken: fail}))
     assert caught.value.__notes__ == [f"The step '{broken}' failed."]
-    assert Versions(home, "market-master").production() is None
-    assert not list(home.rglob("*.part"))
+    assert Versions(warm_home, "market-master").production() is None
+    assert not list(warm_home.rglob("*.part"))
 
 
-def test_a_rejected_version_can_not_be_promoted_by_hand(home: Path) -> None:
+def test_a_rejected_version_can_not_be_promoted_by_hand(rejected_home: Path) -> None:
     """There is no force: only a version that passed the gate can stand behind `production`."""
-    outcome = _train(home, settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK))
     with pytest.raises(NotPromotable, match="rejected"):
-        promote.promote_by_hand(str(outcome.version), "anna", "because", "market-master", home)
-    assert Versions(home, "market-master").production() is None
+        promote.promote_by_hand("1", "anna", "because", "market-master", rejected_home)
+    assert Versions(rejected_home, "market-master").production() is None
 
 
 def test_nothing_fetched_fails_and_leaves_the_alias(home: Path) -> None:
     """With the source away the run fails; it never goes on with nothing, or with invented bars (rivals.md 1.2, 1.17)."""
     settings = settings_of("us_1h", MM_PROVIDER__PATH=str(home / "nowhere.parquet"))
     with pytest.raises(MarketMasterError, match=r"nowhere\.parquet"):
-        _train(home, settings)
+        train_quickly(home, settings)
     assert Versions(home, "market-master").production() is None
 
 
@@ -257,37 +260,37 @@ def test_too_little_of_the_index_fails(home: Path) -> None:
         MM_UNIVERSE__BENCHMARK="null",
     )
     with pytest.raises(FetchCoverage, match=r"50\.0%.*80%.*B, C"):
-        _train(home, settings)
+        train_quickly(home, settings)
     assert not (home / "data" / "bars").exists()
 
 
 def test_too_few_sessions_are_refused(home: Path) -> None:
     """Below 15 sessions there is nothing to train on; the two numbers are told."""
     with pytest.raises(TooFewBars, match=r"15 sessions, 10"):
-        _train(home, settings_of("test", MM_PROVIDER__SESSIONS="10"))
+        train_quickly(home, settings_of("test", MM_PROVIDER__SESSIONS="10"))
 
 
 def test_fetching_again_changes_nothing(home: Path) -> None:
     """The store is append-only: a second run of the same source adds no bar."""
-    outcomes = [_train(home, settings_of("test", **QUICK), dev=True) for _ in range(2)]
+    outcomes = [train_quickly(home, settings_of("test", **QUICK), dev=True) for _ in range(2)]
     assert outcomes[0].data["written"]["added"] == outcomes[0].data["rows"]
     assert outcomes[1].data["written"] == {"added": 0, "known": outcomes[0].data["rows"], "conflicts": 0}
     assert outcomes[0].data["data_hash"] == outcomes[1].data["data_hash"]
 
 
 @pytest.mark.long
-def test_two_homes_in_one_process_are_two_registries(home: Path) -> None:
+def test_two_homes_in_one_process_are_two_registries(trained_home: Path, home: Path) -> None:
     """A home's versions stay its own, though MLflow remembers the last store it was told."""
     for name in ("one", "other"):
-        (home / name).mkdir()
-        assert _train(home / name, settings_of("test", **QUICK)).version == "1"
+        warm_up(home / name, trained_home)
+        assert train_quickly(home / name, settings_of("test", **QUICK)).version == "1"
     assert Versions(home / "one", "market-master").production() == "1"
 
 
-def test_noise_and_demo_never_share_a_series(home: Path) -> None:
+def test_noise_and_demo_never_share_a_series(warm_home: Path) -> None:
     """Two simulated markets are two sources; the bars of one never mix with the other's."""
-    one = _train(home, settings_of("test", **QUICK), dev=True)
-    other = _train(home, settings_of("test", MM_PROVIDER__EDGE="0.0", **QUICK), dev=True)
+    one = train_quickly(warm_home, settings_of("test", **QUICK), dev=True)
+    other = train_quickly(warm_home, settings_of("test", MM_PROVIDER__EDGE="0.0", **QUICK), dev=True)
     assert one.data["source"] != other.data["source"]
     assert other.data["written"]["conflicts"] == 0
 
@@ -314,7 +317,7 @@ def test_real_hourly_bars_end_with_a_reasoned_outcome(home: Path, shared_data: P
         MM_CANDIDATES=candidates,
         MM_FOLDS__SPLITS="3",
     )
-    outcome = _train(home, settings)
+    outcome = train_quickly(home, settings)
     assert outcome.outcome in ("promoted", "provisional", "rejected")
     assert outcome.reason
     assert outcome.data["constituents"] == 6
@@ -322,11 +325,11 @@ def test_real_hourly_bars_end_with_a_reasoned_outcome(home: Path, shared_data: P
     assert np.isfinite([card["rps"] for card in outcome.leaderboard]).all()
 
 
-def test_every_step_is_told(home: Path) -> None:
+def test_every_step_is_told(warm_home: Path) -> None:
     """Whoever watches hears each step begin and end."""
     from market_master.progress import progress_listener
 
     heard: list[tuple[str, int, int]] = []
     with progress_listener(lambda *said: heard.append(said)):
-        _train(home, settings_of("test", **QUICK), dev=True)
+        train_quickly(warm_home, settings_of("test", **QUICK), dev=True)
     assert [said[0] for said in heard if said[1:] == (0, 1)] == ["fetch", "features", "label", "train_compare"]
