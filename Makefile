@@ -4,16 +4,18 @@ CONFIG ?=
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 2
+PYTEST ?=
+SPREAD := --dist loadgroup --no-loadscope-reorder
 BIN := .venv/bin
 READY := .venv/.ready
 QUIET := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PREFECT_SERVER_ANALYTICS_ENABLED=false
 export PYTHONPATH :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all serve serve-lean check-lean deploy ui check audit format bench lock clean
+.PHONY: help setup run test test-all test-nightly serve serve-lean check-lean deploy ui check audit format bench lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## .venv from the hashed lock, and the project itself
 
@@ -55,10 +57,13 @@ ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
 	$(QUIET) $(BIN)/mlflow server --backend-store-uri sqlite:///$(abspath $(or $(MM_HOME),.))/mlruns/mlflow.db --host 127.0.0.1 --port 5000
 
 test: $(READY)  ## the fast suite: offline, in parallel
-	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) -m "not long"
+	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m "not long and not nightly"
 
-test-all: $(READY)  ## that and the long ones
-	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS)
+test-all: $(READY)  ## that and the long ones; PYTEST=--durations=40 tells where the time goes
+	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m "not nightly" $(PYTEST)
+
+test-nightly: $(READY)  ## all seeds, a whole month, 7,500 cases of the API, soaks, vectorbt
+	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m nightly $(PYTEST)
 
 check: $(READY)  ## format, lint, types, the contracts between rooms, the measures of the house
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

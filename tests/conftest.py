@@ -44,6 +44,15 @@ def warm_home(trained_home: Path, home: Path) -> Path:
 
 
 @pytest.fixture
+def without_evidently() -> Iterator[None]:
+    """Evidently's pages are written without Evidently."""
+    from tests.support.quick_training import plain_pages
+
+    with plain_pages():
+        yield
+
+
+@pytest.fixture
 def log(altered: Path) -> Iterator[PredictionLog]:
     """The altered home's prediction log."""
     found = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
@@ -59,9 +68,17 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: not any(item.iter_markers("long")) and not any(item.iter_markers("nightly")))
+    """The slow ones first and each by itself, so that no worker is left alone with one; of the fast, a file stays with a worker."""
+
+    def slow(item: pytest.Item) -> bool:
+        return any(item.iter_markers("long")) or any(item.iter_markers("nightly"))
+
+    for item in items:
+        if not slow(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    items.sort(key=lambda item: not slow(item))
 
 
 pytest_plugins = ["tests.support.shared_results", "tests.support.trained_home", "tests.support.cpu_seconds"]

@@ -14,7 +14,7 @@ import pytest
 import api.protocol
 from tests.support.servers import newest_bars, on_a_port, wait_for
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("rough clients")]
 
 
 @pytest.fixture(scope="module")

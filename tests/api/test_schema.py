@@ -16,11 +16,14 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
+from tests.support.nightly import nightly_after
 from tests.support.servers import in_process
 
 pytestmark = pytest.mark.long
-CASES, WITH_BODY = int(os.environ.get("MM_CASES", "150")), 25
-"""of each route and kind, fewer where a case is thousands of bars; MM_CASES=500 makes 5,000 in all"""
+CASES, NIGHTLY_CASES = int(os.environ.get("MM_CASES", "40")), 150
+"""of each route and kind: 7,500 a night in all"""
+BODY_SHARE = 6
+"""cases for one of those whose body is thousands of bars"""
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +34,31 @@ def served(trained_home: Path) -> Iterator[TestClient]:
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("cases", nightly_after(1, [CASES, NIGHTLY_CASES]))
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-def test_every_route_answers_as_it_says(served: TestClient, mode: GenerationMode) -> None:
+def test_every_route_answers_as_it_says(served: TestClient, mode: GenerationMode, cases: int) -> None:
     """All of Schemathesis' checks; that schema-valid bars may be refused (422) is what the bar contract is for."""
     load_all_checks()
     schema = schemathesis.openapi.from_asgi("/openapi.json", served.app)
     for found in schema.get_all_operations():
         operation = found.ok()
-        print(operation.label, mode.name, statuses(operation, mode))
+        print(operation.label, mode.name, statuses(operation, mode, cases))
 
 
-def statuses(operation: Any, mode: GenerationMode) -> Counter[int]:
+def statuses(operation: Any, mode: GenerationMode, cases: int) -> Counter[int]:
     """How a route answered the cases made for it, each of which was checked."""
     seen: Counter[int] = Counter()
     away = operation.path.startswith("/train")  # no Prefect server stands beside this test: 503, as documented
     left = ("positive_data_acceptance", "not_a_server_error") if away else ("positive_data_acceptance",)
     excluded = [check for check in CHECKS.get_all() if check.__name__ in left]
-    most = WITH_BODY if operation.path.startswith("/predict") and operation.method == "post" else CASES
+    with_bars = operation.path.startswith("/predict") and operation.method == "post"
 
     @settings(
-        max_examples=most, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+        max_examples=cases // BODY_SHARE if with_bars else cases,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def answers(case: schemathesis.Case) -> None:

@@ -25,7 +25,7 @@ from market_master.domain.clock import DAY
 from tests.support import ROOT
 from tests.support.servers import free_port, in_process, outside, own_copy, wait_for
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.xdist_group("deployments")]
 ENTRIES = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 LONG_AGO = "2025-01-02T15:33:00Z"
 ADMIN = {"X-API-Key": "ruler"}

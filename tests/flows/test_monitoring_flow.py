@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,19 +12,15 @@ from market_master import config
 from market_master.prediction_log import PredictionLog
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
+from tests.support.flow_runs import newest_run
 from tests.support.servers import MODEL, own_copy
 from tests.support.shadowed_home import shadowed
 
-pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Any:
-    """A Prefect server for this module alone."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.usefixtures("prefect_server", "without_evidently"),
+]
 
 
 def test_the_monitoring_flow_says_what_it_saw(trained_home: Path, home: Path) -> None:
@@ -38,7 +33,7 @@ def test_the_monitoring_flow_says_what_it_saw(trained_home: Path, home: Path) ->
     told = monitoring("test")
     with get_client(sync_client=True) as client:
         keys = {artifact.key for artifact in client.read_artifacts()}
-        run = next(run for run in client.read_flow_runs() if str(run.name).startswith("monitoring-test"))
+    run = newest_run("monitoring-test")
     assert {"readings", "realised", "monitoring", "evidently-5", "evidently-20", "index"} <= keys
     assert run.name == f"monitoring-test-{told.report.as_of}"
     assert run.state_name == ("Moved" if told.report.alarms else "Quiet")

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.long
+from market_master.registry.versions import Versions
+from tests.support.flow_runs import newest_run
+from tests.support.servers import MODEL
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.usefixtures("prefect_server", "without_evidently"),
+]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Any:
-    """A Prefect server for this module alone."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
-
-
-def test_the_flow_tells_the_same_story_with_artifacts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_flow_tells_the_same_story_with_artifacts(warm_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as a flow it promotes as the plain steps do, and leaves tables, verdicts, signal and links in the UI."""
     from prefect.client.orchestration import get_client
 
@@ -31,14 +29,14 @@ def test_the_flow_tells_the_same_story_with_artifacts(home: Path, monkeypatch: p
     assert outcome.version == "1"
     with get_client(sync_client=True) as client:
         keys = {artifact.key for artifact in client.read_artifacts()}
-        run = next(run for run in client.read_flow_runs() if str(outcome.data["last"]) in str(run.name))
+    run = newest_run("training-test")
     assert {"data", "leaderboard", "verdicts", "signal", "gate", "report", "mlflow"} <= keys
     assert (run.state_name, run.name) == (outcome.outcome.capitalize(), f"training-test-{outcome.data['last']}")
     assert {"test", outcome.outcome} <= set(run.tags)
-    assert (home / "mlruns" / "mlflow.db").exists()
+    assert Versions(warm_home, MODEL).production() == "1"
 
 
-def test_two_recipes_are_compared_without_a_look(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_recipes_are_compared_without_a_look(warm_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `against` the candidates of both stand in one table; nothing is registered and the hold-out is not looked at."""
     from prefect.client.orchestration import get_client
 
@@ -51,7 +49,7 @@ def test_two_recipes_are_compared_without_a_look(home: Path, monkeypatch: pytest
         table = next(artifact for artifact in client.read_artifacts() if artifact.key == "recipes")
     assert {row["config"] for row in json.loads(str(table.data))} == {"test", "noise"}
     assert "on different bars" in str(table.description)
-    assert not (home / "data" / "journal.jsonl").exists()
+    assert not (warm_home / "data" / "journal.jsonl").exists()
 
 
 def test_a_failed_step_fails_the_flow_and_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,18 +64,15 @@ def test_a_failed_step_fails_the_flow_and_is_named(home: Path, monkeypatch: pyte
     assert not (home / "data" / "journal.jsonl").exists()
 
 
-@pytest.mark.usefixtures("home")
-def test_the_signal_flow_says_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("altered")
+def test_the_signal_flow_says_what_it_did() -> None:
     """After a training run the bar is signalled once; the next run is skipped with a word, and the artifact says so."""
     from datetime import UTC, datetime
 
     from prefect.client.orchestration import get_client
 
     from flows.signal import backfill, signal
-    from flows.training import training
 
-    monkeypatch.setenv("MM_CANDIDATES", "[logistic]")
-    training("test")
     first, second = signal("test"), signal("test")
     assert (first.status, second.status) == ("signalled", "skipped")
     end = datetime.fromisoformat(str(first.bar_end))

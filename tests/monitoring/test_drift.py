@@ -32,7 +32,7 @@ LEARNED = 220
 """sessions of the reference; the 240 after it are 200 daily windows and what they reach back to"""
 
 
-@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.nightly)])
 def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Array, Ints, np.ndarray]:
     """Features of a simulated market in which nothing changes: values, sessions (counted from 0) and names."""
     settings = settings_of(
