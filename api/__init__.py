@@ -1,1 +1,1 @@
-"""The HTTP face: parse, call a step, answer."""
+"""The HTTP API: parse a request, call a step, write the response."""

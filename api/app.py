@@ -1,4 +1,4 @@
-"""The server: `python -m api`. It loads the champion, verifies it, follows the alias, and never unpickles anything."""
+"""The FastAPI application: routes, middleware, error handlers and OpenAPI. It never unpickles anything."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 from structlog.tracebacks import ExceptionDictTransformer
 
-from api.access import Access, AccessDenied
+from api.auth import AccessDenied, Authenticator
 from api.cache import cache_at
 from api.errors import PROBLEMS, Problem, add_error_handlers, problem, problem_response
 from api.limits import Limits
-from api.middleware import RequestMiddleware
-from api.options import server_settings
+from api.middleware.request import RequestMiddleware
+from api.model_server import ModelServer
 from api.routes import features, health, metrics, models, monitoring, operations, predict, predictions, signal, training
 from api.schemas import COMPONENTS
-from api.serving import ModelServer
-from market_master import __doc__ as what
+from api.settings import server_settings
+from market_master import __doc__ as description
 
 structlog.configure(
     processors=[
@@ -37,84 +37,92 @@ structlog.configure(
     ],
     cache_logger_on_first_use=True,
 )
-EVERYWHERE = (401, 403, 429)
+COMMON_PROBLEMS = (401, 403, 429)
+"""statuses that the request middleware gives on every route; without keys on a public one"""
 
 
-class Direct(Route):
-    """For the route that is asked most: matched first, and spared what FastAPI does around an endpoint."""
+class DirectRoute(Route):
+    """A route without what FastAPI does around an endpoint: it decodes no body and validates no response."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """As FastAPI's routes do, name the route that was found."""
-        match, found = super().matches(scope)
-        return match, {**found, "route": self}
+        """As FastAPI's routes do, name the matched route in the scope, for the metrics."""
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, "route": self}
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The champion is loaded before the first request; alias and store are followed until the last."""
-    serving: ModelServer = app.state.serving
-    await asyncio.to_thread(serving.start)
+    server: ModelServer = app.state.model_server
+    await asyncio.to_thread(server.start)
     gc.collect()
     gc.freeze()  # what is loaded by now stays; looking through it again would only cost pauses
-    watching = asyncio.create_task(serving.watch())
+    watcher = asyncio.create_task(server.watch())
     yield
-    watching.cancel()
+    watcher.cancel()
     with suppress(asyncio.CancelledError):
-        await watching
+        await watcher
     await app.state.cache.close()
-    await asyncio.to_thread(serving.stop)
+    await asyncio.to_thread(server.stop)
 
 
 def create_app() -> FastAPI:
-    """The application with all routes, each also under /v1; told by the environment."""
-    chosen = server_settings(os.environ)
-    app = FastAPIOffline(title="Market Master", description=what or "", version="1", lifespan=lifespan, redoc_url=None)
-    app.state.serving = ModelServer(chosen)
-    app.state.access = Access(chosen)
-    app.state.cache = cache_at(chosen.redis)
-    for noun in (health, predict, signal, features, predictions, models, monitoring, operations, training, metrics):
-        said: dict[int | str, Any] = (
-            {status: PROBLEMS[status] for status in EVERYWHERE} if noun is not health else {429: PROBLEMS[429]}
-        )
-        app.include_router(noun.router, responses=said)
-        app.include_router(noun.router, prefix="/v1", include_in_schema=False)
-    for prefix in ("", "/v1"):
-        app.router.routes.insert(0, Direct(f"{prefix}/predict", predict.predict, methods=["POST"]))
+    """The application with all routes, each also under /v1; its settings come from the environment."""
+    settings = server_settings(os.environ)
+    app = FastAPIOffline(
+        title="Market Master",
+        description=description or "",
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+        # the route that is asked most: matched first; the router of predict documents it
+        routes=[DirectRoute(f"{prefix}/predict", predict.predict, methods=["POST"]) for prefix in ("", "/v1")],
+    )
+    app.state.model_server = ModelServer(settings)
+    app.state.authenticator = Authenticator(settings)
+    app.state.cache = cache_at(settings.redis)
+    for module in (health, predict, signal, features, predictions, models, monitoring, operations, training, metrics):
+        statuses = (429,) if module is health else COMMON_PROBLEMS
+        app.include_router(module.router, responses={status: PROBLEMS[status] for status in statuses})
+        app.include_router(module.router, prefix="/v1", include_in_schema=False)
     add_error_handlers(app)
-    app.exception_handler(AccessDenied)(_refused)
-    if chosen.origins:
+    app.exception_handler(AccessDenied)(_on_access_denied)
+    if settings.origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(chosen.origins),
+            allow_origins=list(settings.origins),
             allow_methods=["GET", "POST"],
             allow_headers=["X-API-Key"],
         )
     app.add_middleware(
         RequestMiddleware,
-        serving=app.state.serving,
-        access=app.state.access,
-        limits=Limits(chosen.rate, chosen.redis),
-        body_seconds=chosen.body_seconds,
+        server=app.state.model_server,
+        authenticator=app.state.authenticator,
+        limits=Limits(settings.rate, settings.redis),
+        body_seconds=settings.body_seconds,
     )
-    _describe_bodies(app)
+    _add_schemas_to_openapi(app)
     return app
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _on_access_denied(request: Request, error: Exception) -> Response:
     assert isinstance(error, AccessDenied)
     return problem_response(problem(request.state.request_id, error.status, error.title, str(error)))
 
 
-def _describe_bodies(app: FastAPI) -> None:
-    """Bodies are decoded by msgspec, and refusals are written by it; what they look like stands in OpenAPI all the same."""
-    made = app.openapi
+def _add_schemas_to_openapi(app: FastAPI) -> None:
+    """Describe what FastAPI does not see: bodies, which msgspec decodes, and problems, which it encodes.
 
-    def with_bodies() -> dict[str, Any]:
-        schema = made()
-        schema["components"]["schemas"].update(COMPONENTS, Problem=Problem.model_json_schema())
-        return schema
+    Replacing `app.openapi` is FastAPI's own way of extending the document.
+    """
+    fastapi_openapi = app.openapi
 
-    app.openapi = with_bodies  # type: ignore[method-assign]
+    def openapi() -> dict[str, Any]:
+        document = fastapi_openapi()
+        document["components"]["schemas"].update(COMPONENTS, Problem=Problem.model_json_schema())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 app = create_app()

@@ -1,4 +1,4 @@
-"""Every refusal as problem JSON (RFC 9457): type, title, status, detail, request_id, and the numbers."""
+"""Problem documents (RFC 9457): every refusal as type, title, status, detail, request_id and numbers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,38 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from api.metrics import REFUSALS
-from market_master.domain.errors import MarketMasterError
+from market_master.domain.errors import (
+    DataError,
+    LowCoverage,
+    MarketMasterError,
+    ModelError,
+    NoSignal,
+    NotPromotable,
+    OrchestratorAway,
+    StaleData,
+    TrainingRefused,
+    UnknownReport,
+    UnknownSymbol,
+    UnknownTraining,
+    UnknownVersion,
+)
 
+HTTP_STATUS: dict[type[MarketMasterError], int] = {
+    MarketMasterError: 500,
+    DataError: 422,
+    UnknownSymbol: 404,
+    UnknownReport: 404,
+    NoSignal: 404,
+    LowCoverage: 503,
+    StaleData: 503,
+    ModelError: 503,
+    UnknownVersion: 404,
+    NotPromotable: 409,
+    OrchestratorAway: 503,
+    TrainingRefused: 422,
+    UnknownTraining: 404,
+}
+"""by class; a class that is not listed has the status of its base"""
 log = structlog.get_logger()
 PROBLEM_JSON = "application/problem+json"
 
@@ -37,14 +67,19 @@ def problem(request_id: str, status: int, title: str, detail: str, **numbers: An
     return {**kind, "request_id": request_id, **numbers}
 
 
+def http_status(error: MarketMasterError) -> int:
+    """The status of a refusal: that of its class, or of the nearest base in HTTP_STATUS."""
+    return next(HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS)
+
+
 def problem_from_error(error: Exception, request_id: str) -> dict[str, Any]:
     """The problem document of a refusal of ours, or of a body that can't be decoded."""
     if isinstance(error, MarketMasterError):
-        return problem(request_id, error.status, error.title, str(error), **error.numbers)
-    what, _, where = str(error).partition(" - at ")
-    field = where.strip("`").removeprefix("$").lstrip(".") or "body"
-    sentence = f"The request is not what the schema says: {field}: {what}."
-    return problem(request_id, 422, "Malformed", sentence, rows=[{"field": field, "rule": what}], broken=1)
+        return problem(request_id, http_status(error), error.title, str(error), **error.numbers)
+    rule, _, path = str(error).partition(" - at ")
+    field = path.strip("`").removeprefix("$").lstrip(".") or "body"
+    sentence = f"The request is not what the schema says: {field}: {rule}."
+    return problem(request_id, 422, "Malformed", sentence, rows=[{"field": field, "rule": rule}], broken=1)
 
 
 def problem_response(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
@@ -74,27 +109,29 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(MarketMasterError)
     @app.exception_handler(msgspec.DecodeError)
-    async def refused(request: Request, error: Exception) -> Response:
-        return problem_response(problem_from_error(error, _id(request)))
+    async def on_refusal(request: Request, error: Exception) -> Response:
+        return problem_response(problem_from_error(error, _request_id(request)))
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> Response:
+    async def on_malformed(request: Request, error: RequestValidationError) -> Response:
         rows = [{"field": ".".join(map(str, item["loc"])), "rule": item["msg"]} for item in error.errors()]
         first = f"the first is {rows[0]['field']}: {rows[0]['rule']}." if rows else ""
         detail = f"{len(rows)} parts of the request are not what the schema says; {first}"
-        return problem_response(problem(_id(request), 422, "Malformed", detail, rows=rows[:20], broken=len(rows)))
+        return problem_response(
+            problem(_request_id(request), 422, "Malformed", detail, rows=rows[:20], broken=len(rows))
+        )
 
     @app.exception_handler(HTTPException)
-    async def unknown(request: Request, error: HTTPException) -> Response:
-        document = problem(_id(request), error.status_code, "HttpError", str(error.detail))
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        document = problem(_request_id(request), error.status_code, "HttpError", str(error.detail))
         return problem_response(document, dict(error.headers or {}))
 
     @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        log.error("failed", request_id=_id(request), error=repr(error), exc_info=error)
+    async def on_failure(request: Request, error: Exception) -> Response:
+        log.error("failed", request_id=_request_id(request), error=repr(error), exc_info=error)
         detail = "The server failed to answer; the log tells more under this request_id."
-        return problem_response(problem(_id(request), 500, "Failed", detail))
+        return problem_response(problem(_request_id(request), 500, "Failed", detail))
 
 
-def _id(request: Request) -> str:
+def _request_id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))

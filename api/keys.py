@@ -1,4 +1,4 @@
-"""Keys: who may ask the server; only salted hashes are kept."""
+"""API keys: names, scopes and salted hashes, never the keys themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCOPES = ("read", "admin")
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key: never the key itself."""
+    """A key's name, scope and salted hash; never the key itself."""
 
     name: str
     scope: str
@@ -31,24 +31,24 @@ class Key:
     expires: str | None = None
     """ISO 8601; None = never"""
 
-    def opens(self, given: str, now: datetime) -> bool:
+    def matches(self, secret: str, now: datetime) -> bool:
         """Is this the key? Compared in constant time."""
-        same = hmac.compare_digest(_hash(self.salt, given), self.sha256)
-        return same and (self.expires is None or now < datetime.fromisoformat(self.expires))
+        equal = hmac.compare_digest(_hash(self.salt, secret), self.sha256)
+        return equal and (self.expires is None or now < datetime.fromisoformat(self.expires))
 
 
 def create(file: Path, name: str, scope: str, days: int | None, now: datetime) -> str:
-    """A new key, whose hash is added to the file; it is told once and can't be had again. Raises ConfigError."""
+    """A new key, whose hash is added to the file; it is returned once and can't be had again. Raises ConfigError."""
     if scope not in SCOPES:
         raise ConfigError(f"A key's scope is {' or '.join(SCOPES)}, not '{scope}'.")
     with FileLock(f"{_parent(file)}.lock"):
-        kept = read(file)
-        if name in {key.name for key in kept}:
+        known = read(file)
+        if name in {key.name for key in known}:
             raise ConfigError(f"{file.name} has a key named '{name}' already; choose another name.")
         secret = f"mm_{secrets.token_urlsafe(32)}"
         expires = (now + timedelta(days=days)).isoformat(timespec="seconds") if days else None
-        fresh = of_secret(name, scope, secret, expires)
-        write_atomic(file, json.dumps([asdict(key) for key in (*kept, fresh)], indent=2).encode())
+        key = of_secret(name, scope, secret, expires)
+        write_atomic(file, json.dumps([asdict(entry) for entry in (*known, key)], indent=2).encode())
         file.chmod(0o600)
     return secret
 
@@ -64,23 +64,23 @@ def read(file: Path | None) -> tuple[Key, ...]:
 
 
 def of_secret(name: str, scope: str, secret: str, expires: str | None = None) -> Key:
-    """What to keep of a key."""
+    """A key as it is kept."""
     salt = secrets.token_hex(16)
     return Key(name, scope, salt, _hash(salt, secret), expires)
 
 
-def find_key(keys: Sequence[Key], given: str) -> Key | None:
-    """The key that was given, None when it is none of them; every one is compared, so that time tells nothing."""
-    now, hit = datetime.now(UTC), None
+def find_key(keys: Sequence[Key], secret: str) -> Key | None:
+    """The key of a secret, None when it is none of them; every one is compared, so that time tells nothing."""
+    now, matching = datetime.now(UTC), None
     for key in keys:
-        if key.opens(given, now):
-            hit = key
-    return hit
+        if key.matches(secret, now):
+            matching = key
+    return matching
 
 
-def _hash(salt: str, given: str) -> str:
+def _hash(salt: str, secret: str) -> str:
     """One round suffices: the key has 256 random bits."""
-    return hashlib.sha256(f"{salt}{given}".encode()).hexdigest()
+    return hashlib.sha256(f"{salt}{secret}".encode()).hexdigest()
 
 
 def _parent(file: Path) -> Path:

@@ -1,4 +1,7 @@
-"""Serve: a champion with its newest stored bars in memory; what was answered is answered again until something changes."""
+"""Live model: a loaded model with its newest stored bars and predictions in memory.
+
+What was predicted is given again until the store changes.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ SignalWithETag = tuple[IndexSignal, bytes, str]
 
 @dataclass(frozen=True, eq=False)
 class PredictionSnapshot:
-    """What was made of one state of the store: values, or the refusal each came to."""
+    """What was predicted from one state of the store: values, or the refusal each came to."""
 
     recent: Recent
     weights_written: int | None
@@ -45,83 +48,81 @@ class PredictionSnapshot:
 
 
 class LiveModel:
-    """A verified champion, ready to answer about stored bars; threads may share it."""
+    """A verified model, ready to predict from stored bars; threads may share it."""
 
-    def __init__(
-        self, champion: LoadedModel, store: Store, place: VersionFiles, recorder: Recorder | None = None
-    ) -> None:
-        self.champion, self.store, self.place, self.recorder = champion, store, place, recorder
-        self.key = (place.version, place.outcome)
-        self._answered: PredictionSnapshot | None = None
+    def __init__(self, model: LoadedModel, store: Store, files: VersionFiles, recorder: Recorder | None = None) -> None:
+        self.model, self.store, self.files, self.recorder = model, store, files, recorder
+        self.key = (files.version, files.outcome)
+        self._snapshot: PredictionSnapshot | None = None
         self._explained: tuple[PredictionSnapshot, SignalWithETag] | None = None
         self._lock = threading.Lock()
 
     def recent(self) -> Recent:
         """The newest stored bars; read again only when the store was written to."""
-        return self.store.recent(self._answered.recent if self._answered else None)
+        return self.store.recent(self._snapshot.recent if self._snapshot else None)
 
     def market(self) -> Recent | None:
-        """The newest stored bars for a champion that looks at all symbols; None when it does not, or there are none."""
-        found = _try(self.recent) if self.champion.needs_market else None
-        return None if isinstance(found, MarketMasterError) else found
+        """The newest stored bars for a model that looks at all symbols; None when it does not, or there are none."""
+        recent = _try(self.recent) if self.model.needs_market else None
+        return None if isinstance(recent, MarketMasterError) else recent
 
     def prediction(self, symbol: str, now: int) -> Prediction:
         """From the newest stored bar of a symbol. Raises UnknownSymbol, TooFewBars, StaleData."""
-        answered = self.answers(now)
-        found = answered.predictions.get(symbol)
-        if found is None:
-            found = _try(lambda: self._asked(answered.recent, symbol, now))
-            if not isinstance(found, UnknownSymbol):
-                answered.predictions[symbol] = found
-        if isinstance(found, MarketMasterError):
-            raise found
-        bar_end = int(answered.recent.series[symbol]["bar_end"][-1])
-        require_fresh(self.champion, bar_end, now, symbol)
-        return replace(found, provenance=Provenance(found.provenance.provider, now - bar_end))
+        snapshot = self.snapshot(now)
+        prediction = snapshot.predictions.get(symbol)
+        if prediction is None:
+            prediction = _try(lambda: self._predict_symbol(snapshot.recent, symbol, now))
+            if not isinstance(prediction, UnknownSymbol):
+                snapshot.predictions[symbol] = prediction
+        if isinstance(prediction, MarketMasterError):
+            raise prediction
+        bar_end = int(snapshot.recent.series[symbol]["bar_end"][-1])
+        require_fresh(self.model, bar_end, now, symbol)
+        return replace(prediction, provenance=Provenance(prediction.provenance.provider, now - bar_end))
 
     def signal(self, now: int) -> SignalWithETag:
         """The index's signal at the newest stored bar. Raises LowCoverage, StaleData, NoBars."""
-        return self._fresh(self.answers(now), now)
+        return self._fresh_signal(self.snapshot(now), now)
 
     def explained(self, now: int) -> SignalWithETag:
         """The same signal with what moved it; made when it is first asked for. Raises what `signal` raises."""
-        answered = self.answers(now)
-        signal = self._fresh(answered, now)[0]
+        snapshot = self.snapshot(now)
+        signal = self._fresh_signal(snapshot, now)[0]
         with self._lock:
-            if self._explained is None or self._explained[0] is not answered:
-                inputs = read_inputs(self.champion, answered.recent, now=now)
-                explanation = explained_signal(self.champion, answered.recent, inputs).explanation
-                self._explained = (answered, _tagged(replace(signal, explanation=explanation)))
+            if self._explained is None or self._explained[0] is not snapshot:
+                inputs = read_inputs(self.model, snapshot.recent, now=now)
+                explanation = explained_signal(self.model, snapshot.recent, inputs).explanation
+                self._explained = (snapshot, _with_etag(replace(signal, explanation=explanation)))
             return self._explained[1]
 
-    def answers(self, now: int) -> PredictionSnapshot:
-        """What is known of the present state of the store; made once for each state, in one call for all constituents."""
-        recent, written = self.recent(), _written(self.champion.settings.universe.weights)
-        known = self._answered
+    def snapshot(self, now: int) -> PredictionSnapshot:
+        """Predictions and signal for the present state of the store; made once for each state, for all constituents."""
+        recent, written = self.recent(), _modified_ns(self.model.settings.universe.weights)
+        known = self._snapshot
         if known and known.recent is recent and known.weights_written == written:
             return known
         with self._lock:
-            known = self._answered
+            known = self._snapshot
             if known and known.recent.stamp == recent.stamp and known.weights_written == written:
                 return known
-            predictions = self._all(recent, now)
-            inputs = _try(lambda: self._inputs(recent, now, predictions))
-            signal = inputs if isinstance(inputs, MarketMasterError) else self._signal(inputs)
-            self._answered = PredictionSnapshot(recent, written, {**predictions}, signal)
-            return self._answered
+            predictions = self._predict_all(recent, now)
+            inputs = _try(lambda: self._read_inputs(recent, now, predictions))
+            signal = inputs if isinstance(inputs, MarketMasterError) else self._index_signal(inputs)
+            self._snapshot = PredictionSnapshot(recent, written, {**predictions}, signal)
+            return self._snapshot
 
     def warm(self, now: int) -> None:
-        """Have everything compiled, loaded and answered once, so that the first request is as fast as the next."""
-        self.champion.model.check_answers()
-        _try(lambda: self.answers(now))
+        """Have everything compiled, loaded and predicted once, so that the first request is as fast as the next."""
+        self.model.artifact.check_answers()
+        _try(lambda: self.snapshot(now))
 
     def features(self, symbol: str, lookback: int) -> list[dict[str, object]]:
-        """The features of a symbol's newest bars as the champion sees them; None where a value can't be had."""
-        card, recent = self.champion.card, self.recent()
-        wanted = (symbol, *(m for m in card.members if self.champion.needs_market and m != symbol))
+        """The features of a symbol's newest bars as the model sees them; None where a value can't be had."""
+        card, recent = self.model.card, self.recent()
+        symbols = (symbol, *(m for m in card.members if self.model.needs_market and m != symbol))
         if symbol not in recent.series:
             recent.bars((symbol,))
-        bars = recent.bars(tuple(s for s in wanted if s in recent.series))
+        bars = recent.bars(tuple(s for s in symbols if s in recent.series))
         values, rows = features.compute(bars, card.features, members=card.members), bars.rows(symbol)
         return [
             {
@@ -134,56 +135,56 @@ class LiveModel:
             for row in range(max(rows.start, rows.stop - lookback), rows.stop)
         ]
 
-    def _fresh(self, answered: PredictionSnapshot, now: int) -> SignalWithETag:
-        if isinstance(answered.signal, MarketMasterError):
-            raise answered.signal
-        newest = instant(answered.signal[0].as_of)
-        require_fresh(self.champion, newest, now, self.champion.settings.universe.index)
-        return answered.signal
+    def _fresh_signal(self, snapshot: PredictionSnapshot, now: int) -> SignalWithETag:
+        if isinstance(snapshot.signal, MarketMasterError):
+            raise snapshot.signal
+        newest = instant(snapshot.signal[0].as_of)
+        require_fresh(self.model, newest, now, self.model.settings.universe.index)
+        return snapshot.signal
 
-    def _all(self, recent: Recent, now: int) -> dict[str, Prediction]:
-        """Every symbol with enough bars, in one call; none when one of them can't be answered."""
-        needed = self.champion.card.warmup + 1
-        able = [s for s in recent.symbols() if len(recent.series[s]["bar_end"]) >= needed]
-        if not able:
+    def _predict_all(self, recent: Recent, now: int) -> dict[str, Prediction]:
+        """Every symbol with enough bars, in one call; none when one of them can't be predicted."""
+        required = self.model.required_bars
+        symbols = [s for s in recent.symbols() if len(recent.series[s]["bar_end"]) >= required]
+        if not symbols:
             return {}
-        window = recent.bars(last=needed)
-        found = _try(lambda: predict_bars(self.champion, window, able, now=now, seen=self._witness()))
-        return {} if isinstance(found, MarketMasterError) else dict(zip(able, found, strict=True))
+        window = recent.bars(last=required)
+        predictions = _try(lambda: predict_bars(self.model, window, symbols, now=now, on_predictions=self._observer()))
+        return {} if isinstance(predictions, MarketMasterError) else dict(zip(symbols, predictions, strict=True))
 
-    def _asked(self, recent: Recent, symbol: str, now: int) -> Prediction:
-        return predict_stored(self.champion, recent, [symbol], now=now, seen=self._witness())[0]
+    def _predict_symbol(self, recent: Recent, symbol: str, now: int) -> Prediction:
+        return predict_stored(self.model, recent, [symbol], now=now, on_predictions=self._observer())[0]
 
-    def _inputs(self, recent: Recent, now: int, known: dict[str, Prediction]) -> IndexInputs:
-        return read_inputs(self.champion, recent, now=now, known_predictions=known, on_predictions=self._witness())
+    def _read_inputs(self, recent: Recent, now: int, predictions: dict[str, Prediction]) -> IndexInputs:
+        return read_inputs(self.model, recent, now=now, known_predictions=predictions, on_predictions=self._observer())
 
-    def _signal(self, inputs: IndexInputs) -> SignalWithETag | MarketMasterError:
+    def _index_signal(self, inputs: IndexInputs) -> SignalWithETag | MarketMasterError:
         """The index's signal, recorded, or its refusal."""
-        signal = _try(lambda: index_signal(self.champion, inputs))
+        signal = _try(lambda: index_signal(self.model, inputs))
         if isinstance(signal, MarketMasterError):
             return signal
         if self.recorder:
-            self.recorder.signal(signal, partial(input_hashes, self.champion, inputs))
-        return _tagged(signal)
+            self.recorder.signal(signal, partial(input_hashes, self.model, inputs))
+        return _with_etag(signal)
 
-    def _witness(self) -> PredictionObserver | None:
-        return self.recorder.witness() if self.recorder else None
+    def _observer(self) -> PredictionObserver | None:
+        return self.recorder.observer() if self.recorder else None
 
 
 def load_live_model(
-    place: VersionFiles, home: Path, settings: Settings | None, now: int, recorder: Recorder | None = None
+    files: VersionFiles, home: Path, config: Settings | None, now: int, recorder: Recorder | None = None
 ) -> LiveModel:
-    """A version, read, verified and warmed aside. Raises what `champion_of` raises; nothing is served by it yet.
+    """A version, read, verified and warmed aside. Raises what `load_model` raises; nothing is served by it yet.
 
-    What it says of stored bars goes to the `recorder`.
+    What it predicts from stored bars goes to the `recorder`.
     """
-    champion = load_model(bundle.read(place), settings)
-    served = LiveModel(champion, champion.store(home), place, recorder)
-    served.warm(now)
-    return served
+    model = load_model(bundle.read(files), config)
+    live = LiveModel(model, model.store(home), files, recorder)
+    live.warm(now)
+    return live
 
 
-def _tagged(signal: IndexSignal) -> SignalWithETag:
+def _with_etag(signal: IndexSignal) -> SignalWithETag:
     content = msgspec.json.encode(signal)
     return signal, content, '"' + hashlib.sha256(content).hexdigest()[:24] + '"'
 
@@ -195,7 +196,7 @@ def _try(make: Callable[[], T]) -> T | MarketMasterError:
         return error
 
 
-def _written(file: Path | None) -> int | None:
+def _modified_ns(file: Path | None) -> int | None:
     try:
         return file.stat().st_mtime_ns if file else None
     except OSError:

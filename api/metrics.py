@@ -1,4 +1,4 @@
-"""Prometheus: what the server measures of itself. deployments/grafana/ draws just these."""
+"""Prometheus metrics of the server; deployments/grafana/ draws just these."""
 
 from __future__ import annotations
 

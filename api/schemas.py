@@ -1,4 +1,4 @@
-"""What a client may send, decoded without an object for each bar where it can be. What it gets back are our records."""
+"""Schemas of request bodies, decoded by msgspec; responses are the records of `domain`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from msgspec import Meta
 from market_master.domain.bars import OHLCV
 from market_master.domain.calendar import Interval
 
-MOST_BARS = 5000
-MOST_ITEMS = 1000
+MAX_BARS = 5000
+MAX_BATCH_ITEMS = 1000
 Instant = Annotated[datetime, Meta(tz=True, description="ISO 8601 with a zone")]
-Column = Annotated[list[float], Meta(max_length=MOST_BARS)]
+Column = Annotated[list[float], Meta(max_length=MAX_BARS)]
 
 
 class Bar(msgspec.Struct):
@@ -32,7 +32,7 @@ class Bar(msgspec.Struct):
 class Columns(msgspec.Struct):
     """Closed bars, a list for each column, all of one length: quicker to read than bar by bar."""
 
-    timestamp: Annotated[list[Instant], Meta(max_length=MOST_BARS)]
+    timestamp: Annotated[list[Instant], Meta(max_length=MAX_BARS)]
     open: Column
     high: Column
     low: Column
@@ -40,7 +40,7 @@ class Columns(msgspec.Struct):
     volume: Column
 
 
-Series = Annotated[list[Bar], Meta(max_length=MOST_BARS)] | Columns
+Series = Annotated[list[Bar], Meta(max_length=MAX_BARS)] | Columns
 
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,7 +58,7 @@ class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
 class BatchRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Several requests, each a PredictRequest: decoded and answered on its own, in their order."""
 
-    items: Annotated[list[msgspec.Raw], Meta(max_length=MOST_ITEMS)]
+    items: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH_ITEMS)]
 
 
 class RollbackRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,17 +80,17 @@ class TrainRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     """another recipe to compare with"""
 
 
-ONE, MANY = msgspec.json.Decoder(PredictRequest), msgspec.json.Decoder(BatchRequest)
-ROLLBACK, TRAIN = msgspec.json.Decoder(RollbackRequest), msgspec.json.Decoder(TrainRequest)
-REF = "#/components/schemas/{name}"
+PREDICT_DECODER, BATCH_DECODER = msgspec.json.Decoder(PredictRequest), msgspec.json.Decoder(BatchRequest)
+ROLLBACK_DECODER, TRAIN_DECODER = msgspec.json.Decoder(RollbackRequest), msgspec.json.Decoder(TrainRequest)
+SCHEMA_REF = "#/components/schemas/{name}"
 _, COMPONENTS = msgspec.json.schema_components(
-    [PredictRequest, BatchRequest, RollbackRequest, TrainRequest], ref_template=REF
+    [PredictRequest, BatchRequest, RollbackRequest, TrainRequest], ref_template=SCHEMA_REF
 )
 
 
-def body_of(name: str, examples: dict[str, Any]) -> dict[str, Any]:
+def request_body(name: str, examples: dict[str, Any]) -> dict[str, Any]:
     """The OpenAPI of a JSON body."""
-    schema = {"$ref": REF.format(name=name)}
+    schema = {"$ref": SCHEMA_REF.format(name=name)}
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
     }
@@ -99,11 +99,11 @@ def body_of(name: str, examples: dict[str, Any]) -> dict[str, Any]:
 def columns(bars: list[Bar] | Columns) -> tuple[list[float], dict[str, np.ndarray]]:
     """Time stamps in epoch seconds, and OHLCV columns. Raises ValidationError for columns of different lengths."""
     if isinstance(bars, Columns):
-        found = {name: np.array(getattr(bars, name), dtype=float) for name in OHLCV}
-        lengths = {len(bars.timestamp), *(len(values) for values in found.values())}
+        values = {name: np.array(getattr(bars, name), dtype=float) for name in OHLCV}
+        lengths = {len(bars.timestamp), *(len(column) for column in values.values())}
         if len(lengths) > 1:
             raise msgspec.ValidationError(f"Columns have {min(lengths)} to {max(lengths)} values - at `$.bars`")
-        return [moment.timestamp() for moment in bars.timestamp], found
+        return [moment.timestamp() for moment in bars.timestamp], values
     table = np.array([(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars], dtype=float)
     table = table.reshape(len(bars), len(OHLCV))
     return [bar.timestamp.timestamp() for bar in bars], {name: table[:, n] for n, name in enumerate(OHLCV)}

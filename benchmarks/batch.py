@@ -132,7 +132,7 @@ def _anew(champion: LoadedModel, bars: Bars, end: int) -> float:
     inputs = model_inputs(values, seen.symbols, seen.code, card.symbols)
     whole = np.isfinite(values).all(axis=1)
     decided = np.full(len(seen), policy.HOLD)
-    decided[whole] = champion.answer(inputs[whole])[1].acted
+    decided[whole] = champion.predict_actions(inputs[whole])[1].acted
     return float(SCORES[decided[(seen.bar_end == end) & whole]].mean())
 
 
@@ -150,7 +150,7 @@ def memory(champion: LoadedModel, symbols: int, count: int) -> Table:
         index_series(said, champion.settings.universe, champion.settings.policy)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        given = sum(getattr(said, name).nbytes for name in ("rows", "probabilities", "wanted", "acted"))
+        given = sum(getattr(said, name).nbytes for name in ("rows", "probabilities", "rule_action", "action"))
         table.add_row(f"{len(bars):,}", f"{held / 1e6:.1f}", f"{given / 1e6:.1f}", f"{(peak - given) / 1e6:.1f}")
     return table
 

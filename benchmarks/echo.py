@@ -9,20 +9,20 @@ from fastapi import FastAPI
 from pydantic import AwareDatetime, BaseModel
 
 from api import app as ours
-from api.access import Access
+from api.auth import Authenticator
 from api.limits import Limits
-from api.middleware import RequestMiddleware
-from api.options import server_settings
+from api.middleware.request import RequestMiddleware
+from api.model_server import ModelServer
 from api.protocol import ImpatientProtocol
-from api.serving import ModelServer
+from api.settings import server_settings
 
 assert ours
 chosen = server_settings(os.environ)
 app = FastAPI()
 app.add_middleware(
     RequestMiddleware,
-    serving=ModelServer(chosen),
-    access=Access(chosen),
+    server=ModelServer(chosen),
+    authenticator=Authenticator(chosen),
     limits=Limits(chosen.rate, None),
     body_seconds=10.0,
 )

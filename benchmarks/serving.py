@@ -108,7 +108,7 @@ def throughput(champion: LoadedModel, home: Path, told: str) -> None:
 
     MLflow serves a forest as scikit-learn logs it, and the champion's graph as we do: what the form is worth, and the rest.
     """
-    row = json.dumps({"inputs": champion.model.example["inputs"][:1]}).encode()
+    row = json.dumps({"inputs": champion.artifact.example["inputs"][:1]}).encode()
     bodies = distinct(champion, home, 60, 6000)
     with (
         TemporaryDirectory() as folder,
@@ -167,7 +167,7 @@ def swap(home: Path, champion: LoadedModel) -> None:
             async def moving() -> list[tuple[float, float, int, str]]:
                 task = asyncio.create_task(load(port, "/predict", bodies))
                 await asyncio.sleep(3)
-                await asyncio.to_thread(moved.point, "production", other)
+                await asyncio.to_thread(moved.set_alias, "production", other)
                 return await task
 
             seen = asyncio.run(moving())
@@ -226,9 +226,9 @@ def distinct(champion: LoadedModel, home: Path, bars: int, count: int) -> list[b
 def again(versions: Versions, champion: LoadedModel) -> str:
     """A second version with the same files, where there is only one."""
     api = versions._ask(lambda client: client)
-    found = api.get_model_version(MODEL, champion.model.version)
+    found = api.get_model_version(MODEL, champion.artifact.version)
     made = api.create_model_version(MODEL, found.source, found.run_id)
-    versions.decide(str(made.version), "promoted")
+    versions.set_outcome(str(made.version), "promoted")
     return str(made.version)
 
 

@@ -1,1 +1,1 @@
-"""One router a noun."""
+"""Routers, one file for each subject."""

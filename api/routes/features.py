@@ -1,4 +1,4 @@
-"""What the champion sees of a symbol."""
+"""Features of a symbol's newest bars, as the live model sees them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.serving import live_model
-from market_master import features as room
+from api.model_server import live_model
+from market_master.features import describe
 
 router = APIRouter(tags=["features"])
 
@@ -46,8 +46,10 @@ def features(
     symbol: Annotated[str, Path(examples=["S001"])], request: Request, lookback: Annotated[int, Query(ge=1, le=60)] = 1
 ) -> Seen:
     """The features of a symbol's newest `lookback` stored bars, oldest first, with names, units and fingerprint."""
-    asked = live_model(request)
-    card = asked.champion.card
-    rows: Any = asked.features(symbol, lookback)
-    told: Any = room.describe(card.features)
-    return Seen(symbol=symbol, version=asked.place.version, fingerprint=card.fingerprint, features=told, rows=rows)
+    live = live_model(request)
+    card = live.model.card
+    rows: Any = live.features(symbol, lookback)
+    descriptions: Any = describe(card.features)
+    return Seen(
+        symbol=symbol, version=live.files.version, fingerprint=card.fingerprint, features=descriptions, rows=rows
+    )

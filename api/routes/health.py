@@ -1,4 +1,4 @@
-"""Is the server alive, and may it be asked?"""
+"""Liveness and readiness of the server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from api.errors import PROBLEMS
-from api.serving import model_server
+from api.model_server import model_server
 from market_master.domain.records import ModelRef
 
 router = APIRouter(tags=["health"])
@@ -38,5 +38,5 @@ async def health() -> Response:
 @router.get("/ready", responses={503: PROBLEMS[503]})
 async def ready(request: Request) -> Ready:
     """A champion is loaded, verified and warmed; else 503 with the reason."""
-    found = model_server(request)
-    return Ready(status="ready", model=found.champion().champion.ref, note=found.note)
+    server = model_server(request)
+    return Ready(status="ready", model=server.live_model().model.ref, note=server.note)

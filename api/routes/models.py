@@ -1,4 +1,4 @@
-"""Which versions there are, what each is, and how it came to be where it is."""
+"""Registered versions: cards, aliases, outcomes and journal entries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.serving import model_server
+from api.model_server import model_server
 from market_master.artifact import bundle
 from market_master.domain.errors import NoChampion
 from market_master.domain.records import JournalEntry, as_json
@@ -39,23 +39,23 @@ class Model(Version):
 @router.get("", responses={503: PROBLEMS[503]})
 def models(request: Request) -> list[Version]:
     """All versions, newest first, with aliases and outcomes."""
-    return [Version(**row) for row in model_server(request).clerk.ask("all")]
+    return [Version(**row) for row in model_server(request).registry.versions()]
 
 
 @router.get("/production", responses={404: PROBLEMS[404], 503: PROBLEMS[503]})
 def production(request: Request) -> Model:
     """The version behind the alias `production`."""
-    standing = model_server(request).clerk.ask("production")
-    if standing is None:
+    version = model_server(request).registry.production()
+    if version is None:
         raise NoChampion("No version stands behind 'production'; `make run` trains and promotes one.")
-    return model(standing, request)
+    return model(version, request)
 
 
 @router.get("/{version}", responses={status: PROBLEMS[status] for status in (404, 422, 503)})
 def model(version: VersionNumber, request: Request) -> Model:
     """A version's card, its place, and the journal's entries about it."""
-    found = model_server(request)
-    loaded = bundle.read(found.clerk.ask("place", version))
-    row = next(row for row in found.clerk.ask("all") if row["version"] == loaded.version)
-    entries = [entry for entry in journal_of(found.options.home).entries() if entry.to_version == loaded.version]
-    return Model.model_validate({**row, "card": as_json(loaded.card), "journal": as_json(entries)})
+    server = model_server(request)
+    artifact = bundle.read(server.registry.files(version))
+    row = next(row for row in server.registry.versions() if row["version"] == artifact.version)
+    entries = [entry for entry in journal_of(server.settings.home).entries() if entry.to_version == artifact.version]
+    return Model.model_validate({**row, "card": as_json(artifact.card), "journal": as_json(entries)})

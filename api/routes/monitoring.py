@@ -1,4 +1,4 @@
-"""Has the world moved? What the reports said, and the reports."""
+"""Drift of the champion's inputs, and the HTML reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.serving import model_server
+from api.model_server import model_server
 from market_master.reports import archive
 
 router = APIRouter(tags=["monitoring"])
@@ -49,18 +49,18 @@ class Report(BaseModel):
 @router.get("/drift")
 def drift(request: Request) -> Drift:
     """Has the world moved from what the champion learned, and is it still as good?"""
-    options = model_server(request).options
-    gates = [GateDrift(**row) for row in archive.drift_verdicts(options.home)]
-    return Drift(latest=archive.latest_monitoring(options.home, options.model), gates=gates)
+    settings = model_server(request).settings
+    gates = [GateDrift(**row) for row in archive.drift_verdicts(settings.home)]
+    return Drift(latest=archive.latest_monitoring(settings.home, settings.model), gates=gates)
 
 
 @router.get("/reports")
 def reports(request: Request) -> list[Report]:
     """The HTML reports there are, newest first."""
-    return [Report(**row) for row in archive.list_reports(model_server(request).options.home)]
+    return [Report(**row) for row in archive.list_reports(model_server(request).settings.home)]
 
 
 @router.get("/reports/{name}", response_class=FileResponse, responses={404: PROBLEMS[404], 422: PROBLEMS[422]})
 def report(name: str, request: Request) -> FileResponse:
     """One of them, as a page."""
-    return FileResponse(archive.report_file(model_server(request).options.home, name), media_type="text/html")
+    return FileResponse(archive.report_file(model_server(request).settings.home, name), media_type="text/html")

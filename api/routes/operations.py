@@ -1,4 +1,4 @@
-"""What only an admin may do, and the state of the cache."""
+"""Operations: reload, rollback, and the response cache."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from api.access import admin
+from api.auth import require_admin
 from api.cache import Cache
 from api.errors import PROBLEMS
-from api.schemas import ROLLBACK, body_of
-from api.serving import model_server
+from api.model_server import model_server
+from api.schemas import ROLLBACK_DECODER, request_body
 from market_master.domain.records import JournalEntry
 
 router = APIRouter(tags=["operations"])
-WISH = {"back to the champion before": {"value": {"by": "anna", "reason": "serving errors since noon"}}}
+ROLLBACK_EXAMPLES = {"back to the champion before": {"value": {"by": "anna", "reason": "serving errors since noon"}}}
 
 
 class Reloaded(BaseModel):
@@ -45,33 +45,32 @@ class Dropped(BaseModel):
     dropped: int
 
 
-@router.post("/models/reload", responses={503: PROBLEMS[503]}, dependencies=[Depends(admin)])
+@router.post("/models/reload", responses={503: PROBLEMS[503]}, dependencies=[Depends(require_admin)])
 def reload(request: Request) -> Reloaded:
     """Follow the alias now; a registry's webhook may call this."""
-    found = model_server(request)
-    done = found.refresh()
-    found.champion()
-    return Reloaded(version=found.version, done=done)
+    server = model_server(request)
+    done = server.refresh()
+    server.live_model()
+    return Reloaded(version=server.version, done=done)
 
 
 @router.post(
     "/models/rollback",
     responses={status: PROBLEMS[status] for status in (404, 408, 409, 413, 422, 503)},
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(require_admin)],
     response_model=JournalEntry,
-    openapi_extra=body_of("RollbackRequest", WISH),
+    openapi_extra=request_body("RollbackRequest", ROLLBACK_EXAMPLES),
 )
 async def rollback(request: Request) -> JournalEntry:
     """Put an earlier champion back behind `production`, verified first, and serve it at once; the journal's entry."""
-    asked, found = ROLLBACK.decode(await request.body()), model_server(request)
+    payload, server = ROLLBACK_DECODER.decode(await request.body()), model_server(request)
 
-    def done() -> JournalEntry:
-        words = (asked.to, asked.by, asked.reason)
-        entry: JournalEntry = found.clerk.call("market_master.lifecycle.promote:roll_back", *words)
-        found.refresh()
+    def roll_back_and_serve() -> JournalEntry:
+        entry = server.registry.roll_back(payload.to, payload.by, payload.reason)
+        server.refresh()
         return entry
 
-    return await run_in_threadpool(done)
+    return await run_in_threadpool(roll_back_and_serve)
 
 
 @router.get("/cache/stats", response_model_exclude_none=True)
@@ -81,7 +80,7 @@ async def cache_stats(request: Request) -> CacheStats:
     return CacheStats(**await cache.stats())
 
 
-@router.delete("/cache/{symbol}", responses={422: PROBLEMS[422]}, dependencies=[Depends(admin)])
+@router.delete("/cache/{symbol}", responses={422: PROBLEMS[422]}, dependencies=[Depends(require_admin)])
 async def forget(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Dropped:
     """Drop every cached answer about a symbol."""
     cache: Cache = request.app.state.cache

@@ -1,4 +1,4 @@
-"""What to do with one symbol over its next bar, or with many."""
+"""Predictions for one symbol's next bar, or for many."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from api.cache import Cache, key_of
 from api.errors import PROBLEMS, Problem, problem_from_error
 from api.live_model import LiveModel
 from api.metrics import ACTIONS
-from api.schemas import MANY, ONE, Bar, Columns, PredictRequest, body_of, columns
-from api.serving import live_model, model_server
+from api.model_server import live_model, model_server
+from api.schemas import BATCH_DECODER, PREDICT_DECODER, Bar, Columns, PredictRequest, columns, request_body
 from market_master.config import PROJECT_ROOT
 from market_master.domain import clock
 from market_master.domain.bars import Bars
@@ -26,40 +26,50 @@ from market_master.prediction.predict import predict_posted
 router = APIRouter(tags=["predict"])
 JSON = "application/json"
 SAMPLE: dict[str, Any] = json.loads((PROJECT_ROOT / "data" / "sample" / "request.json").read_text(encoding="utf-8"))
-BY_COLUMN = {**SAMPLE, "bars": {name: [bar[name] for bar in SAMPLE["bars"]] for name in SAMPLE["bars"][0]}}
-EXAMPLES = {"60 bars of S001": {"value": SAMPLE}, "the same, by column": {"value": BY_COLUMN}}
-TWO = {"one that is answered, one that is not": {"value": {"items": [SAMPLE, {**SAMPLE, "bars": SAMPLE["bars"][:5]}]}}}
-FRESH, AGE = b'"staleness_seconds":0}', b'"staleness_seconds":%d}'
+SAMPLE_BY_COLUMN = {**SAMPLE, "bars": {name: [bar[name] for bar in SAMPLE["bars"]] for name in SAMPLE["bars"][0]}}
+PREDICT_EXAMPLES = {"60 bars of S001": {"value": SAMPLE}, "the same, by column": {"value": SAMPLE_BY_COLUMN}}
+BATCH_EXAMPLES = {
+    "one that is answered, one that is not": {"value": {"items": [SAMPLE, {**SAMPLE, "bars": SAMPLE["bars"][:5]}]}}
+}
+AGE_ZERO, AGE_SECONDS = b'"staleness_seconds":0}', b'"staleness_seconds":%d}'
+"""as a prediction's JSON has its age; quotes inside a string are escaped, so that neither stands in one"""
 
 
 class CachedPrediction(msgspec.Struct, array_like=True):
-    """A cached answer: its JSON as of the bar's end, and until when the same request has this answer."""
+    """A cached prediction: its JSON as of the bar's end, and until when the same request has it as its response."""
 
     body: bytes
     as_of: int
     until: int | None
+
+    def expired(self, now: int) -> bool:
+        """A bar that was still forming has closed since."""
+        return self.until is not None and now >= self.until
+
+    def body_at(self, now: int) -> bytes:
+        """The JSON with the age that the prediction has by now."""
+        return self.body.replace(AGE_ZERO, AGE_SECONDS % (now - self.as_of))
 
 
 @router.post(
     "/predict",
     responses={status: PROBLEMS[status] for status in (408, 413, 422, 503)},
     response_model=Prediction,
-    openapi_extra=body_of("PredictRequest", EXAMPLES),
+    openapi_extra=request_body("PredictRequest", PREDICT_EXAMPLES),
 )
 async def predict(request: Request) -> Response:
     """Predict from bars in the body, oldest first: at least the champion's warm-up and one; as records or as columns."""
-    asked, body, now = live_model(request), await request.body(), clock.now()
+    live, body, now = live_model(request), await request.body(), clock.now()
     cache: Cache = request.app.state.cache
-    sent = ONE.decode(body)
-    market = asked.market()
-    key = key_of(asked.place.version, market and market.stamp, sent.symbol, body)
-    found = await cache.get(key)
-    kept = msgspec.msgpack.decode(found, type=CachedPrediction) if found else None
-    if kept is None or (kept.until is not None and now >= kept.until):
-        kept = predict_payload(asked, sent, now, model_server(request).posted())
-        await cache.put(key, msgspec.msgpack.encode(kept), (kept.until or now + 86400) - now)
-    fresh = kept.body.replace(FRESH, AGE % (now - kept.as_of))
-    return Response(fresh, media_type=JSON, headers={"X-Model-Version": asked.place.version})
+    payload = PREDICT_DECODER.decode(body)
+    market = live.market()
+    key = key_of(live.files.version, market and market.stamp, payload.symbol, body)
+    content = await cache.get(key)
+    cached = msgspec.msgpack.decode(content, type=CachedPrediction) if content else None
+    if cached is None or cached.expired(now):
+        cached = predict_payload(live, payload, now, model_server(request).record_posted())
+        await cache.put(key, msgspec.msgpack.encode(cached), (cached.until or now + 86400) - now)
+    return Response(cached.body_at(now), media_type=JSON, headers={"X-Model-Version": live.files.version})
 
 
 @router.get(
@@ -69,55 +79,67 @@ async def predict(request: Request) -> Response:
 )
 async def predict_symbol(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Response:
     """Predict from the newest stored bar of a symbol."""
-    answer = live_model(request).prediction(symbol, clock.now())
-    ACTIONS.labels(answer.action).inc()
-    return Response(msgspec.json.encode(answer), media_type=JSON)
+    prediction = live_model(request).prediction(symbol, clock.now())
+    ACTIONS.labels(prediction.action).inc()
+    return Response(msgspec.json.encode(prediction), media_type=JSON)
 
 
 @router.post(
     "/predict/batch",
     responses={status: PROBLEMS[status] for status in (408, 413, 422, 503)},
     response_model=list[Prediction | Problem],
-    openapi_extra=body_of("BatchRequest", TWO),
+    openapi_extra=request_body("BatchRequest", BATCH_EXAMPLES),
 )
 async def predict_batch(request: Request) -> Response:
     """Predict for several requests at once; each comes to a prediction or a problem of its own, in their order."""
-    asked, now = live_model(request), clock.now()
-    items = MANY.decode(await request.body()).items
+    live, server, now = live_model(request), model_server(request), clock.now()
+    items = BATCH_DECODER.decode(await request.body()).items
     request_id = request.state.request_id
-    found = model_server(request)
-    answers = await run_in_threadpool(lambda: [_one(asked, item, now, request_id, found.posted()) for item in items])
-    return Response(msgspec.json.encode(answers), media_type=JSON)
+
+    def predict_items() -> list[Any]:
+        return [_predict_item(live, item, now, request_id, server.record_posted()) for item in items]
+
+    return Response(msgspec.json.encode(await run_in_threadpool(predict_items)), media_type=JSON)
 
 
 def predict_payload(
-    asked: LiveModel, sent: PredictRequest, now: int, seen: PredictionObserver | None = None
+    live: LiveModel, payload: PredictRequest, now: int, on_predictions: PredictionObserver | None = None
 ) -> CachedPrediction:
-    """The answer to one request, which `seen` records. Raises what is wrong with it."""
-    champion = asked.champion
-    trained = champion.card.timetable["interval"]
-    if sent.interval != trained:
+    """The prediction for one request, handed to `on_predictions` too. Raises what is wrong with the request."""
+    model = live.model
+    interval = model.card.timetable["interval"]
+    if payload.interval != interval:
         raise IntervalMismatch(
-            f"The champion answers {trained} bars, {sent.interval} were sent.", given=sent.interval, needed=trained
+            f"The champion answers {interval} bars, {payload.interval} were sent.",
+            given=payload.interval,
+            needed=interval,
         )
-    bars, forming = _bars(asked, sent.symbol, sent.bars, sent.stamp, now)
-    context = {name: _bars(asked, name, rows, sent.stamp, now)[0].series(name) for name, rows in sent.context.items()}
+    bars, forming = _closed_bars(live, payload.symbol, payload.bars, payload.stamp, now)
+    context = {
+        symbol: _closed_bars(live, symbol, rows, payload.stamp, now)[0].series(symbol)
+        for symbol, rows in payload.context.items()
+    }
     newest = bars.newest
-    answer = predict_posted(champion, bars, sent.symbol, asked.market(), context=context, now=newest, seen=seen)
-    ACTIONS.labels(answer.action).inc()
-    return CachedPrediction(msgspec.json.encode(answer), newest, int(bars.next_end[-1]) if forming else None)
+    prediction = predict_posted(
+        model, bars, payload.symbol, live.market(), context=context, now=newest, on_predictions=on_predictions
+    )
+    ACTIONS.labels(prediction.action).inc()
+    return CachedPrediction(msgspec.json.encode(prediction), newest, int(bars.next_end[-1]) if forming else None)
 
 
-def _one(asked: LiveModel, item: msgspec.Raw, now: int, request_id: str, seen: PredictionObserver | None) -> Any:
+def _predict_item(
+    live: LiveModel, item: msgspec.Raw, now: int, request_id: str, on_predictions: PredictionObserver | None
+) -> Any:
+    """One item of a batch: its prediction as JSON, or its problem document."""
     try:
-        kept = predict_payload(asked, ONE.decode(item), now, seen)
+        cached = predict_payload(live, PREDICT_DECODER.decode(item), now, on_predictions)
     except (MarketMasterError, msgspec.DecodeError) as error:
         return problem_from_error(error, request_id)
-    return msgspec.Raw(kept.body.replace(FRESH, AGE % (now - kept.as_of)))
+    return msgspec.Raw(cached.body_at(now))
 
 
-def _bars(asked: LiveModel, symbol: str, rows: list[Bar] | Columns, stamp: str, now: int) -> tuple[Bars, bool]:
-    """The closed bars that were sent, and whether there was one still forming."""
+def _closed_bars(live: LiveModel, symbol: str, rows: list[Bar] | Columns, stamp: str, now: int) -> tuple[Bars, bool]:
+    """The closed bars of a payload, and whether its last one is still forming."""
     stamps, values = columns(rows)
-    bars = accept(symbol, stamps, values, stamp=stamp, timetable=asked.champion.card.times, now=now)
+    bars = accept(symbol, stamps, values, stamp=stamp, timetable=live.model.card.times, now=now)
     return bars, len(bars) < len(stamps)

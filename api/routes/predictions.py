@@ -1,4 +1,4 @@
-"""What was predicted, and what came of it."""
+"""Logged predictions with their outcomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.serving import model_server
+from api.model_server import model_server
 from market_master.domain.actions import CLASSES
 from market_master.domain.clock import iso
 
@@ -45,10 +45,10 @@ def recent(
     symbol: Annotated[str | None, Query(max_length=40, examples=["S001"])] = None,
 ) -> list[Logged]:
     """The newest logged predictions, newest bar first; an empty list before the first."""
-    return [Logged(**_told(row)) for row in model_server(request).log.recent(limit, symbol)]
+    return [Logged(**_logged(row)) for row in model_server(request).prediction_log.recent(limit, symbol)]
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
+def _logged(row: dict[str, Any]) -> dict[str, Any]:
     settled = row["settled_at"]
     return {
         **row,

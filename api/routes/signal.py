@@ -1,4 +1,4 @@
-"""What to do with the index over its next bar, and what was said before."""
+"""The index signal at the newest stored bar, and the logged ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import PROBLEMS
-from api.serving import live_model, model_server
+from api.model_server import live_model, model_server
 from market_master.domain import clock
 from market_master.domain.records import IndexSignal
 
@@ -29,15 +29,15 @@ async def signal(
     ] = False,
 ) -> Response:
     """The weighted sentiment of all constituents at the newest stored bar; its ETag changes when the answer does."""
-    asked, now = live_model(request), clock.now()
-    _, content, tag = await run_in_threadpool(asked.explained, now) if explain else asked.signal(now)
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={"ETag": tag})
-    return Response(content, media_type=JSON, headers={"ETag": tag})
+    live, now = live_model(request), clock.now()
+    _, content, etag = await run_in_threadpool(live.explained, now) if explain else live.signal(now)
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    return Response(content, media_type=JSON, headers={"ETag": etag})
 
 
 @router.get("/history", response_model=list[IndexSignal], responses={422: PROBLEMS[422], 503: PROBLEMS[503]})
 def signals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """The logged signals, served or scheduled, newest bar first; an empty list before the first."""
-    logged = model_server(request).log.signals(limit)
-    return Response(msgspec.json.encode([msgspec.Raw(row["record"].encode()) for row in logged]), media_type=JSON)
+    rows = model_server(request).prediction_log.signals(limit)
+    return Response(msgspec.json.encode([msgspec.Raw(row["record"].encode()) for row in rows]), media_type=JSON)

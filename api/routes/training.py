@@ -1,4 +1,4 @@
-"""A training, started by Prefect's deployment and run by its worker; and what has become of it."""
+"""Trainings: started as flow runs of Prefect's deployment, and their state."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from api.access import admin
+from api.auth import require_admin
 from api.errors import PROBLEMS
-from api.orchestrator import Orchestrator
-from api.schemas import TRAIN, body_of
-from api.serving import model_server
+from api.model_server import model_server
+from api.prefect_client import PrefectClient
+from api.schemas import TRAIN_DECODER, request_body
 
-router = APIRouter(prefix="/train", tags=["operations"], dependencies=[Depends(admin)])
-WISHES = {
+router = APIRouter(prefix="/train", tags=["operations"], dependencies=[Depends(require_admin)])
+TRAIN_EXAMPLES = {
     "the deployment's own config": {"value": {}},
     "two recipes compared, without a look at the hold-out": {"value": {"config": "demo", "against": "noise"}},
 }
-RUN = "7d4f0f5e-0b5e-4f2e-9a43-0f3c0a1b2c3d"
+EXAMPLE_ID = "7d4f0f5e-0b5e-4f2e-9a43-0f3c0a1b2c3d"
 
 
 class Training(BaseModel):
@@ -43,25 +43,25 @@ class Training(BaseModel):
     status_code=202,
     responses={status: PROBLEMS[status] for status in (408, 413, 422, 503)},
     response_model=Training,
-    openapi_extra=body_of("TrainRequest", WISHES),
+    openapi_extra=request_body("TrainRequest", TRAIN_EXAMPLES),
 )
 async def train(request: Request) -> Training:
     """Start a training; GET /train/{id} tells how it goes. One runs at a time: a second ends as Cancelled."""
-    asked = msgspec.to_builtins(TRAIN.decode(await request.body()))
-    return _told(await run_in_threadpool(_orchestrator(request).train, asked))
+    parameters = msgspec.to_builtins(TRAIN_DECODER.decode(await request.body()))
+    return _training(await run_in_threadpool(_prefect(request).train, parameters))
 
 
 @router.get("/{id}", responses={status: PROBLEMS[status] for status in (404, 422, 503)})
-def training(id: Annotated[UUID, Path(examples=[RUN])], request: Request) -> Training:
+def training(id: Annotated[UUID, Path(examples=[EXAMPLE_ID])], request: Request) -> Training:
     """What has become of a training."""
-    return _told(_orchestrator(request).training(str(id)))
+    return _training(_prefect(request).training(str(id)))
 
 
-def _orchestrator(request: Request) -> Orchestrator:
-    return Orchestrator(model_server(request).options.prefect)
+def _prefect(request: Request) -> PrefectClient:
+    return PrefectClient(model_server(request).settings.prefect)
 
 
-def _told(run: dict[str, Any]) -> Training:
+def _training(run: dict[str, Any]) -> Training:
     return Training(
         id=run["id"],
         name=run["name"],

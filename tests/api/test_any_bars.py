@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.schemas import MOST_BARS
+from api.schemas import MAX_BARS
 from tests.support.servers import in_process, newest_bars
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -173,7 +173,7 @@ def test_absurd_prices_are_answered_within_bounds(running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "status"), [(0, 422), (1, 422), (59, 422), (60, 200), (MOST_BARS + 1, 422), (100_000, 413)]
+    ("count", "status"), [(0, 422), (1, 422), (59, 422), (60, 200), (MAX_BARS + 1, 422), (100_000, 413)]
 )
 def test_the_number_of_bars_has_bounds(running, count, status) -> None:
     """Too few say how many are needed; too many are refused by their number, or by the size of the body."""

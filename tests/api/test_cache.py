@@ -75,7 +75,7 @@ def test_a_forming_bar_that_has_closed_is_no_longer_left_out(trained_home, monke
     body = newest_bars(trained_home, count=61)
     newest, before = body["bars"][-1]["timestamp"], body["bars"][-2]["timestamp"]
     with in_process(trained_home) as running:
-        champion = running.app.state.serving.champion().champion  # type: ignore[attr-defined]
+        champion = running.app.state.model_server.live_model().model  # type: ignore[attr-defined]
         end = int(champion.store(trained_home).bars(("S001",), last=1).bar_end[-1])
         for moment, start in ((end - 60, before), (end - 1, before), (end, newest)):
             monkeypatch.setattr("market_master.domain.clock.now", lambda moment=moment: moment)

@@ -22,7 +22,7 @@ def test_the_alias_is_followed(altered, tmp_path):
     with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
         assert running.get("/ready").json()["model"]["version"] == "1"
         second = another_version(altered, tmp_path / "second")
-        Versions(altered, MODEL).point("production", second)
+        Versions(altered, MODEL).set_alias("production", second)
         assert running.post("/models/reload", headers=ADMIN).json() == {
             "version": second,
             "done": f"Version {second} is served now.",
@@ -98,7 +98,7 @@ def test_a_bad_version_is_refused_and_the_old_one_goes_on(altered, tmp_path, poi
     with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
         bad = another_version(altered, tmp_path / "bad")
         poison(tmp_path / "bad")
-        Versions(altered, MODEL).point("production", bad)
+        Versions(altered, MODEL).set_alias("production", bad)
         assert running.post("/models/reload", headers=ADMIN).json()["version"] == "1"
         ready = running.get("/ready").json()
         assert ready["model"]["version"] == "1"
@@ -155,7 +155,7 @@ def test_no_request_fails_while_champions_change(altered, tmp_path):
             client.start()
         try:
             for number in (second, "1", second):
-                versions.point("production", number)
+                versions.set_alias("production", number)
                 wait_for(lambda number=number: seen and seen[-1][1] == number)
         finally:
             stop.set()

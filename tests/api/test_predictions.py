@@ -19,7 +19,7 @@ def test_what_is_served_is_logged_once(altered: Path) -> None:
             answer = running.post("/predict", json=early).json()
             running.get("/predict/S001")
             running.get("/signal/index")
-        log = running.app.state.serving.log
+        log = running.app.state.model_server.prediction_log
         symbols = len(running.get("/signal/index").json()["constituents"])
         wait_for(lambda: log.count() == symbols + 1)
         rows = running.get("/predictions/recent").json()
@@ -50,5 +50,5 @@ def test_a_log_that_is_away_changes_no_answer(altered: Path) -> None:
         assert "hidden" not in away.text
         wait_for(lambda: any((altered / "data" / "spill").glob("*.jsonl")))
     with in_process(altered) as running:
-        wait_for(lambda: running.app.state.serving.log.count() > 0)
+        wait_for(lambda: running.app.state.model_server.prediction_log.count() > 0)
         assert not any((altered / "data" / "spill").glob("*.jsonl"))

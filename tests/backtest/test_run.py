@@ -51,7 +51,7 @@ def champion(trained_home: Path) -> LoadedModel:
 @pytest.fixture(scope="module")
 def known(trained_home: Path, champion: LoadedModel) -> OutOfSample:
     """What it answered out of sample."""
-    return OutOfSample.read(Path(Versions(trained_home, MODEL).place(champion.model.version).folder))
+    return OutOfSample.read(Path(Versions(trained_home, MODEL).files(champion.artifact.version).folder))
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def test_signals_said_in_time_earn_on_paper_what_the_backtest_earns(home: Path, 
         here.fill(int(here.day(125)[0]), int(here.day(125)[2]), here.close(125))
         from sqlalchemy import text
 
-        with here.log._transaction() as connection:
+        with here.log.transaction() as connection:
             connection.execute(
                 text("UPDATE signals SET wss = wss + 0.1 WHERE bar_end = :end"), {"end": here.close(121)}
             )

@@ -155,7 +155,7 @@ def test_wss_is_one_number_wherever_it_is_asked(
         assert again.identical
         found.append(again.signal)
     log.close()
-    kept = OutOfSample.read(champion.model.folder)
+    kept = OutOfSample.read(champion.artifact.folder)
     traded = stored_out_of_sample(champion, kept, champion.store(altered).bars()).index
     for told in found:
         for name in ("wss", "wss_expected", "wss_z", "coverage"):

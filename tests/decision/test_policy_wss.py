@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.errors import http_status
 from market_master.decision import policy
 from market_master.decision.policy import MEMORY, ConfidenceFilter
 from market_master.decision.wss import Aggregate, aggregate
@@ -109,7 +110,7 @@ def test_low_coverage_is_an_error_with_the_numbers_in_it():
         LowCoverage, match=r"0\.790.*0\.800.*C \(0\.110, halted\), D \(0\.100, no fresh action\)"
     ) as caught:
         total(weights, {"A": 2, "B": 2}, C="halted")
-    assert caught.value.status == 503
+    assert http_status(caught.value) == 503
     assert caught.value.numbers == {
         "coverage": pytest.approx(0.79),
         "floor": 0.8,

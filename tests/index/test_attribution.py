@@ -194,7 +194,7 @@ def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: LoadedMode
 
 def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, recent: Recent) -> None:
     """Where the bar before had no signal the explanation says why, and the signal stands."""
-    needed = champion.card.warmup + 1
+    needed = champion.required_bars
     short = {s: {name: values[-needed:] for name, values in columns.items()} for s, columns in recent.series.items()}
     told = explained(champion, replace(recent, series=short))
     assert told.wss == predict_index(champion, recent, now=clock.now()).wss

@@ -76,7 +76,9 @@ def series_of(champion: LoadedModel, bars: Bars) -> IndexSeries:
     """The index's series of its answers."""
     settings, card = champion.settings, champion.card
     said = predict_history(champion, bars)
-    return index_series(said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.needed)
+    return index_series(
+        said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.required_bars
+    )
 
 
 def by_hand(scores: dict[str, list[int]], bars: Bars) -> PredictionHistory:
@@ -90,8 +92,8 @@ def by_hand(scores: dict[str, list[int]], bars: Bars) -> PredictionHistory:
 def test_the_size_of_the_parts_does_not_matter(champion: LoadedModel, bars: Bars, together: int) -> None:
     """Answered a few bars at a time or all at once, every number is the same to the last bit."""
     some = bars.until(int(np.unique(bars.bar_end)[90])) if together == 1 else bars
-    one, other = predict_history(champion, some, together=together), predict_history(champion, some)
-    for name in ("rows", "probabilities", "wanted", "acted"):
+    one, other = predict_history(champion, some, batch_rows=together), predict_history(champion, some)
+    for name in ("rows", "probabilities", "rule_action", "action"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
@@ -203,10 +205,10 @@ def test_the_rank_filter_needs_a_card_that_knows_ranks(champion: LoadedModel) ->
     assert len(sizes) == 101
     assert list(sizes) == sorted(sizes)
     ranked = under(champion, confidence_rank=0.6)
-    assert ranked.sure.size == pytest.approx(sizes[60])
-    old = replace(ranked, model=replace(ranked.model, card=replace(ranked.card, score_sizes=())))
+    assert ranked.confidence_filter.size == pytest.approx(sizes[60])
+    old = replace(ranked, artifact=replace(ranked.artifact, card=replace(ranked.card, score_sizes=())))
     with pytest.raises(ModelError, match=r"confidence_rank is 0\.6.*train and promote"):
-        _ = old.sure
+        _ = old.confidence_filter
 
 
 def test_a_card_from_before_ranks_still_reads(champion: LoadedModel) -> None:

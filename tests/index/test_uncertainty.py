@@ -122,7 +122,7 @@ def test_an_interval_straddles_a_level_or_its_mirror():
 def place(trained_home: Path) -> bundle.VersionFiles:
     """Where the champion of the trained home lies."""
     versions = Versions(trained_home, "market-master")
-    return versions.place(versions.production() or "")
+    return versions.files(versions.production() or "")
 
 
 def copied(place: bundle.VersionFiles, folder: Path) -> Path:

@@ -68,11 +68,11 @@ def _run(home: Path, name: str) -> Run:
 def _rejected(home: Path, run: Run) -> str:
     """A version of the run, with the champion's graph and card, that the gate turned away."""
     versions = Versions(home, MODEL)
-    champion, place = versions.champion(), versions.place("1")
+    champion, place = versions.champion(), versions.files("1")
     example = np.asarray(champion.example["inputs"], dtype=np.float32)
     graph = (Path(place.folder) / GRAPH_FILE).read_bytes()
     version = versions.register(run, graph, replace(champion.card, run_id=run.id), example, champion.calendar, {})
-    versions.decide(version, "rejected")
+    versions.set_outcome(version, "rejected")
     journal_of(home).write("rejected", by="gate", reason="a test", to_version=version)
     return version
 
@@ -130,8 +130,8 @@ def test_every_version_ever_in_production_stays(crowded: Path) -> None:
     """A champion of long ago can be rolled back to after any retention."""
     other = another_version(crowded, crowded / "other")
     journal_of(crowded).write("promoted", by="gate", reason="a test", from_version="1", to_version=other)
-    Versions(crowded, MODEL).point("production", other)
-    Versions(crowded, MODEL).point("challenger", other)
+    Versions(crowded, MODEL).set_alias("production", other)
+    Versions(crowded, MODEL).set_alias("challenger", other)
     another_version(crowded, crowded / "newest", outcome="rejected")
     told = retain(crowded, keep=1, apply=True)
     assert {"1", other} <= {one.version for one in told.stays}

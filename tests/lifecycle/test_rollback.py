@@ -30,7 +30,7 @@ def two(trained_home: Path, home: Path) -> Path:
 
 def _standing(home: Path) -> tuple[str | None, str | None]:
     versions = Versions(home, MODEL)
-    return versions.production(), versions.behind(PREVIOUS)
+    return versions.production(), versions.version_at_alias(PREVIOUS)
 
 
 def _back(home: Path, to: str | None = None) -> Any:

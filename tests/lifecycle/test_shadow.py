@@ -67,7 +67,11 @@ def test_after_its_sessions_it_is_approved_and_promoted(altered: Path, log: Pred
     entry = _advance(altered, log)
     assert entry is not None
     assert (entry.event, entry.from_version, entry.to_version, entry.by) == ("promoted", "1", "2", "shadow")
-    assert (versions.production(), versions.behind(PREVIOUS), versions.behind(SHADOW)) == ("2", "1", None)
+    assert (versions.production(), versions.version_at_alias(PREVIOUS), versions.version_at_alias(SHADOW)) == (
+        "2",
+        "1",
+        None,
+    )
     assert [e.event for e in journal_of(altered).entries()][-3:] == ["approved", "intended", "promoted"]
     assert shadow.compare_shadow(MODEL, altered, log) is None
 
@@ -95,7 +99,7 @@ def test_one_that_is_worse_beyond_doubt_is_taken_out(altered: Path, log: Predict
     assert entry is not None
     assert entry.event == "rejected"
     versions = Versions(altered, MODEL)
-    assert (versions.production(), versions.behind(SHADOW)) == ("1", None)
+    assert (versions.production(), versions.version_at_alias(SHADOW)) == ("1", None)
     with pytest.raises(NotPromotable, match="rejected"):
         shadow.approve("2", "anna", "still", MODEL, altered, log)
 
@@ -123,7 +127,7 @@ def test_a_shadowing_cut_off_anywhere_is_finished_or_undone(trained_home: Path, 
         _into_the_shadow(home, second)
     promote.complete_interrupted_move(MODEL, home)
     shadowed = [e for e in journal_of(home).entries() if e.event == "shadowed"]
-    assert Versions(home, MODEL).behind(SHADOW) == (second if step > 1 else None)
+    assert Versions(home, MODEL).version_at_alias(SHADOW) == (second if step > 1 else None)
     assert len(shadowed) == (1 if step > 1 else 0)
     assert Versions(home, MODEL).production() == "1"
 

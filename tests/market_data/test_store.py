@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from api.errors import http_status
 from market_master import files
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.calendar import Timetable
@@ -193,7 +194,7 @@ def test_an_unknown_symbol_is_refused_with_what_there_is(kept, bars):
     with pytest.raises(UnknownSymbol, match=r"'GONE'; it has 3 symbols") as caught:
         kept.bars(("S1", "GONE"))
     assert isinstance(caught.value, DataError)
-    assert (caught.value.status, caught.value.numbers) == (404, {"symbol": "GONE", "known": 3})
+    assert (http_status(caught.value), caught.value.numbers) == (404, {"symbol": "GONE", "known": 3})
 
 
 def test_last_and_until_are_cut_as_bars_are(kept, bars):

@@ -80,7 +80,7 @@ def test_signals_that_are_whole_are_ok(altered: Path, log: PredictionLog) -> Non
 def test_bars_without_a_signal_page(altered: Path, log: PredictionLog) -> None:
     """The two newest bars have none: an outage; and weight without an action."""
     ends = _signalled(altered, log, 8)
-    with log._transaction() as connection:
+    with log.transaction() as connection:
         connection.execute(text("DELETE FROM signals WHERE bar_end >= :end"), {"end": ends[-2]})
     states = _look(altered, log)
     assert (states["outage"], states["coverage"]) == ("moved", "moved")
@@ -89,7 +89,7 @@ def test_bars_without_a_signal_page(altered: Path, log: PredictionLog) -> None:
 def test_answers_that_are_not_the_versions_own_page(altered: Path, log: PredictionLog) -> None:
     """One probability of the newest bar is off by a thousandth."""
     ends = _signalled(altered, log, 3)
-    with log._transaction() as connection:
+    with log.transaction() as connection:
         statement = "UPDATE predictions SET buy = buy + 0.001 WHERE bar_end = :end AND symbol = 'S003'"
         assert connection.execute(text(statement), {"end": ends[-1]}).rowcount == 1
     seen = monitor(MODEL, altered, log, now=clock.now(), evidently=False)
@@ -124,7 +124,7 @@ def test_a_model_that_says_the_same_of_everything_pages(altered: Path, log: Pred
     ends = _signalled(altered, log, 3)
     flat = {"strong_sell": 0.1, "sell": 0.2, "hold": 0.4, "buy": 0.2, "strong_buy": 0.1}
     sets = ", ".join(f"{name} = {value}" for name, value in flat.items())
-    with log._transaction() as connection:
+    with log.transaction() as connection:
         connection.execute(text(f"UPDATE predictions SET {sets} WHERE bar_end >= :end"), {"end": ends[0]})
     knows = load_champion(altered, MODEL).calibration.shrinkage > 0
     assert _look(altered, log)["constant"] == ("moved" if knows else NOT_ENOUGH_HISTORY)
@@ -160,7 +160,7 @@ def _answered(here: World, day: int) -> None:
         rows.extend(prediction_row(p, row, **told) for p, row in zip(predictions, inputs, strict=True))
 
     for end in here.day(day).tolist():
-        predict_stored(champion, held, list(champion.card.symbols), now=end, asof=end, seen=seen)
+        predict_stored(champion, held, list(champion.card.symbols), now=end, asof=end, on_predictions=seen)
     here.log.write(rows)
 
 

@@ -254,7 +254,7 @@ def test_outcomes_are_those_of_the_label(trained_home: Path, home: Path) -> None
         rows: list[dict[str, Any]] = []
         predict_stored(
             champion, held, symbols, now=end, asof=end,
-            seen=lambda told, inputs, rows=rows: rows.extend(
+            on_predictions=lambda told, inputs, rows=rows: rows.extend(
                 prediction_row(p, x, source="stored", made_at=1.0, latency_ms=1.0) for p, x in zip(told, inputs, strict=True)
             ),
         )  # fmt: skip

@@ -46,7 +46,7 @@ def test_an_altered_signal_is_told_number_by_number(altered: Path, log: Predicti
     run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
     record = json.loads(log.signals(1)[0]["record"])
     record["wss"], record["constituents"][2]["action"] = 1.5, "strong_buy"
-    with log._transaction() as connection:
+    with log.transaction() as connection:
         connection.execute(text("UPDATE signals SET record = :record"), {"record": json.dumps(record)})
     again = replay(MODEL, None, altered, log, asof=clock.now())
     assert not again.identical

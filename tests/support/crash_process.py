@@ -27,6 +27,6 @@ def crash(step: int, *, of: int) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Journal, "write", crashing(Journal.write))
-        patch.setattr(Versions, "point", crashing(Versions.point))
+        patch.setattr(Versions, "set_alias", crashing(Versions.set_alias))
         with pytest.raises(KeyboardInterrupt) if step < of else nullcontext():
             yield

@@ -8,8 +8,8 @@ from __future__ import annotations
 from tests.support.kill_points_runner import Point
 
 APPEND = "market_master.registry.journal:Journal._append"
-POINT = "market_master.registry.versions:Versions.point"
-DECIDE = "market_master.registry.versions:Versions.decide"
+POINT = "market_master.registry.versions:Versions.set_alias"
+DECIDE = "market_master.registry.versions:Versions.set_outcome"
 BARS = "market_master.market_data.store.bars:write_atomic"
 REPLACE = "pathlib:Path.replace"
 RECENT = "market_master.market_data.store.recent:write"

@@ -99,10 +99,10 @@ def own_copy(trained: Path, home: Path) -> Path:
 def another_version(home: Path, folder: Path, outcome: str = "promoted") -> str:
     """A version with a copy of the champion's files, which may be altered in `folder` before it is served."""
     versions = Versions(home, MODEL)
-    place = versions.place(versions.production() or "")
+    place = versions.files(versions.production() or "")
     shutil.copytree(place.folder, folder, dirs_exist_ok=True)
     made = versions._ask(lambda api: api.create_model_version(MODEL, str(folder), place.run_id))
-    versions.decide(str(made.version), outcome)
+    versions.set_outcome(str(made.version), outcome)
     return str(made.version)
 
 

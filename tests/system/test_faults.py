@@ -74,14 +74,14 @@ def test_a_locked_registry_is_refused_and_nothing_is_changed(copied: Path) -> No
 
 def test_a_registry_that_is_locked_in_the_midst_of_a_move_is_mended(copied: Path, monkeypatch: Any) -> None:
     """The intention is written, the alias can't be moved: the next promotion undoes the first and does it anew."""
-    plain = Versions.decide
+    plain = Versions.set_outcome
 
     def locking(self: Versions, version: str, outcome: str) -> None:
         with _locked(copied):
             plain(self, version, outcome)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Versions, "decide", locking)
+        patch.setattr(Versions, "set_outcome", locking)
         with pytest.raises(RegistryAway, match="locked"):
             promote.promote_by_hand("2", "anna", "better", MODEL, copied)
     assert Versions(copied, MODEL).production() == "1"

@@ -83,7 +83,7 @@ def _require_whole(home: Path) -> None:
     """The journal's chain holds, the champion can be served, bars and newest bars agree, nothing is logged twice."""
     journal_of(home).entries()
     if Versions(home, MODEL).production():
-        verify_model(load_champion(home, MODEL).model)
+        verify_model(load_champion(home, MODEL).artifact)
     for held in store.stores(home / "data"):
         if not held.symbols():
             continue
@@ -150,7 +150,7 @@ def _moved(home: Path, operation: str, wanted: str, event: str) -> None:
     versions = Versions(home, MODEL)
     if versions.production() != wanted:
         OPERATIONS[operation](home)
-    assert {versions.production(), versions.behind(PREVIOUS)} == {"1", "2"}
+    assert {versions.production(), versions.version_at_alias(PREVIOUS)} == {"1", "2"}
     assert versions.production() == wanted
     done = [entry for entry in journal_of(home).entries() if entry.event == event and entry.from_version]
     assert [(entry.from_version, entry.to_version) for entry in done] == [("1", "2") if wanted == "2" else ("2", "1")]
@@ -194,7 +194,7 @@ def _predict(home: Path) -> None:
     ends = champion.store(home).bars((champion.card.symbols[0],), last=6).bar_end.tolist()
     log = log_of(home)
     backfill(settings_of("test"), home, log, first=ends[0], last=ends[1], now=clock.now())
-    with log._transaction() as connection:
+    with log.transaction() as connection:
         connection.execute(text("UPDATE predictions SET outcome = NULL, settled_at = NULL"))
     log.close()
 

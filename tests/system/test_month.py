@@ -86,7 +86,7 @@ def _live_through(month: Month, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 here.fill(int(here.day(FIRST + missed)[0]), close, close + 600)
             if day == month.retrained:
                 assert here.train(close).outcome == "promoted"
-                assert (versions.production(), versions.behind(SHADOW)) == ("1", "2")
+                assert (versions.production(), versions.version_at_alias(SHADOW)) == ("1", "2")
             if day == month.broken:
                 _break_parity(here, close)
             shown = day == month.shown
@@ -99,7 +99,7 @@ def _live_through(month: Month, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
         _what_was_monitored(here, month, seen)
         for end in _signalled(here):
             assert replay(MODEL, None, home, here.log, asof=end).identical, iso(end)
-        assert versions.behind(PREVIOUS) == "2"
+        assert versions.version_at_alias(PREVIOUS) == "2"
 
 
 def _day(here: World, month: Month, day: int) -> dict[int, str]:
@@ -134,7 +134,7 @@ def _break_parity(here: World, bar_end: int) -> None:
     """A server with other features had answered the day's last bar before the scheduled run did."""
     from sqlalchemy import text
 
-    with here.log._transaction() as connection:
+    with here.log.transaction() as connection:
         statement = "UPDATE predictions SET buy = sell, sell = buy WHERE version = '2' AND bar_end = :end"
         assert connection.execute(text(statement), {"end": bar_end}).rowcount == 12
 

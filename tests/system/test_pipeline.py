@@ -77,7 +77,7 @@ def test_the_version_carries_all_that_serving_needs(trained_home: Path) -> None:
     """Graph and card lie in the version; the graph's hash, the feature code and the classes are the card's."""
     champion = load_champion(trained_home, "market-master")
     card = champion.card
-    assert card.graph_sha256 == champion.model.graph.sha256
+    assert card.graph_sha256 == champion.artifact.graph.sha256
     assert set(card.fingerprints) == set(card.features)
     assert card.warmup < 60
     assert card.parity <= 1e-5

@@ -72,7 +72,7 @@ def report_backtest(run: Run, bars: Bars, version: str, model: str, home: Path) 
 
 
 def _kept(champion: LoadedModel, bars: Bars) -> OutOfSampleHistory:
-    return stored_out_of_sample(champion, OutOfSample.read(champion.model.folder), bars)
+    return stored_out_of_sample(champion, OutOfSample.read(champion.artifact.folder), bars)
 
 
 def _measured(champion: LoadedModel, evidence: OutOfSampleHistory, home: Path) -> tuple[Backtest, MeasuredBacktest]:
@@ -86,6 +86,6 @@ def _measured(champion: LoadedModel, evidence: OutOfSampleHistory, home: Path) -
 def _earlier_looks(champion: LoadedModel, home: Path) -> int:
     """How often recipes were shown the hold-out of this source before this version was."""
     return sum(
-        look.details["source"] == champion.card.source and int(look.to_version or 0) < int(champion.model.version)
+        look.details["source"] == champion.card.source and int(look.to_version or 0) < int(champion.artifact.version)
         for look in new_looks(journal_of(home))
     )

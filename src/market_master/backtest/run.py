@@ -75,7 +75,7 @@ def stored_out_of_sample(champion: LoadedModel, known: OutOfSample, bars: Bars) 
     of them.
     """
     rows, place = _found(known, bars)
-    sure = champion.sure
+    sure = champion.confidence_filter
     since = int(known.bar_end.max()) + 1
     later = predict_history(champion, bars, since=since)
     acted = policy.filter_confidence(known.decided[place].astype(np.int64), known.probabilities[place], sure)
@@ -85,8 +85,8 @@ def stored_out_of_sample(champion: LoadedModel, known: OutOfSample, bars: Bars) 
         bars,
         joined[order],
         np.concatenate([known.probabilities[place], later.probabilities])[order],
-        np.concatenate([known.decided[place].astype(np.int64), later.wanted])[order],
-        np.concatenate([acted, later.acted])[order],
+        np.concatenate([known.decided[place].astype(np.int64), later.rule_action])[order],
+        np.concatenate([acted, later.action])[order],
     )
     fold = np.concatenate([known.fold[place], np.full(len(later.rows), LATER, np.int8)])[order]
     return OutOfSampleHistory(said, fold, index_history(champion, said), 0)
@@ -101,7 +101,7 @@ def predict_out_of_sample(champion: LoadedModel, bars: Bars) -> OutOfSampleHisto
     refused = int((bars.bar_end <= known).sum())
     if refused == len(bars):
         raise InSample(
-            f"All {len(bars):,} bars ended by {iso(known)}, when version {champion.model.version} knew its last label: a "
+            f"All {len(bars):,} bars ended by {iso(known)}, when version {champion.artifact.version} knew its last label: a "
             "backtest on what was learned says nothing. Bring later bars, or leave --bars out to trade its walk-forward answers.",
             bars=len(bars),
             label_known=iso(known),
@@ -163,7 +163,7 @@ def _trade_constituents(evidence: OutOfSampleHistory, settings: Settings) -> Sim
     place = {symbol: number for number, symbol in enumerate(panel.symbols)}
     column = np.array([place.get(symbol, -1) for symbol in bars.symbols])[bars.code[said.rows]]
     inside = column >= 0
-    score = panel.laid(column[inside], bars.bar_end[said.rows][inside], SCORES[said.acted[inside]].astype(float))
+    score = panel.laid(column[inside], bars.bar_end[said.rows][inside], SCORES[said.action[inside]].astype(float))
     weight = np.zeros(score.shape)
     for row, table in zip(np.searchsorted(panel.bar_end, series.bar_end).tolist(), series.weights, strict=True):
         for symbol, share in table.items():
@@ -178,7 +178,9 @@ def _trade_constituents(evidence: OutOfSampleHistory, settings: Settings) -> Sim
 def index_history(champion: LoadedModel, said: PredictionHistory) -> IndexSeries:
     """The index of some answers, as the champion's settings make it."""
     settings, card = champion.settings, champion.card
-    return index_series(said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.needed)
+    return index_series(
+        said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.required_bars
+    )
 
 
 def _found(kept: OutOfSample, bars: Bars) -> tuple[Ints, Ints]:

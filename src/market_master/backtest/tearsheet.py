@@ -115,8 +115,8 @@ def tearsheet(champion: LoadedModel, tested: Backtest, *, looks: int = 0) -> Mea
     mine = measure(net, year=year, benchmark=held)
     sheet = TearSheet(
         sentence=_sentence(champion, tested, mine, luck),
-        model=champion.model.name,
-        version=champion.model.version,
+        model=champion.artifact.name,
+        version=champion.artifact.version,
         index=champion.settings.universe.index,
         instrument=tested.instrument.words,
         rules=_rules(book, others),
@@ -201,7 +201,7 @@ def _actions(tested: Backtest) -> tuple[GroupMean, ...]:
     said = tested.evidence.said
     came = np.expm1(labels.LabelWindow().returns(said.bars)[said.rows])
     known = np.isfinite(came)
-    return group_means(came[known], said.acted[known], CLASSES, said.bars.session[said.rows][known])
+    return group_means(came[known], said.action[known], CLASSES, said.bars.session[said.rows][known])
 
 
 def _cuts(champion: LoadedModel, tested: Backtest) -> dict[str, tuple[Breakdown, ...]]:

@@ -78,15 +78,15 @@ def run(champion: LoadedModel, bars: Bars, weights: Path | None) -> BatchResult:
     said = predict_history(champion, bars)
     if not len(said.rows):
         raise TooFewBars(
-            f"None of the {len(bars.symbols)} symbols has the {champion.needed} bars that an answer needs; the longest has "
+            f"None of the {len(bars.symbols)} symbols has the {champion.required_bars} bars that an answer needs; the longest has "
             f"{int(bars.age.max()) + 1}.",
             given=int(bars.age.max()) + 1,
-            needed=champion.needed,
+            needed=champion.required_bars,
         )
     universe = champion.settings.universe.model_copy(update={"weights": weights})
     report_progress("index")
     series = index_series(
-        said, universe, champion.settings.policy, spread=champion.card.wss_expected_sd, needed=champion.needed
+        said, universe, champion.settings.policy, spread=champion.card.wss_expected_sd, needed=champion.required_bars
     )
     report_progress("index", 1, 1)
     return BatchResult(
@@ -123,11 +123,11 @@ def _symbol_columns(came: BatchResult, part: slice) -> Columns:
     known = labels.known[rows]
     return {
         **_times(bars, rows),
-        "action": _words(CLASSES, said.acted[part]),
+        "action": _words(CLASSES, said.action[part]),
         **{name: probabilities[:, place] for place, name in enumerate(CLASSES)},
         "confidence": said.confidence[part],
         "expected_score": said.expected_score[part],
-        "acted": said.acted[part] == said.wanted[part],
+        "acted": said.action[part] == said.rule_action[part],
         "in_sample": bars.bar_end[rows] <= came.learned_until,
         "outcome": _words(CLASSES, np.where(known, labels.action[rows], -1)),
         "outcome_return": labels.forward_return[rows],

@@ -80,7 +80,7 @@ def summarise(
             "answers": int((ends <= came.learned_until).sum()),
             "told": "The champion learned from this time, or from labels of it: these rows are marked and not evaluated.",
         },
-        "actions": {name: int((said.acted == place).sum()) for place, name in enumerate(CLASSES)},
+        "actions": {name: int((said.action == place).sum()) for place, name in enumerate(CLASSES)},
         "index": {
             "index": champion.settings.universe.index,
             "signal_for": champion.settings.universe.signal_for,
@@ -135,7 +135,7 @@ def _evaluation(champion: LoadedModel, came: BatchResult) -> tuple[dict[str, Any
         "model",
         probabilities=said.probabilities[chosen],
         prior=np.tile(champion.calibration.prior, (len(rows), 1)),
-        decided=said.acted[chosen],
+        decided=said.action[chosen],
         action=labels.action[rows],
         z=labels.z[rows],
         session=bars.session[rows],
@@ -175,15 +175,15 @@ def _missing(came: BatchResult, champion: LoadedModel) -> list[dict[str, Any]]:
     for code, symbol in enumerate(bars.symbols):
         if code not in answered:
             given = int(bars.offsets[code + 1] - bars.offsets[code])
-            why[symbol] = f"{given} bars were given, {champion.needed} are needed for the features' warm-up."
+            why[symbol] = f"{given} bars were given, {champion.required_bars} are needed for the features' warm-up."
     return [{"symbol": symbol, "bars": times[symbol], "reason": why[symbol]} for symbol in sorted(why)]
 
 
 def _filter_coverage(champion: LoadedModel, said: PredictionHistory) -> float | None:
     """Of all answers that wanted to act, the share that the confidence filter let; None without a filter."""
-    wants, acts = said.wanted != policy.HOLD, said.acted != policy.HOLD
+    wants, acts = said.rule_action != policy.HOLD, said.action != policy.HOLD
     share = policy.filter_coverage(wants, acts, np.ones(len(wants)))
-    return _finite(share) if champion.sure.on else None
+    return _finite(share) if champion.confidence_filter.on else None
 
 
 def _warnings(champion: LoadedModel, came: BatchResult, fetched: FetchResult) -> list[str]:

@@ -1,4 +1,4 @@
-"""Every refusal is a class with a sentence, its numbers and a status for HTTP."""
+"""Every refusal is a class with a sentence and its numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 class MarketMasterError(Exception):
     """Base of all refusals: `title` names the kind, `str(error)` is the sentence, `numbers` what it counted."""
-
-    status = 500
 
     def __init__(self, sentence: str, **numbers: Any) -> None:
         super().__init__(sentence)
@@ -27,8 +25,6 @@ class Failed(MarketMasterError):
 class ConfigError(MarketMasterError):
     """A setting, path or option that can't be used."""
 
-    status = 500
-
 
 class RunnerError(MarketMasterError):
     """The processes or the cluster that should do the work can't be had."""
@@ -40,8 +36,6 @@ class NotWritten(MarketMasterError):
 
 class DataError(MarketMasterError):
     """Bars, weights or files that are missing, invalid or too few."""
-
-    status = 422
 
 
 class NoBars(DataError):
@@ -79,19 +73,13 @@ class MixedGrid(DataError):
 class UnknownSymbol(DataError):
     """A symbol the store has no bars of."""
 
-    status = 404
-
 
 class UnknownReport(DataError):
     """A report that is not there."""
 
-    status = 404
-
 
 class NoSignal(DataError):
     """No signal was logged for the time that was asked about."""
-
-    status = 404
 
 
 class MissingWeight(DataError):
@@ -105,13 +93,9 @@ class FetchCoverage(DataError):
 class LowCoverage(DataError):
     """Too small a share of the index weight has a fresh action; no signal is not HOLD."""
 
-    status = 503
-
 
 class StaleData(DataError):
     """The newest bar is older than the policy allows."""
-
-    status = 503
 
 
 class BadTargets(DataError):
@@ -124,8 +108,6 @@ class RowRefused(DataError):
 
 class ModelError(MarketMasterError):
     """A registry or a model that can't be used."""
-
-    status = 503
 
 
 class NoChampion(ModelError):
@@ -143,8 +125,6 @@ class LogAway(ModelError):
 class UnknownVersion(ModelError):
     """A version the registry does not have."""
 
-    status = 404
-
 
 class FingerprintMismatch(ModelError):
     """The feature code that runs is not the feature code the model was trained with."""
@@ -157,22 +137,14 @@ class JournalBroken(ModelError):
 class NotPromotable(ModelError):
     """A version that may not be put behind `production`: it never passed the gate, or stands there already."""
 
-    status = 409
-
 
 class OrchestratorAway(MarketMasterError):
     """The Prefect server gives no answer, or has no deployment to start."""
-
-    status = 503
 
 
 class TrainingRefused(MarketMasterError):
     """A training that its form does not take."""
 
-    status = 422
-
 
 class UnknownTraining(MarketMasterError):
     """A training that Prefect does not have."""
-
-    status = 404

@@ -70,7 +70,7 @@ def write_gate_page(
         },
     )
     run.file(file, "reports")
-    versions.keep_beside(decision.version, file)
+    versions.attach_file(decision.version, file)
     return file
 
 

@@ -94,7 +94,7 @@ def input_hashes(model: LoadedModel, inputs: IndexInputs) -> dict[str, str]:
         "bars": _bars_hash(inputs.bars),
         "weights": hashlib.sha256(json.dumps(inputs.weights.by_symbol, sort_keys=True).encode()).hexdigest(),
         "features": model.card.fingerprint,
-        "graph": model.model.graph.sha256,
+        "graph": model.artifact.graph.sha256,
     }
 
 
@@ -143,7 +143,7 @@ def _predict(
         if on_predictions:
             on_predictions(predictions, rows)
 
-    return predict_bars(model, window, symbols, now=now, seen=observe), model_inputs
+    return predict_bars(model, window, symbols, now=now, on_predictions=observe), model_inputs
 
 
 def _earlier_wss(model: LoadedModel, window: Bars, eligible: Sequence[str]) -> Array:
@@ -154,4 +154,4 @@ def _earlier_wss(model: LoadedModel, window: Bars, eligible: Sequence[str]) -> A
     ends = np.unique(window.bar_end[np.isin(window.code, [window.symbols.index(symbol) for symbol in eligible])])
     predictions = predict_history(model, window, since=int(ends[-back - 1 :][0]))
     settings = model.settings
-    return index_series(predictions, settings.universe, settings.policy, needed=model.needed).wss[-back - 1 : -1]
+    return index_series(predictions, settings.universe, settings.policy, needed=model.required_bars).wss[-back - 1 : -1]

@@ -64,8 +64,8 @@ def index_series(
     edges = np.searchsorted(at[order], np.arange(len(instants) + 1))
     answer = np.full(len(bars), -1)
     answer[said.rows] = np.arange(len(said.rows))
-    scores, expected = SCORES[said.acted].astype(int).tolist(), said.expected_score.tolist()
-    held, acts, wants = _Table(universe, bars), said.acted != policy.HOLD, said.wanted != policy.HOLD
+    scores, expected = SCORES[said.action].astype(int).tolist(), said.expected_score.tolist()
+    held, acts, wants = _Table(universe, bars), said.action != policy.HOLD, said.rule_action != policy.HOLD
     filtered = rule.min_confidence is not None or rule.confidence_rank is not None
     columns = {name: np.full(len(instants), np.nan) for name in ("wss", "wss_expected", "coverage", "share", "let")}
     reason, as_of, missing = list[str | None](), list[str | None](), list[tuple[tuple[str, float, str], ...]]()

@@ -104,4 +104,4 @@ def _filter_coverage(model: LoadedModel, inputs: IndexInputs) -> float | None:
     wants = acts | np.array([not prediction.policy.acted for prediction in predictions])
     weight = np.array([inputs.weights.by_symbol[prediction.symbol] for prediction in predictions])
     share = policy.filter_coverage(wants, acts, weight)
-    return share if model.sure.on and np.isfinite(share) else None
+    return share if model.confidence_filter.on and np.isfinite(share) else None

@@ -28,8 +28,8 @@ def interval(champion: LoadedModel, table: Weights, level: float, as_of: int) ->
     From what the version answered out of sample before that bar and has seen the outcome of, with the bar's own weights;
     None where nothing was kept beside it, or less than 30 sessions.
     """
-    given = (champion.model.folder, tuple(table.by_symbol.items()), champion.settings.policy.min_coverage)
-    if not (champion.model.folder / out_of_sample.FILE).exists():
+    given = (champion.artifact.folder, tuple(table.by_symbol.items()), champion.settings.policy.min_coverage)
+    if not (champion.artifact.folder / out_of_sample.FILE).exists():
         return None
     unknown = champion.card.settings["label"]["horizon"] - 1
     known = int(np.searchsorted(_levels(*given).bar_end, as_of)) - unknown

@@ -69,7 +69,7 @@ def certify(
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     file = home / "data" / "certificates" / f"{key}.json"
     if full is None:
-        champion = Versions(home, experiment.settings.registry.model).standing_card()
+        champion = Versions(home, experiment.settings.registry.model).production_card()
         full = lane_of(facts["recipe"], champion) == NEW_RECIPE
     wanted = tuple(LAWS) if full else FAST
     if file.exists() and not again:

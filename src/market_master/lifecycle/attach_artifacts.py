@@ -34,7 +34,7 @@ def attach_artifacts(experiment: Experiment, comparison: Comparison, version: st
         for name, record in ((out_of_sample.FILE, _kept(experiment, answered)), (FILE, kept)):
             file = Path(folder) / name
             file.write_bytes(record.to_bytes())
-            versions.keep_beside(version, file)
+            versions.attach_file(version, file)
     return kept
 
 

@@ -35,7 +35,7 @@ def roll_back_if_needed(
     reason = _failure(model, home) or next(iter(grounds), None)
     moves = [entry for entry in journal_of(home).entries() if entry.event in MOVES]
     returned = bool(moves) and moves[-1].event == ROLLED_BACK and moves[-1].by == GUARD
-    if reason is None or returned or versions.behind(PREVIOUS) is None:
+    if reason is None or returned or versions.version_at_alias(PREVIOUS) is None:
         return None
     try:
         return roll_back(None, GUARD, f"The champion was left: {reason}.", model, home)

@@ -73,7 +73,7 @@ def withdraw(version: str, by: str, reason: str, model: str, home: Path) -> Jour
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():
         entry = _carry_out(version, "rejected", by, reason, model, home, _facts(versions.load(version)))
-        versions.clear(SHADOW)
+        versions.delete_alias(SHADOW)
         return entry
 
 
@@ -93,7 +93,7 @@ def roll_back(to: str | None, by: str, reason: str, model: str, home: Path) -> J
     versions, journal = Versions(home, model), journal_of(home)
     complete_interrupted_move(model, home)
     standing = versions.production()
-    version = to or versions.behind(PREVIOUS)
+    version = to or versions.version_at_alias(PREVIOUS)
     if version is None:
         raise NotPromotable(f"There is no version of {model} behind '{PREVIOUS}'; name one with --to.")
     if version == standing:
@@ -109,16 +109,16 @@ def complete_interrupted_move(model: str, home: Path) -> JournalEntry | None:
     """Finish a move that a crash cut off; the alias itself tells whether it had moved, and `previous` follows it."""
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():
-        shadow = versions.behind(SHADOW)
+        shadow = versions.version_at_alias(SHADOW)
         if shadow is not None and outcome_of(journal.last_decision(shadow)) == "rejected":
-            versions.clear(SHADOW)
+            versions.delete_alias(SHADOW)
         moves = [e for e in journal.entries() if e.event in ("intended", "recovered", *ALIASES)]
         entry = moves.pop() if moves and moves[-1].event == "recovered" else None
         if not moves or moves[-1].event != "intended":
             return None
         cut_off = moves[-1]
         event = str(cut_off.details["move"])
-        standing = entry.to_version if entry else versions.behind(ALIASES[event])
+        standing = entry.to_version if entry else versions.version_at_alias(ALIASES[event])
         arrived = standing == cut_off.to_version
         if entry and not arrived:
             return None
@@ -151,9 +151,9 @@ def _carry_out(
         if event in ALIASES:
             journal.write("intended", **{**words, "details": {**facts["details"], "move": event}})
         if event != ROLLED_BACK:
-            versions.decide(version, str(facts["details"].get("outcome", event)))
+            versions.set_outcome(version, str(facts["details"].get("outcome", event)))
         if event in ALIASES:
-            versions.point(ALIASES[event], version)
+            versions.set_alias(ALIASES[event], version)
         if event in MOVES:
             _leave_behind(versions, standing, version)
         return journal.write(event, **words)
@@ -172,6 +172,6 @@ def _facts(version: ModelVersion, **details: str) -> dict[str, Any]:
 def _leave_behind(versions: Versions, before: str | None, now: str | None) -> None:
     """`previous` is the version that `production` came from; who has come out of the shadow is no longer in it."""
     if before is not None and before != now:
-        versions.point(PREVIOUS, before)
-    if now is not None and versions.behind(SHADOW) == now:
-        versions.clear(SHADOW)
+        versions.set_alias(PREVIOUS, before)
+    if now is not None and versions.version_at_alias(SHADOW) == now:
+        versions.delete_alias(SHADOW)

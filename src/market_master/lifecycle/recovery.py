@@ -24,7 +24,7 @@ def recover(model: str, home: Path) -> None:
     rows = [row for row in versions.all() if row["outcome"] != INTERRUPTED and _is_over(home, row["run_id"])]
     decided = {entry.to_version for entry in journal_of(home).entries() if entry.event in DECISIONS}
     for version in [row["version"] for row in rows if row["version"] not in decided]:
-        versions.decide(version, INTERRUPTED)
+        versions.set_outcome(version, INTERRUPTED)
     for own, parent in open_runs(home):
         if _is_over(home, parent):
             Run(home, own).finish(KILLED)

@@ -60,7 +60,7 @@ class ShadowComparison:
 def compare_shadow(model: str, home: Path, log: PredictionLog) -> ShadowComparison | None:
     """The comparison so far; None where no version is in the shadow."""
     versions = Versions(home, model)
-    shadow, champion = versions.behind(SHADOW), versions.production()
+    shadow, champion = versions.version_at_alias(SHADOW), versions.production()
     decision = journal_of(home).last_decision(shadow) if shadow else None
     if shadow is None or champion is None or decision is None or decision.event != SHADOWED:
         return None

@@ -52,10 +52,10 @@ def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: 
     """
     versions = Versions(home, model)
     champion = load_model(versions.champion())
-    reference, distances = drift.load_reference_distances(Path(versions.place(champion.model.version).folder))
+    reference, distances = drift.load_reference_distances(Path(versions.files(champion.artifact.version).folder))
     bars = champion.store(home).bars(until=now)
     since = _first_instant(bars)
-    predictions = load_logged_predictions(log, champion.model, since)
+    predictions = load_logged_predictions(log, champion.artifact, since)
     current = drift.current_window(champion, bars)
     readings = [
         *_prediction_readings(champion, reference, predictions),
@@ -63,26 +63,26 @@ def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: 
         *drift.feature_drift(distances, current),
         drift.joint_drift(distances, current),
     ]
-    shadow_version = versions.behind(SHADOW)
+    shadow_version = versions.version_at_alias(SHADOW)
     shadow = versions.load(shadow_version) if shadow_version else None
     report = MonitoringReport(
         as_of=iso(bars.newest),
         model=model,
-        version=champion.model.version,
+        version=champion.artifact.version,
         shadow=shadow_version,
         compared=_compared_sessions(reference, current),
         alarms=sorted({r.cause for r in readings if r.moved and r.cause in ALARM_TYPES}, key=list(ALARM_TYPES).index),
         retrain=any(r.moved and ALARM_TYPES[r.cause].retrain for r in readings if r.cause in ALARM_TYPES),
         readings=readings,
-        realised=_realised(predictions, reference, bars, champion.model),
+        realised=_realised(predictions, reference, bars, champion.artifact),
         realised_shadow=_realised(load_logged_predictions(log, shadow, since), reference, bars, shadow)
         if shadow
         else [],
-        alerts=_update_alerts(readings, champion.model, bars, home),
+        alerts=_update_alerts(readings, champion.artifact, bars, home),
         reports={},
     )
     report = replace(report, reports=write_pages(report, champion, reference, current, home, evidently=evidently))
-    _store_report(report, champion.model, bars, home)
+    _store_report(report, champion.artifact, bars, home)
     return report
 
 

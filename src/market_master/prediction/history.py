@@ -1,4 +1,4 @@
-"""market_master.prediction.history"""
+"""Predictions for every bar of a history, with bounded memory."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from market_master.prediction.loaded_model import LoadedModel
 from market_master.progress import report_progress
 
 BATCH_ROWS = 20_000
-"""bars that are answered at once; more need more memory and save no time"""
+"""bars that are predicted at once; more need more memory and save no time"""
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionHistory:
-    """What was said of some bars, one array a column; whoever said it, if their answers and actions are at hand."""
+    """Predictions for some bars, one array a column."""
 
     bars: Bars
     rows: Ints
     """which of the bars, increasing"""
     probabilities: Array
     """[n, 5]"""
-    wanted: Ints
-    """actions by the rule alone"""
-    acted: Ints
-    """actions that the confidence filter left"""
+    rule_action: Ints
+    """by the policy's rule alone"""
+    action: Ints
+    """after the confidence filter"""
 
     @property
     def expected_score(self) -> Array:
@@ -47,44 +47,44 @@ class PredictionHistory:
 
 
 def predict_history(
-    champion: LoadedModel, bars: Bars, *, since: int | None = None, together: int = BATCH_ROWS
+    model: LoadedModel, bars: Bars, *, since: int | None = None, batch_rows: int = BATCH_ROWS
 ) -> PredictionHistory:
-    """The champion's answers to all bars (that end at `since` or later) which have their warm-up behind them.
+    """Predictions for all bars (that end at `since` or later) which have their warm-up before them.
 
-    Time is cut into parts of about `together` bars; each is computed with the warm-up before it, so that memory stays as
-    it is however long the series, and every answer is bit for bit the one that serving gives.
+    Time is cut into parts of about `batch_rows` bars; each is computed with the warm-up before it, so that memory stays as
+    it is however long the series, and every prediction is bit for bit the one that serving gives.
     """
-    count = len(bars)
-    probabilities, said = np.full((count, len(SCORES)), np.nan), np.zeros(count, dtype=bool)
-    wanted, acted = np.full(count, policy.HOLD), np.full(count, policy.HOLD)
-    asked = (bars.age >= champion.card.warmup) & (bars.bar_end >= (bars.bar_end.min() if since is None else since))
-    parts = list(_parts(bars, asked, champion.card.warmup, together))
+    count, start = len(bars), bars.bar_end.min() if since is None else since
+    probabilities, predicted = np.full((count, len(SCORES)), np.nan), np.zeros(count, dtype=bool)
+    rule_action, action = np.full(count, policy.HOLD), np.full(count, policy.HOLD)
+    requested = (bars.age >= model.card.warmup) & (bars.bar_end >= start)
+    parts = list(_parts(bars, requested, model.card.warmup, batch_rows))
     for done, (window, rows) in enumerate(parts):
         report_progress("answer", done, len(parts))
-        part, place = bars.take(window), np.searchsorted(window, rows)
-        values = features.compute(part, champion.card.features, members=champion.card.members, only=place)
-        whole = np.isfinite(values).all(axis=1)
-        rows, values = rows[whole], values[whole]
+        part, positions = bars.take(window), np.searchsorted(window, rows)
+        values = features.compute(part, model.card.features, members=model.card.members, only=positions)
+        complete = np.isfinite(values).all(axis=1)
+        rows, values = rows[complete], values[complete]
         if len(rows):
-            inputs = model_inputs(values, bars.symbols, bars.code[rows], champion.card.symbols)
-            probabilities[rows], decided = champion.answer(inputs)
-            wanted[rows], acted[rows], said[rows] = decided.wanted, decided.acted, True
+            inputs = model_inputs(values, bars.symbols, bars.code[rows], model.card.symbols)
+            probabilities[rows], actions = model.predict_actions(inputs)
+            rule_action[rows], action[rows], predicted[rows] = actions.wanted, actions.acted, True
     report_progress("answer", 1, 1)
-    rows = np.flatnonzero(said)
-    return PredictionHistory(bars, rows, probabilities[rows], wanted[rows], acted[rows])
+    rows = np.flatnonzero(predicted)
+    return PredictionHistory(bars, rows, probabilities[rows], rule_action[rows], action[rows])
 
 
-def _parts(bars: Bars, asked: NDArray[np.bool_], warmup: int, together: int) -> Iterator[tuple[Ints, Ints]]:
-    """Stretches of time: the rows that are asked for in each, and with them those of their warm-up."""
-    instants, count = np.unique(bars.bar_end[asked], return_counts=True)
+def _parts(bars: Bars, requested: NDArray[np.bool_], warmup: int, batch_rows: int) -> Iterator[tuple[Ints, Ints]]:
+    """Stretches of time: the rows requested in each, and with them those of their warm-up."""
+    instants, count = np.unique(bars.bar_end[requested], return_counts=True)
     if not len(instants):
         return
-    group = (np.cumsum(count) - count) // together
+    group = (np.cumsum(count) - count) // batch_rows
     last = instants[np.append(np.flatnonzero(np.diff(group)), len(instants) - 1)]
     before = int(instants[0]) - 1
     for end in last.tolist():
         inside = (bars.bar_end > before) & (bars.bar_end <= end)
         first = np.array([rows.start + np.searchsorted(bars.bar_end[rows], before, "right") for _, rows in bars])
         window = (np.arange(len(bars)) >= (first - warmup)[bars.code]) & (bars.bar_end <= end)
-        yield np.flatnonzero(window), np.flatnonzero(inside & asked)
+        yield np.flatnonzero(window), np.flatnonzero(inside & requested)
         before = end

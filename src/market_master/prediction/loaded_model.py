@@ -1,4 +1,4 @@
-"""market_master.prediction.loaded_model"""
+"""Loaded model: a verified version with its settings, ready to predict."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from market_master.market_data.store import Store
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """The served version, verified, with the settings it is served under."""
+    """A registered version, verified, with the settings it predicts under."""
 
-    model: ModelVersion
+    artifact: ModelVersion
     settings: Settings
     calibration: Calibration
 
     @property
     def card(self) -> ModelCard:
         """Its model card."""
-        return self.model.card
+        return self.artifact.card
 
     @cached_property
     def needs_market(self) -> bool:
@@ -41,39 +41,43 @@ class LoadedModel:
         return features.needs_market(self.card.features)
 
     @property
-    def needed(self) -> int:
-        """Bars it needs of a symbol in order to answer about the newest."""
+    def required_bars(self) -> int:
+        """Bars of a symbol that a prediction from the newest needs: the warm-up and that one."""
         return self.card.warmup + 1
 
     @cached_property
-    def sure(self) -> policy.ConfidenceFilter:
-        """Which of its answers are acted upon. Raises ModelError for a rank where its card knows none."""
+    def confidence_filter(self) -> policy.ConfidenceFilter:
+        """Which of its predictions are acted upon. Raises ModelError for a rank where its card knows none."""
         rule, sizes = self.settings.policy, self.card.score_sizes
         if rule.confidence_rank is None:
             return policy.ConfidenceFilter(rule.min_confidence)
         if not sizes:
             raise ModelError(
-                f"policy.confidence_rank is {rule.confidence_rank}, and the card of version {self.model.version} holds no "
+                f"policy.confidence_rank is {rule.confidence_rank}, and the card of version {self.artifact.version} holds no "
                 "percentiles of its out-of-sample answers; leave it empty, or train and promote a new version."
             )
         return policy.ConfidenceFilter(rule.min_confidence, policy.abs_score_at_rank(rule.confidence_rank, sizes))
 
     def probabilities(self, inputs: NDArray[np.float32]) -> Array:
         """Calibrated class probabilities [n, 5] of model inputs."""
-        return self.calibration.apply(self.model.graph.probabilities(inputs))
+        return self.calibration.apply(self.artifact.graph.probabilities(inputs))
 
-    def answer(self, inputs: NDArray[np.float32]) -> tuple[Array, policy.PolicyActions]:
+    def predict_actions(self, inputs: NDArray[np.float32]) -> tuple[Array, policy.PolicyActions]:
         """Calibrated probabilities of model inputs, and the actions that the policy makes of them."""
         probabilities = self.probabilities(inputs)
         return probabilities, policy.apply_policy(
-            probabilities, self.settings.policy.rule, self.calibration.cuts, self.sure
+            probabilities, self.settings.policy.rule, self.calibration.cuts, self.confidence_filter
         )
 
     @cached_property
     def ref(self) -> ModelRef:
-        """How answers name it."""
+        """How predictions name it."""
         return ModelRef(
-            self.model.name, self.model.version, PRODUCTION, self.model.run_id, self.model.outcome == "provisional"
+            self.artifact.name,
+            self.artifact.version,
+            PRODUCTION,
+            self.artifact.run_id,
+            self.artifact.outcome == "provisional",
         )
 
     def store(self, home: Path) -> Store:
@@ -82,7 +86,7 @@ class LoadedModel:
 
 
 def load_model(version: ModelVersion, settings: Settings | None = None) -> LoadedModel:
-    """A version ready to answer: its feature code, graph and stored example verified, its calendar at hand.
+    """A version ready to predict: its feature code, graph and stored example verified, its calendar at hand.
 
     It is served under the settings it was trained and judged with, unless others are given. Raises FingerprintMismatch,
     ModelError, or IntervalMismatch when given settings speak of other bars.
@@ -96,9 +100,9 @@ def load_model(version: ModelVersion, settings: Settings | None = None) -> Loade
             f"The champion answers {trained['interval']} bars of {trained['calendar']}, the config '{chosen.name}' speaks of "
             f"{chosen.interval} bars of {chosen.calendar}; use the config it was trained with, '{trained['name']}'."
         )
-    champion = LoadedModel(version, chosen, Calibration.from_state(version.card.calibration))
-    _ = champion.sure
-    return champion
+    model = LoadedModel(version, chosen, Calibration.from_state(version.card.calibration))
+    _ = model.confidence_filter
+    return model
 
 
 def verify_model(version: ModelVersion) -> None:

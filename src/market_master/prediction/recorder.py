@@ -1,4 +1,4 @@
-"""Record: what was predicted, as rows of the prediction log."""
+"""Recorder: predictions and signals as rows for the prediction log."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from market_master.domain.records import IndexSignal, Prediction, PredictionObse
 
 
 class Recorder:
-    """Hands on what was predicted; the rows are made by whoever writes them, so that no answer waits for it."""
+    """Hands predictions on; the rows are made by whoever writes them, so that no answer waits for it."""
 
     def __init__(self, put: Callable[[str, Callable[[], dict[str, Any]]], None], source: str) -> None:
         """`put` takes the kind of a row and what makes it; `source` says who asked: stored, posted, scheduled."""
         self._put, self.source = put, source
 
-    def witness(self) -> PredictionObserver:
-        """For one call of the predict step: what it answers is recorded, with the time since now as latency."""
+    def observer(self) -> PredictionObserver:
+        """For one call of a predict function: its predictions are recorded, with the time since now as latency."""
         begun = time.perf_counter()
 
-        def seen(predictions: list[Prediction], inputs: np.ndarray) -> None:
-            told: dict[str, Any] = {
+        def record(predictions: list[Prediction], inputs: np.ndarray) -> None:
+            facts: dict[str, Any] = {
                 "source": self.source,
                 "made_at": time.time(),
                 "latency_ms": 1000 * (time.perf_counter() - begun),
             }
             for prediction, row in zip(predictions, inputs, strict=True):
-                self._put("prediction", partial(prediction_row, prediction, row, **told))
+                self._put("prediction", partial(prediction_row, prediction, row, **facts))
 
-        return seen
+        return record
 
     def signal(self, signal: IndexSignal, hashes: Callable[[], dict[str, str]]) -> None:
         """Record an index signal and the hashes of what it was made of."""

@@ -1,4 +1,4 @@
-"""market_master.prediction.window"""
+"""Stored bars that a prediction needs, and the checks of their number and age."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ class BarSource(Protocol):
 
 
 def load_context_bars(
-    champion: LoadedModel, store: BarSource, symbols: Sequence[str], asof: int | None, *, back: int = 0
+    model: LoadedModel, store: BarSource, symbols: Sequence[str], asof: int | None, *, back: int = 0
 ) -> Bars:
-    """The stored bars that answers about some symbols need: their own warm-up, and the market's if it is looked at.
+    """The stored bars that predictions for some symbols need: their own warm-up, and the market's if it is looked at.
 
-    Answers about the newest bars, and `back` before them.
+    Predictions from the newest bars, and `back` before them.
     """
     known = set(store.symbols())
-    wanted = set(symbols) | (set(champion.card.members) & known if champion.needs_market else set())
-    return store.bars(tuple(sorted(wanted)), last=champion.needed + back, until=asof)
+    context = set(model.card.members) & known if model.needs_market else set()
+    return store.bars(tuple(sorted(context.union(symbols))), last=model.required_bars + back, until=asof)
 
 
-def require_warmup(champion: LoadedModel, given: int, symbol: str | None = None) -> None:
+def require_warmup(model: LoadedModel, available: int, symbol: str | None = None) -> None:
     """Refuse too few bars, with both numbers."""
-    needed = champion.needed
-    if given < needed:
+    required = model.required_bars
+    if available < required:
         raise TooFewBars(
-            f"{symbol + ': ' if symbol else ''}{given} bars were given, {needed} are needed for the features' warm-up.",
-            given=given,
-            needed=needed,
+            f"{symbol + ': ' if symbol else ''}{available} bars were given, {required} are needed for the features' warm-up.",
+            given=available,
+            needed=required,
         )
 
 
-def bars_behind(champion: LoadedModel, bar_end: int, now: int) -> int:
+def bars_since(model: LoadedModel, bar_end: int, now: int) -> int:
     """How many bars of the calendar have closed since; 0 for a provider that is not live."""
-    return champion.card.times.between(bar_end, now).closed_between(bar_end, now) if champion.card.live else 0
+    return model.card.times.between(bar_end, now).closed_between(bar_end, now) if model.card.live else 0
 
 
-def require_fresh(champion: LoadedModel, bar_end: int, now: int, what: str) -> None:
-    """Refuse to answer from a bar that is older than the policy allows."""
-    behind, limit = bars_behind(champion, bar_end, now), champion.settings.policy.max_staleness_bars
-    if behind > limit:
+def require_fresh(model: LoadedModel, bar_end: int, now: int, source: str) -> None:
+    """Refuse to predict from a bar that is older than the policy allows."""
+    elapsed, limit = bars_since(model, bar_end, now), model.settings.policy.max_staleness_bars
+    if elapsed > limit:
         raise StaleData(
-            f"The newest bar of {what} ended {iso(bar_end)}, {behind} bars ago; at most {limit} are allowed. Fetch first.",
-            bars_behind=behind,
+            f"The newest bar of {source} ended {iso(bar_end)}, {elapsed} bars ago; at most {limit} are allowed. Fetch first.",
+            bars_behind=elapsed,
             allowed=limit,
         )

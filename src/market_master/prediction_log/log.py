@@ -113,7 +113,7 @@ class PredictionLog:
             .where(*(table[key] == bindparam(f"of_{key}") for key in KEYS), table.settled_at.is_(None))
             .values({name: bindparam(f"new_{name}") for name in OUTCOME})
         )
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for row in outcomes:
                 named = {f"of_{key}": row[key] for key in KEYS}
                 named |= {f"new_{name}": row[name] for name in OUTCOME}
@@ -122,7 +122,7 @@ class PredictionLog:
 
     def count(self) -> int:
         """How many predictions there are."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return int(connection.execute(select(func.count()).select_from(predictions)).scalar_one())
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ class PredictionLog:
     def _add(self, table: Table, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             insert = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
             if table is predictions:
                 held, new = table.c, insert.excluded
@@ -147,14 +147,14 @@ class PredictionLog:
             connection.execute(insert, [dict(row) for row in rows])
 
     def _read(self, query: Any) -> list[dict[str, Any]]:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _first(self, query: Any) -> dict[str, Any] | None:
         return next(iter(self._read(query.limit(1))), None)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """Whatever a database may raise comes out as RowRefused where the values are to blame, else as LogAway."""
         where = self._url.render_as_string(hide_password=True)
         try:

@@ -1,96 +1,139 @@
-"""The registry, asked in a process of its own: MLflow's 200 MB and its pauses stay out of the server."""
+"""Registry client in a subprocess, so that MLflow's memory and pauses stay out of the server."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pkgutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from concurrent.futures import TimeoutError as TooLate
-from importlib import import_module
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from market_master.artifact.bundle import VersionFiles
 from market_master.domain.errors import RegistryAway
+from market_master.domain.records import JournalEntry
 from market_master.registry import tracking_uri
+
+if TYPE_CHECKING:
+    from market_master.registry.versions import Versions
+
+TIMEOUT_SECONDS = 60.0
+ROLL_BACK = "market_master.lifecycle.promote:roll_back"
+"""`roll_back(to, by, reason, model, home) -> JournalEntry`, as text: importing it would bring MLflow into the server"""
+T = TypeVar("T")
 
 
 class RegistryClient:
-    """Asks the versions of one registered model; started with the first question, and anew if it was killed."""
+    """Asks the versions of one registered model; its process starts with the first call, and anew if it was killed.
+
+    Every method raises what `Versions` raises, and RegistryAway when nothing comes within TIMEOUT_SECONDS.
+    """
 
     def __init__(self, home: Path, model: str) -> None:
         self._home, self._model = home, model
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
-    def ask(self, question: str, *words: str, timeout: float = 60.0) -> Any:
-        """What the method of `Versions` of that name answers. Raises what it raises, RegistryAway when none comes in time."""
-        return self._wait(_answer, (self._home, self._model, question, words), timeout)
+    def production(self) -> str | None:
+        """The version behind `production`, None when the alias stands nowhere."""
+        return self._run(_production)
 
-    def _wait(self, work: Callable[..., Any], given: tuple[Any, ...], timeout: float) -> Any:
-        try:
-            return self._running().submit(work, *given).result(timeout)
-        except TooLate:
-            self.close()
-            raise RegistryAway(f"The registry gave no answer within {timeout:g} s.") from None
-        except BrokenExecutor as error:
-            self.close()
-            raise RegistryAway(f"The process that asks the registry ended: {error}.") from error
+    def production_with_outcome(self) -> tuple[str, str] | None:
+        """The version behind `production` and the outcome of its decision, None when the alias stands nowhere."""
+        return self._run(_production_with_outcome)
 
-    def call(self, function: str, *words: str | None, timeout: float = 60.0) -> Any:
-        """What `package.module:function(*words, model, home)` returns there: a step that moves aliases."""
-        return self._wait(_called, (self._home, self._model, function, words), timeout)
+    def files(self, version: str) -> VersionFiles:
+        """Where a version's files lie. Raises UnknownVersion."""
+        return self._run(_files, version)
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Every version, newest first: number, created (epoch milliseconds), run, outcome, aliases."""
+        return self._run(_versions)
+
+    def roll_back(self, to: str | None, by: str, reason: str) -> JournalEntry:
+        """Put an earlier version (`to`, or the one before) back behind `production`; the journal's entry."""
+        return self._run(_roll_back, to, by, reason)
 
     def close(self) -> None:
         """End the process."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool:
-            running = list((pool._processes or {}).values())
+            processes = list((pool._processes or {}).values())
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in running:
+            for process in processes:
                 process.kill()
 
-    def _running(self) -> ProcessPoolExecutor:
+    def _run(self, work: Callable[..., T], *args: str | None) -> T:
+        try:
+            return self._running_pool().submit(work, self._home, self._model, *args).result(TIMEOUT_SECONDS)
+        except FutureTimeout:
+            self.close()
+            raise RegistryAway(f"The registry gave no answer within {TIMEOUT_SECONDS:g} s.") from None
+        except BrokenExecutor as error:
+            self.close()
+            raise RegistryAway(f"The process that asks the registry ended: {error}.") from error
+
+    def _running_pool(self) -> ProcessPoolExecutor:
         with self._lock:
             if self._pool is None:
-                fresh = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(
-                    1, mp_context=fresh, initializer=_begin, initargs=(tracking_uri.GIVEN_STORE,)
+                    1,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=_start_process,
+                    initargs=(tracking_uri.GIVEN_STORE,),
                 )
             return self._pool
 
 
-def _answer(home: Path, model: str, question: str, words: tuple[str, ...]) -> Any:
+def _production(home: Path, model: str) -> str | None:
+    return _registry(home, model).production()
+
+
+def _production_with_outcome(home: Path, model: str) -> tuple[str, str] | None:
+    return _registry(home, model).production_with_outcome()
+
+
+def _files(home: Path, model: str, version: str) -> VersionFiles:
+    return _registry(home, model).files(version)
+
+
+def _versions(home: Path, model: str) -> list[dict[str, Any]]:
+    return _registry(home, model).all()
+
+
+def _roll_back(home: Path, model: str, to: str | None, by: str, reason: str) -> JournalEntry:
+    _require_registry(home)
+    entry: JournalEntry = pkgutil.resolve_name(ROLL_BACK)(to, by, reason, model, home)
+    return entry
+
+
+def _registry(home: Path, model: str) -> Versions:
     from market_master.registry.versions import Versions
 
-    _require(home)
-    return getattr(Versions(home, model), question)(*words)
+    _require_registry(home)
+    return Versions(home, model)
 
 
-def _called(home: Path, model: str, function: str, words: tuple[str | None, ...]) -> Any:
-    _require(home)
-    module, _, name = function.partition(":")
-    return getattr(import_module(module), name)(*words, model, home)
-
-
-def _require(home: Path) -> None:
+def _require_registry(home: Path) -> None:
     file = home / "mlruns" / "mlflow.db"
     if tracking_uri.GIVEN_STORE is None and not file.exists():
         raise RegistryAway(f"There is no registry at {file}; `make run` makes one.")
 
 
-def _begin(given_store: str | None) -> None:
+def _start_process(given_store: str | None) -> None:
     """The registry is the one this program was given; a killed server leaves no process behind."""
     tracking_uri.GIVEN_STORE = given_store
     parent = multiprocessing.parent_process()
 
-    def wait() -> None:
+    def end_with_parent() -> None:
         if parent is not None:
             parent.join()
         os._exit(0)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")

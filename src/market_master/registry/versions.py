@@ -61,15 +61,15 @@ class Versions:
                 file.write_text(text, encoding="utf-8")
                 client(self.home).log_model_artifact(logged.model_id, str(file))
         version = self._ask(lambda api: self._create(api, logged.model_uri, run.id))
-        self.point(CHALLENGER, version)
+        self.set_alias(CHALLENGER, version)
         return version
 
-    def keep_beside(self, version: str, file: Path) -> None:
+    def attach_file(self, version: str, file: Path) -> None:
         """Keep a file with a version's model."""
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
         self._ask(lambda api: api.log_model_artifact(str(found.source).removeprefix("models:/"), str(file)))
 
-    def place(self, version: str) -> VersionFiles:
+    def files(self, version: str) -> VersionFiles:
         """Where a version's files lie; fetched first when the registry is far. Raises UnknownVersion."""
         if not (version.isascii() and version.isdigit() and len(version) < 10):
             raise UnknownVersion(
@@ -81,13 +81,13 @@ class Versions:
 
     def load(self, version: str) -> ModelVersion:
         """A version with its graph and card. Raises UnknownVersion, or ModelError when it is incomplete."""
-        return bundle.read(self.place(version))
+        return bundle.read(self.files(version))
 
     def production(self) -> str | None:
         """The version behind `production`, None when the alias stands nowhere."""
-        return self.behind(PRODUCTION)
+        return self.version_at_alias(PRODUCTION)
 
-    def behind(self, alias: str) -> str | None:
+    def version_at_alias(self, alias: str) -> str | None:
         """The version behind an alias, None when it stands nowhere."""
         try:
             found = self._ask(lambda api: api.get_model_version_by_alias(self.name, alias), missing=alias)
@@ -95,7 +95,7 @@ class Versions:
             return None
         return str(found.version)
 
-    def standing(self) -> tuple[str, str] | None:
+    def production_with_outcome(self) -> tuple[str, str] | None:
         """The version behind `production` and the outcome of its decision, None when the alias stands nowhere."""
         version = self.production()
         if version is None:
@@ -103,7 +103,7 @@ class Versions:
         found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
         return version, str(found.tags.get("outcome", ""))
 
-    def standing_card(self) -> ModelCard | None:
+    def production_card(self) -> ModelCard | None:
         """The card behind `production`, None when there is none, or none that can be read."""
         version = self.production()
         try:
@@ -120,15 +120,15 @@ class Versions:
             )
         return self.load(version)
 
-    def point(self, alias: str, version: str) -> None:
+    def set_alias(self, alias: str, version: str) -> None:
         """Move an alias to a version."""
         self._ask(lambda api: api.set_registered_model_alias(self.name, alias, version))
 
-    def clear(self, alias: str) -> None:
+    def delete_alias(self, alias: str) -> None:
         """Have an alias stand nowhere."""
         self._ask(lambda api: api.delete_registered_model_alias(self.name, alias))
 
-    def decide(self, version: str, outcome: str) -> None:
+    def set_outcome(self, version: str, outcome: str) -> None:
         """Note the outcome of a version's decision on the version itself."""
         self._ask(lambda api: api.set_model_version_tag(self.name, version, "outcome", outcome))
 

@@ -141,7 +141,7 @@ def _again(
     found: dict[int, tuple[str | None, float]] = {}
     for version in {row["version"] for row in rows.values()}:
         mine = sorted(end for end, row in rows.items() if row["version"] == version)
-        speaker = champion if version == champion.model.version else load_model(versions.load(version))
+        speaker = champion if version == champion.artifact.version else load_model(versions.load(version))
         series = index_history(speaker, predict_history(speaker, bars, since=_early_enough(speaker, bars, mine[0])))
         found |= {
             int(end): (word, float(wss))

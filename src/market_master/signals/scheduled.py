@@ -100,7 +100,7 @@ def signal_bar(champion: LoadedModel, home: Path, log: PredictionLog, bar: int, 
     try:
         recorder = Recorder(writer.put, source)
         try:
-            inputs = read_inputs(champion, store, now=now, asof=bar, on_predictions=recorder.witness())
+            inputs = read_inputs(champion, store, now=now, asof=bar, on_predictions=recorder.observer())
             signal = index_signal(champion, inputs)
         except (NoBars, StaleData, LowCoverage) as error:
             return SignalRun("skipped", bar_end, f"{error.title}: {error}")
@@ -161,12 +161,12 @@ def _champion(model: str, home: Path) -> LoadedModel:
 
 def _run_shadow(model: str, home: Path, bar: int, now: int, recorder: Recorder) -> str:
     """Have the version in the shadow answer the same bar; it is logged, and nobody acts on it. Returns why it could not."""
-    version = Versions(home, model).behind(SHADOW)
+    version = Versions(home, model).version_at_alias(SHADOW)
     if version is None:
         return ""
     try:
         shadow = load_model(Versions(home, model).load(version))
-        predict_index(shadow, shadow.store(home), now=now, asof=bar, on_predictions=recorder.witness())
+        predict_index(shadow, shadow.store(home), now=now, asof=bar, on_predictions=recorder.observer())
     except MarketMasterError as error:
         return f" Version {version} in the shadow gave no answer: {error.title}: {error}"
     return ""

@@ -1,4 +1,4 @@
-"""What a server may be told by its environment; read once, when it starts."""
+"""Settings of the server, from environment variables; read once, when it starts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ServerSettings:
 
     home: Path
     model: str = "market-master"
-    settings: Settings | None = None
-    """other than those the champion was trained with"""
+    config: Settings | None = None
+    """other than the settings the champion was trained with"""
     host: str = "127.0.0.1"
     keys: Path | None = None
     """file of salted hashes, made by `mm keys create`"""
@@ -48,35 +48,35 @@ class ServerSettings:
 
 
 def server_settings(environ: Mapping[str, str]) -> ServerSettings:
-    """The options an environment names. Raises ConfigError for a number that is none."""
+    """The settings an environment names. Raises ConfigError for a number that is none."""
     file = environ.get("MM_CONFIG")
-    settings = config.load(Path(file), environ) if file else None
+    chosen = config.load(Path(file), environ) if file else None
     home = config.home(environ)
     return ServerSettings(
         home=home,
-        model=settings.registry.model if settings else environ.get("MM_REGISTRY__MODEL", "market-master"),
-        settings=settings,
+        model=chosen.registry.model if chosen else environ.get("MM_REGISTRY__MODEL", "market-master"),
+        config=chosen,
         host=environ.get("MM_HOST", "127.0.0.1"),
         keys=Path(environ["MM_KEYS_FILE"]) if environ.get("MM_KEYS_FILE") else home / "data" / "keys.json",
-        read_keys=_words(environ.get("MM_READ_KEYS")),
-        admin_keys=_words(environ.get("MM_ADMIN_KEYS")),
-        origins=_words(environ.get("MM_CORS_ORIGINS")),
+        read_keys=_comma_separated(environ.get("MM_READ_KEYS")),
+        admin_keys=_comma_separated(environ.get("MM_ADMIN_KEYS")),
+        origins=_comma_separated(environ.get("MM_CORS_ORIGINS")),
         rate=environ.get("MM_RATE_LIMIT") or ServerSettings.rate,
         redis=environ.get("MM_REDIS_URL") or None,
         prefect=config.prefect_url(environ),
         predictions=config.predictions_url(environ),
-        poll_seconds=_number(environ, "MM_POLL_SECONDS", ServerSettings.poll_seconds),
-        body_seconds=_number(environ, "MM_BODY_SECONDS", ServerSettings.body_seconds),
+        poll_seconds=_seconds(environ, "MM_POLL_SECONDS", ServerSettings.poll_seconds),
+        body_seconds=_seconds(environ, "MM_BODY_SECONDS", ServerSettings.body_seconds),
     )
 
 
-def _words(text: str | None) -> tuple[str, ...]:
-    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+def _comma_separated(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def _number(environ: Mapping[str, str], name: str, usual: float) -> float:
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     try:
-        value = float(environ.get(name) or usual)
+        value = float(environ.get(name) or default)
     except ValueError:
         value = -1.0
     if not 0 < value < 86400:
