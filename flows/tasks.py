@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from dataclasses import replace
+from functools import partial, wraps
 from typing import Any
 
 from prefect import task
@@ -15,7 +16,6 @@ from flows.runs import link_report
 from market_master.domain.records import IndexSignal, as_json
 from market_master.gate.decide import Decision
 from market_master.leakage.certificate import Certificate
-from market_master.lifecycle.register import register
 from market_master.market_data.ingest import Market
 from market_master.pipeline import Steps
 from market_master.training.compare import Comparison
@@ -32,14 +32,18 @@ def as_tasks() -> Steps:
         label=_task("label", plain.label, HOUR),
         train_compare=_task("train_compare", plain.train_compare, 3 * HOUR, _leaderboard),
         audit=_task("audit", plain.audit, HOUR, _laws),
-        register=_task("register", register, HOUR),
+        register=_task("register", plain.register, HOUR),
         gate=_task("gate", plain.gate, HOUR, _verdicts),
         review=_task("review", plain.review, HOUR, _review),
         reference=_task("reference", plain.reference, HOUR),
         promote=_task("promote", plain.promote, 600),
         predict_index=_task("predict_index", plain.predict_index, 600, _signal),
-        report=_task("report", plain.report, HOUR, _page),
-        backtest=_task("backtest", plain.backtest, HOUR, _tearsheet),
+        closing=tuple(
+            replace(
+                step, write=_task(step.name, step.write, HOUR, partial(link_report, key=step.name, text=step.title))
+            )
+            for step in plain.closing
+        ),
     )
 
 
@@ -65,10 +69,10 @@ def _task(
     )
     @wraps(step)
     def run(*args: Any, **kwargs: Any) -> Any:
-        answer = step(*args, **kwargs)
+        result = step(*args, **kwargs)
         if show:
-            show(answer)
-        return answer
+            show(result)
+        return result
 
     return run
 
@@ -114,11 +118,3 @@ def _signal(signal: IndexSignal) -> None:
 
 def _review(file: Any) -> None:
     link_report(file, "gate", "The gate's page: what was judged, and why")
-
-
-def _tearsheet(file: Any) -> None:
-    link_report(file, "backtest", "The tear sheet: what the answers out of sample would have earned")
-
-
-def _page(file: Any) -> None:
-    link_report(file, "report", "Evidently: hold-out against training window")

@@ -222,6 +222,26 @@ assert "cautious" in [verdict.rule for verdict in judge(evidence(), (), provisio
 assert judge(evidence(), ("cautious",), provisional=True).outcome == "rejected"
 """
 
+CLOSING_STEP = '''
+"""How much was traded."""
+
+from market_master.pipeline.closing import closing_step
+
+
+@closing_step(name="turnover", order=1.5, report="turnover", title="How much was traded")
+def write_turnover(judged):
+    """Write a page that nobody reads."""
+    return judged.home / "turnover.html"
+'''
+CLOSING_STEP_CHECK = """
+from flows.tasks import as_tasks
+from market_master.pipeline import Steps
+
+for steps in (Steps(), as_tasks()):
+    assert [step.name for step in steps.closing] == ["report", "turnover", "backtest"]
+assert [step.write.name for step in as_tasks().closing] == ["report", "turnover", "backtest"]
+"""
+
 ADDITIONS = {
     "feature": Addition({"features/core/acceleration.py": THEME}, THEME_CHECK),
     "feature set": Addition({"features/patterns/__init__.py": "", "features/patterns/hammers.py": SET}, SET_CHECK),
@@ -229,6 +249,7 @@ ADDITIONS = {
     "model": Addition({"models/naive_bayes.py": MODEL}, MODEL_CHECK),
     "provider": Addition({"market_data/providers/flat.py": PROVIDER}, PROVIDER_CHECK),
     "gate rule": Addition({"gate/rules/cautious.py": RULE}, RULE_CHECK),
+    "closing step": Addition({"pipeline/closing/turnover.py": CLOSING_STEP}, CLOSING_STEP_CHECK),
 }
 
 EACH = """

@@ -27,6 +27,7 @@ from market_master.leakage import LAWS
 from market_master.leakage.certificate import Certificate
 from market_master.lifecycle import promote
 from market_master.pipeline import STEPS, Outcome, Steps, train
+from market_master.pipeline.closing import ClosingStep, JudgedRun
 from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
@@ -216,7 +217,7 @@ def test_a_dev_run_does_not_look_at_the_hold_out(warm_home: Path) -> None:
     assert Versions(warm_home, "market-master").all() == []
 
 
-@pytest.mark.parametrize("broken", [name for name in STEPS if name not in ("report", "predict_index", "backtest")])
+@pytest.mark.parametrize("broken", [name for name in STEPS if name != "predict_index"])
 def test_a_failed_step_is_named_and_leaves_the_alias(warm_home: Path, broken: str) -> None:
     """Whatever step fails, the error names it, the alias stays where it was, and no half-written file is left."""
 
@@ -228,6 +229,25 @@ def test_a_failed_step_is_named_and_leaves_the_alias(warm_home: Path, broken: st
     assert caught.value.__notes__ == [f"The step '{broken}' failed."]
     assert Versions(warm_home, "market-master").production() is None
     assert not list(warm_home.rglob("*.part"))
+
+
+def test_the_outcome_is_announced_before_the_reports_are_made(warm_home: Path) -> None:
+    """Outcome and signal are told once, the gate's page alone beside them; a report that then fails is named."""
+    heard: list[Outcome] = []
+
+    def fail(judged: JudgedRun) -> Path:
+        assert [outcome.version for outcome in heard] == [judged.version]
+        raise MarketMasterError("the disk is full")
+
+    steps = Steps(closing=(ClosingStep("report", "drift", "a page", fail),))
+    with pytest.raises(MarketMasterError, match="full") as caught:
+        train_quickly(warm_home, settings_of("test", **QUICK), steps=steps, announce=heard.append)
+    assert caught.value.__notes__ == ["The step 'report' failed."]
+    (outcome,) = heard
+    assert outcome.signal is not None
+    assert set(outcome.reports) == {"gate"}
+    assert list(outcome.timings) == list(STEPS)
+    assert Versions(warm_home, "market-master").production() == outcome.version
 
 
 def test_a_rejected_version_can_not_be_promoted_by_hand(rejected_home: Path) -> None:

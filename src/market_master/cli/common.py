@@ -49,24 +49,32 @@ COMMANDS: dict[str, Callable[..., None]] = {}
 
 
 def command(
-    name: str, *, table: Callable[[Any], None], failed: Callable[[Any], bool] | None = None
+    name: str,
+    *,
+    table: Callable[[Any], None],
+    failed: Callable[[Any], bool] | None = None,
+    announced: Callable[[Any], None] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: a function from options to plain JSON values is the command `mm <name>`, with `--json` and `--debug`.
 
     A person gets `table` of what it returns, a program the document; `failed` says whether the exit code is 1 all the same.
+    With `announced`, the function gets a callback `announce` for what a person is to see before it ends.
     """
 
     def declare(compute: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(compute, eval_str=True)
+        options_of_command = [option for name, option in signature.parameters.items() if name != "announce"]
 
         @functools.wraps(compute)
         def run(*, as_document: bool, debug: bool, **options: Any) -> None:
+            if announced:
+                options["announce"] = _ignore if as_document else announced
             result = respond(functools.partial(compute, **options), table, as_document, debug)
             if failed and failed(result):
                 raise typer.Exit(1)
 
         parameters = [
-            *signature.parameters.values(),
+            *options_of_command,
             inspect.Parameter("as_document", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json),
             inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug),
         ]
@@ -94,6 +102,10 @@ def respond(compute: Callable[[], Any], render: Callable[[Any], None], as_docume
     return result
 
 
+def _ignore(result: Any) -> None:
+    """A program gets one document, at the end."""
+
+
 def exit_code(error: Exception) -> int:
     """2 for usage and settings, 3 for data, 4 for registry and model, 1 for any other error."""
     return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
@@ -107,7 +119,7 @@ def _stop(sentence: str, code: int, debug: bool) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[None]:
+def progress() -> Iterator[Progress]:
     """One line a step on stderr, with its share done and its time, for as long as the block runs."""
     from market_master.progress import progress_listener
 
@@ -128,7 +140,19 @@ def progress() -> Iterator[None]:
             bars.update(tasks[step], total=known if finished else total, completed=known if finished else done)
 
         with progress_listener(listen):
-            yield
+            yield bars
+
+
+@contextmanager
+def paused(bars: Progress) -> Iterator[None]:
+    """The lines of `progress` end here, so that stdout can be written to, and new ones begin after the block."""
+    bars.stop()
+    for task in bars.tasks:
+        bars.update(task.id, visible=False)
+    try:
+        yield
+    finally:
+        bars.start()
 
 
 def load_settings(file: Path | None, default: str = "demo") -> Settings:

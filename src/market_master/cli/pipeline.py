@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from market_master import config
-from market_master.cli.common import COLOURS, OUT, Config, command, progress, render_leaderboard
+from market_master.cli.common import COLOURS, OUT, Config, command, paused, progress, render_leaderboard
 from market_master.cli.signals import render_signal
 from market_master.domain import clock
 from market_master.domain.records import as_json
 
+if TYPE_CHECKING:
+    from market_master.pipeline import Outcome
+
 
 def render_outcome(outcome: dict[str, Any]) -> None:
-    """The summary of a pipeline run."""
+    """What a run came to: data, leaderboard, verdicts, outcome and signal."""
     _render_data(outcome["data"])
     render_leaderboard(outcome["leaderboard"], outcome["winner"])
     if outcome["verdicts"]:
@@ -28,6 +32,10 @@ def render_outcome(outcome: dict[str, Any]) -> None:
         render_signal(outcome["signal"])
     else:
         OUT.print(f"No signal: {outcome['signal_reason']}")
+
+
+def render_reports(outcome: dict[str, Any]) -> None:
+    """Where the reports of a run lie, its times, and what to do next."""
     for name, file in outcome["reports"].items():
         OUT.print(f"Report ({name}): {file}", soft_wrap=True)
     OUT.print(
@@ -39,7 +47,7 @@ def render_outcome(outcome: dict[str, Any]) -> None:
     OUT.print("  .venv/bin/mm signal    the index signal again\n  .venv/bin/mm models journal")
 
 
-@command("run", table=render_outcome)
+@command("run", table=render_reports, announced=render_outcome)
 def run(
     config_file: Config = None,
     dev: Annotated[
@@ -48,6 +56,8 @@ def run(
     no_flow: Annotated[
         bool, typer.Option("--no-flow", help="The same steps as plain functions, without Prefect.")
     ] = False,
+    *,
+    announce: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Train, compare, gate, promote, and make one index signal.
 
@@ -55,14 +65,19 @@ def run(
     """
     file, home = config_file or config.file_of("demo"), config.home()
     settings = config.load(file, os.environ)
-    with progress():
+    with progress() as bars:
+
+        def announce_outcome(outcome: Outcome) -> None:
+            with paused(bars):
+                announce(as_json(outcome))
+
         if no_flow:
             from market_master.pipeline import train
 
-            return as_json(train(settings, home, now=clock.now(), dev=dev))
+            return as_json(train(settings, home, now=clock.now(), dev=dev, announce=announce_outcome))
         from flows.training import run_training
 
-        return as_json(run_training(file, home, dev=dev))
+        return as_json(run_training(file, home, dev=dev, announce=announce_outcome))
 
 
 def _render_data(row: dict[str, Any]) -> None:

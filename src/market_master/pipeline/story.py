@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from market_master.backtest.evaluate import report_backtest
 from market_master.config import Settings
 from market_master.domain.clock import iso
 from market_master.domain.errors import MarketMasterError, NoChampion
 from market_master.domain.records import IndexSignal, as_json
 from market_master.files import write_atomic
 from market_master.gate.decide import Decision, decide
-from market_master.gate.evidently_page import write_drift_page
 from market_master.gate.page import write_gate_page
 from market_master.index.signal import predict_index
 from market_master.leakage.certificate import certify
@@ -25,11 +23,12 @@ from market_master.lifecycle.promote import promote
 from market_master.lifecycle.recovery import recover
 from market_master.lifecycle.register import register
 from market_master.market_data.ingest import fetch
+from market_master.pipeline.closing import ClosingStep, JudgedRun, closing_steps
 from market_master.progress import report_progress
 from market_master.registry.champion import load_champion
 from market_master.registry.run_lock import run_lock
 from market_master.registry.tracking import Run
-from market_master.training.compare import compare
+from market_master.training.compare import Comparison, compare
 from market_master.training.dataset import label_bars
 from market_master.training.experiment import Experiment
 from market_master.training.feature_table import compute_features
@@ -52,11 +51,11 @@ class Steps:
     reference: Step = attach_artifacts
     promote: Step = promote
     predict_index: Step = predict_index
-    report: Step = write_drift_page
-    backtest: Step = report_backtest
+    closing: tuple[ClosingStep, ...] = field(default_factory=closing_steps)
+    """those of pipeline/closing/"""
 
 
-STEPS = tuple(Steps.__dataclass_fields__)
+STEPS = tuple(name for name in Steps.__dataclass_fields__ if name != "closing")
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,19 @@ class Outcome:
     """how many were made, and how many an earlier run had finished"""
 
 
-def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps: Steps | None = None) -> Outcome:
-    """Fetch, features, label, train and compare, gate, promote, and one signal. `dev` stops before the gate."""
+def train(
+    settings: Settings,
+    home: Path,
+    *,
+    now: int,
+    dev: bool = False,
+    steps: Steps | None = None,
+    announce: Callable[[Outcome], None] | None = None,
+) -> Outcome:
+    """Fetch, features, label, train and compare, gate, promote, one signal, and the reports. `dev` stops before the gate.
+
+    `announce` is called once, with the outcome as it is known before the closing steps write their reports.
+    """
     timings: dict[str, float] = {}
     todo = _timed(steps or Steps(), timings)
     model = settings.registry.model
@@ -93,37 +103,57 @@ def train(settings: Settings, home: Path, *, now: int, dev: bool = False, steps:
         dataset = todo.label(market.bars, settings)
         experiment = Experiment(market, table, dataset, settings)
         comparison = todo.train_compare(experiment, home)
-        version = decision = moved = None
-        reports: dict[str, str] = {}
-        signal: IndexSignal | None = None
-        silence: str | None = "A dev run makes no signal."
+        judged, outcome = None, _compared(run, experiment, comparison)
         if not dev:
             certificate = todo.audit(experiment, comparison, home)
             version = todo.register(run, experiment, comparison, certificate, home)
             decision = todo.gate(experiment, comparison, certificate, version, home)
-            reports["gate"] = str(todo.review(run, experiment, comparison, certificate, decision, home))
+            gate_page = todo.review(run, experiment, comparison, certificate, decision, home)
             todo.reference(experiment, comparison, version, home)
-            moved = todo.promote(decision, settings, home)
-            signal, silence = _signal(todo, home, model, now)
-            reports["drift"] = str(todo.report(run, experiment, comparison, version, home))
-            reports["backtest"] = str(todo.backtest(run, market.bars, version, model, home))
-        outcome = Outcome(
-            run_id=run.id,
-            outcome=decision.outcome if decision else "compared",
-            reason=moved.reason if moved else comparison.why,
-            version=version,
-            data=summary(experiment),
-            leaderboard=as_json(comparison.leaderboard),
-            winner=comparison.winner,
-            verdicts=as_json(decision.verdicts) if decision else [],
-            signal=as_json(signal) if signal else None,
-            signal_reason=silence,
-            reports=reports,
-            timings=timings,
-            fits=dict(comparison.course.kept.told),
-        )
-        _keep(run, outcome, settings, decision, home)
+            move = todo.promote(decision, settings, home)
+            signal, signal_reason = _signal(todo, home, model, now)
+            judged = JudgedRun(run, experiment, comparison, decision, version, home)
+            outcome = replace(
+                outcome,
+                outcome=decision.outcome,
+                reason=move.reason,
+                version=version,
+                verdicts=as_json(decision.verdicts),
+                signal=as_json(signal) if signal else None,
+                signal_reason=signal_reason,
+                reports={"gate": str(gate_page)},
+            )
+        outcome = replace(outcome, timings=dict(timings), fits=_fits(comparison))
+        if announce:
+            announce(outcome)
+        pages = {step.report: str(step.write(judged)) for step in todo.closing} if judged else {}
+        outcome = replace(outcome, reports=outcome.reports | pages, timings=timings)
+        _save(run, outcome, settings, judged.decision if judged else None, home)
     return outcome
+
+
+def _compared(run: Run, experiment: Experiment, comparison: Comparison) -> Outcome:
+    """The outcome of a run that has not come to the gate."""
+    return Outcome(
+        run_id=run.id,
+        outcome="compared",
+        reason=comparison.why,
+        version=None,
+        data=summary(experiment),
+        leaderboard=as_json(comparison.leaderboard),
+        winner=comparison.winner,
+        verdicts=[],
+        signal=None,
+        signal_reason="A dev run makes no signal.",
+        reports={},
+        timings={},
+        fits=_fits(comparison),
+    )
+
+
+def _fits(comparison: Comparison) -> dict[str, int]:
+    cache = comparison.course.kept
+    return dict(cache.told) if cache else {}
 
 
 def summary(experiment: Experiment) -> dict[str, Any]:
@@ -169,7 +199,7 @@ def _signal(todo: Steps, home: Path, model: str, now: int) -> tuple[IndexSignal 
         return None, f"{error.title}: {error}"
 
 
-def _keep(run: Run, outcome: Outcome, settings: Settings, decision: Decision | None, home: Path) -> None:
+def _save(run: Run, outcome: Outcome, settings: Settings, decision: Decision | None, home: Path) -> None:
     folder = home / "data" / "runs" / run.id
     for name, content in (("summary.json", asdict(outcome)), ("settings.json", settings.model_dump(mode="json"))):
         write_atomic(folder / name, json.dumps(content, indent=2).encode())
@@ -182,21 +212,22 @@ def _keep(run: Run, outcome: Outcome, settings: Settings, decision: Decision | N
 
 
 def _timed(steps: Steps, timings: dict[str, float]) -> Steps:
-    """The same steps, each telling when it begins and ends, and keeping its seconds."""
+    """The same steps, each reporting its begin and end, and noting its seconds in `timings`."""
 
     def timed(name: str, step: Step) -> Step:
         def call(*args: Any, **kwargs: Any) -> Any:
             report_progress(name, 0, 1)
             begun = time.perf_counter()
             try:
-                answer = step(*args, **kwargs)
+                result = step(*args, **kwargs)
             except Exception as error:
                 error.add_note(f"The step '{name}' failed.")
                 raise
             timings[name] = round(time.perf_counter() - begun, 3)
             report_progress(name, 1, 1)
-            return answer
+            return result
 
         return call
 
-    return Steps(**{name: timed(name, getattr(steps, name)) for name in STEPS})
+    closing = tuple(replace(step, write=timed(step.name, step.write)) for step in steps.closing)
+    return Steps(**{name: timed(name, getattr(steps, name)) for name in STEPS}, closing=closing)
