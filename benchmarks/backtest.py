@@ -69,7 +69,7 @@ def market(bars: int) -> Panel:
     reach = np.exp(0.002 * np.abs(random.standard_normal((2, *close.shape))))
     return Panel(
         symbols=tuple(f"S{number:03}" for number in range(INSTRUMENTS)),
-        bar_end=3600 * (1 + clock), session=clock // SLOTS, slot=clock % SLOTS, last=clock % SLOTS == SLOTS - 1,
+        bar_end=3600 * (1 + clock), session=clock // SLOTS, slot=clock % SLOTS, ends_session=clock % SLOTS == SLOTS - 1,
         open=open_, high=np.maximum(open_, close) * reach[0], low=np.minimum(open_, close) / reach[1], close=close,
     )  # fmt: skip
 
@@ -107,7 +107,7 @@ def alone(wanted: Array, panel: Panel) -> Array:
 def only(panel: Panel, number: int) -> Panel:
     """One instrument of a panel."""
     prices = {name: getattr(panel, name)[:, [number]] for name in ("open", "high", "low", "close")}
-    return Panel((panel.symbols[number],), panel.bar_end, panel.session, panel.slot, panel.last, **prices)
+    return Panel((panel.symbols[number],), panel.bar_end, panel.session, panel.slot, panel.ends_session, **prices)
 
 
 def loop(wanted: Array, panel: Panel) -> Array:

@@ -19,9 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from market_master import config, features
-from market_master.batch.score import batch
-from market_master.batch.score import run as answer
-from market_master.batch.summary import BatchResult
+from market_master.batch.score import batch, score_bars
 from market_master.decision import policy
 from market_master.domain import clock
 from market_master.domain.actions import SCORES
@@ -87,7 +85,7 @@ def timed(champion: LoadedModel, folder: Path, out: Path, bars: Bars) -> Table:
         marks.append((time.perf_counter(), time.process_time()))
         predict_history(champion, bars)
         marks.append((time.perf_counter(), time.process_time()))
-        answer(champion, bars, None)
+        score_bars(champion, bars, None)
         marks.append((time.perf_counter(), time.process_time()))
         batch(champion, folder, None, out / f"out{turn}", now=now)
         marks.append((time.perf_counter(), time.process_time()))
@@ -107,12 +105,12 @@ def quadratic(champion: LoadedModel, bars: Bars, folder: Path) -> Table:
     naive = [_anew(champion, bars, int(end)) for end in picked]
     slow = (time.process_time() - begun) / len(picked) * len(ends)
     begun = time.process_time()
-    came: BatchResult = answer(champion, bars, None)
+    result = score_bars(champion, bars, None)
     fast = time.process_time() - begun
     begun = time.process_time()
     read_files(folder, Query((), champion.card.times.calendar, champion.card.times.interval, clock.now()))
     read = time.process_time() - begun
-    wss = came.index.wss[np.searchsorted(came.index.bar_end, picked)]
+    wss = result.index.wss[np.searchsorted(result.index.bar_end, picked)]
     table = Table(
         "way", "CPU seconds", "times", title=f"{len(ends):,} bars of the index; same WSS at {len(picked)} of them"
     )
@@ -132,7 +130,7 @@ def _anew(champion: LoadedModel, bars: Bars, end: int) -> float:
     inputs = model_inputs(values, seen.symbols, seen.code, card.symbols)
     whole = np.isfinite(values).all(axis=1)
     decided = np.full(len(seen), policy.HOLD)
-    decided[whole] = champion.predict_actions(inputs[whole])[1].acted
+    decided[whole] = champion.predict_actions(inputs[whole])[1].action
     return float(SCORES[decided[(seen.bar_end == end) & whole]].mean())
 
 

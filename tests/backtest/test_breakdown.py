@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from market_master.backtest import breakdown
+from market_master.backtest import breakdown, threshold
 from market_master.backtest.engine import simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.statistics import daily_returns
@@ -48,23 +48,23 @@ def test_the_cost_table_falls_by_turnover(panel, coin):
 
 def test_at_the_break_even_cost_nothing_is_left(bars, panel):
     """With foresight there is a gross; charged the break-even rate, the sum of gross less costs is 0."""
-    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, LabelWindow().returns(bars)))
+    ahead = np.nan_to_num(panel.matrix(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     target = 0.25 * np.sign(ahead)
     rate = simulate(target, panel).break_even
     path = simulate(target, panel, Rules(cost=rate, slippage=0.0))
     assert (path.gross - path.cost).sum() == pytest.approx(0, abs=1e-12)
-    assert breakdown.dealings(path, panel).cost_share == pytest.approx(1.0)
+    assert breakdown.trade_statistics(path, panel).cost_share == pytest.approx(1.0)
 
 
 def test_dealings_are_those_of_the_round_trips(panel, coin):
     """Won and lost trips add up to the change of equity; hit rate counts the won ones."""
     path = simulate(coin, panel)
-    told = breakdown.dealings(path, panel)
+    told = breakdown.trade_statistics(path, panel)
     won = round(told.hit_rate * told.trades)
     lost = int((path.trades.net < 0).sum())
     assert won * told.average_win + lost * told.average_loss == pytest.approx(path.equity[-1] - 1)
     assert told.turnover * len(np.unique(panel.session)) == pytest.approx(path.turnover.sum())
-    still = breakdown.dealings(breakdown.flat(panel), panel)
+    still = breakdown.trade_statistics(simulate(np.zeros(panel.open.shape), panel, Rules()), panel)
     assert (still.trades, still.turnover, still.hit_rate, still.break_even) == (0, 0.0, None, None)
 
 
@@ -77,7 +77,7 @@ def test_buying_and_holding_trades_once(panel):
 
 def test_foresight_lies_beyond_the_band_and_a_coin_within(bars, panel, coin):
     """The band is of the same positions on other days: knowing the sign beats all of it."""
-    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, LabelWindow().returns(bars)))
+    ahead = np.nan_to_num(panel.matrix(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     knows = _band(0.25 * np.sign(ahead), panel, paths=40)
     assert knows.beaten == 1.0
     assert knows.low < knows.median < knows.high
@@ -103,7 +103,7 @@ def test_noise_is_traded_at_the_largest_threshold(panel):
     """On signal-free scores nothing is one standard error worse than the best: the largest threshold stands."""
     score = np.random.default_rng(4).standard_normal(panel.open.shape)
     grid = np.linspace(0.2, 3.8, 10)
-    tuned = breakdown.tune(lambda least: 0.25 * np.sign(score) * (np.abs(score) >= least), grid, panel, Rules())
+    tuned = threshold.tune(lambda least: 0.25 * np.sign(score) * (np.abs(score) >= least), grid, panel, Rules())
     assert tuned.trials == len(tuned.net) == 10
     assert tuned.threshold == grid[-1]
     assert tuned.threshold >= tuned.best
@@ -112,7 +112,7 @@ def test_noise_is_traded_at_the_largest_threshold(panel):
 def test_a_threshold_that_pays_is_found(bars, panel):
     """Where only strong scores tell the truth, the choice is the best or larger, by the rule of one standard error."""
     random = np.random.default_rng(5)
-    ahead = np.nan_to_num(panel.laid(bars.code, bars.bar_end, LabelWindow().returns(bars)))
+    ahead = np.nan_to_num(panel.matrix(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     score = random.standard_normal(ahead.shape)
     score = np.where(np.abs(score) > 1.5, np.abs(score) * np.sign(ahead), score)
     grid = np.arange(0.5, 3.0, 0.25)
@@ -120,7 +120,7 @@ def test_a_threshold_that_pays_is_found(bars, panel):
     def targets(least: float) -> np.ndarray:
         return 0.25 * np.sign(score) * (np.abs(score) >= least)
 
-    tuned = breakdown.tune(targets, grid, panel, Rules(cost=0.0005))
+    tuned = threshold.tune(targets, grid, panel, Rules(cost=0.0005))
     assert 1.25 <= tuned.best <= 1.75
     short = max(tuned.net) - tuned.net[list(grid).index(tuned.threshold)]
     assert 0 <= short <= tuned.shortfall_se[list(grid).index(tuned.threshold)]
@@ -132,7 +132,7 @@ def test_a_threshold_that_pays_is_found(bars, panel):
 def test_thresholds_that_do_not_increase_are_refused(panel):
     """The rule toward the larger one needs an order."""
     with pytest.raises(ConfigError, match=r"1, 0\.5"):
-        breakdown.tune(lambda least: np.zeros(panel.open.shape) + least, [1.0, 0.5], panel, Rules())
+        threshold.tune(lambda least: np.zeros(panel.open.shape) + least, [1.0, 0.5], panel, Rules())
 
 
 def _band(target, panel, *, paths):

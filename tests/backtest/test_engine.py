@@ -81,8 +81,8 @@ def test_a_panel_is_the_bars_on_one_clock(bars, panel):
     at = np.searchsorted(panel.bar_end, bars.bar_end)
     for name in PRICES:
         assert np.array_equal(getattr(panel, name)[at, bars.code], getattr(bars, name))
-    ends = np.append(panel.session[1:] != panel.session[:-1], panel.last[-1])
-    assert np.array_equal(panel.last, ends)
+    ends = np.append(panel.session[1:] != panel.session[:-1], panel.ends_session[-1])
+    assert np.array_equal(panel.ends_session, ends)
     assert len(np.unique(np.bincount(np.unique(panel.session, return_inverse=True)[1]))) == 2, (
         "a half-day is among them"
     )
@@ -194,7 +194,7 @@ def test_left_at_the_bars_close_is_the_labels_return(bars, panel):
     """With `exit: bar_close`, position x expm1(label's return), summed, is the gross, to 1e-12 (method 1.1)."""
     ahead = LabelWindow().returns(bars)
     rows = np.flatnonzero(np.isfinite(ahead))
-    at = panel.laid(bars.code[rows], bars.bar_end[rows], np.expm1(ahead[rows]))
+    at = panel.matrix(bars.code[rows], bars.bar_end[rows], np.expm1(ahead[rows]))
     target = np.where(np.isfinite(at), coin(panel), 0.0)
     path = simulate(target, panel, Rules(exit="bar_close"))
     assert path.gross.sum() == pytest.approx(np.nansum(target * at), abs=1e-12)
@@ -205,7 +205,7 @@ def test_left_at_the_bars_close_is_the_labels_return(bars, panel):
 def test_perfect_foresight_earns_the_size_of_every_move(bars, panel):
     """Who knows the sign of each bar's return earns the sum of |r|."""
     ahead = LabelWindow().returns(bars)
-    at = panel.laid(bars.code, bars.bar_end, np.expm1(ahead))
+    at = panel.matrix(bars.code, bars.bar_end, np.expm1(ahead))
     target = np.nan_to_num(np.sign(at)) * 0.2
     path = simulate(target, panel, replace(FREE, exit="bar_close"))
     assert path.gross.sum() == pytest.approx(0.2 * np.nansum(np.abs(at)), abs=1e-12)
@@ -300,7 +300,7 @@ def test_flat_by_close_holds_nothing_over_night():
     )
     within[0], within[1] = 1.0, panel.close[1, 0] / panel.open[1, 0]
     assert path.equity == pytest.approx(np.cumprod(within))
-    assert path.turnover[panel.last] == pytest.approx(1.0)
+    assert path.turnover[panel.ends_session] == pytest.approx(1.0)
     nights = simulate(np.ones(panel.open.shape), panel, FREE)
     assert nights.turnover.sum() == 1.0
 

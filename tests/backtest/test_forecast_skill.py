@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from market_master.backtest.forecast_skill import LEAST, forecast, group_means, pesaran_timmermann
+from market_master.backtest.forecast_skill import MIN_BARS, forecast, group_means, pesaran_timmermann
 
 DAYS, SLOTS = 200, 7
 SESSION = np.repeat(np.arange(DAYS), SLOTS)
@@ -55,7 +55,7 @@ def test_unknown_bars_are_left_out_and_too_few_say_nothing() -> None:
     hidden[::3] = np.nan
     there = np.isfinite(hidden)
     assert forecast(hidden, y, SESSION) == forecast(hidden[there], y[there], SESSION[there])
-    assert forecast(x[: LEAST - 1], y[: LEAST - 1], SESSION[: LEAST - 1]).ic is None
+    assert forecast(x[: MIN_BARS - 1], y[: MIN_BARS - 1], SESSION[: MIN_BARS - 1]).ic is None
     assert forecast(np.zeros(len(x)), y, SESSION).ic is None
 
 

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from market_master import config
 from market_master.artifact.out_of_sample import HOLDOUT, OutOfSample
 from market_master.backtest.evaluate import evaluate
-from market_master.backtest.instrument import basket, instrument
-from market_master.backtest.run import (
+from market_master.backtest.history import (
     OutOfSampleHistory,
-    backtest,
     index_history,
     predict_out_of_sample,
     stored_out_of_sample,
 )
+from market_master.backtest.instrument import basket, instrument
+from market_master.backtest.run import backtest
 from market_master.backtest.tearsheet import tearsheet
 from market_master.cli.app import app
 from market_master.config.settings import Universe
@@ -61,7 +61,7 @@ def bars(trained_home: Path, champion: LoadedModel) -> Bars:
 
 
 @pytest.fixture(scope="module")
-def evidence(champion: LoadedModel, known: OutOfSample, bars: Bars) -> OutOfSampleHistory:
+def history(champion: LoadedModel, known: OutOfSample, bars: Bars) -> OutOfSampleHistory:
     """Answers out of sample, and their index."""
     return stored_out_of_sample(champion, known, bars)
 
@@ -77,49 +77,49 @@ def test_nothing_that_was_learned_from_is_kept(champion: LoadedModel, known: Out
 
 
 def test_the_wss_of_the_backtest_is_that_of_the_series(
-    champion: LoadedModel, evidence: OutOfSampleHistory, bars: Bars
+    champion: LoadedModel, history: OutOfSampleHistory, bars: Bars
 ) -> None:
     """On the hold-out the registered graph spoke, so its WSS is batch's and serving's to the last digit."""
-    ends = bars.bar_end[evidence.said.rows][evidence.fold == HOLDOUT]
+    ends = bars.bar_end[history.predictions.rows][history.fold == HOLDOUT]
     series = index_history(champion, predict_history(champion, bars, since=int(ends.min())))
-    place = np.searchsorted(evidence.index.bar_end, series.bar_end)
-    assert np.array_equal(evidence.index.bar_end[place], series.bar_end)
-    assert np.abs(evidence.index.wss[place] - series.wss).max() <= EQUAL
-    assert np.abs(evidence.index.wss_expected[place] - series.wss_expected).max() <= EQUAL
-    assert [evidence.index.signal[n] for n in place.tolist()] == list(series.signal)
+    place = np.searchsorted(history.index.bar_end, series.bar_end)
+    assert np.array_equal(history.index.bar_end[place], series.bar_end)
+    assert np.abs(history.index.wss[place] - series.wss).max() <= EQUAL
+    assert np.abs(history.index.wss_expected[place] - series.wss_expected).max() <= EQUAL
+    assert [history.index.signal[n] for n in place.tolist()] == list(series.signal)
 
 
 def test_what_was_learned_is_refused(champion: LoadedModel, bars: Bars) -> None:
     """Bars up to the last known label are left out and counted; nothing but them is an error with the remedy."""
     known = instant(champion.card.label_known)
     later = predict_out_of_sample(champion, bars)
-    assert bars.bar_end[later.said.rows].min() > known
+    assert bars.bar_end[later.predictions.rows].min() > known
     assert later.refused == int((bars.bar_end <= known).sum())
     with pytest.raises(InSample, match="Bring later bars"):
         predict_out_of_sample(champion, bars.until(known))
 
 
-def test_later_prices_leave_earlier_equity_as_it_was(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
+def test_later_prices_leave_earlier_equity_as_it_was(champion: LoadedModel, history: OutOfSampleHistory) -> None:
     """Every bar after an instant is another: targets and equity up to it are the same to the bit, in both books."""
-    bars = evidence.said.bars
-    cut = int(np.quantile(evidence.index.bar_end, 0.6))
+    bars = history.predictions.bars
+    cut = int(np.quantile(history.index.bar_end, 0.6))
     moved = np.where(bars.bar_end > cut, 1.07, 1.0)
     shaken = replace(bars, **{name: getattr(bars, name) * moved for name in OHLCV[:4]})
-    there = backtest(champion, evidence)
-    here = backtest(champion, replace(evidence, said=replace(evidence.said, bars=shaken)))
+    there = backtest(champion, history)
+    here = backtest(champion, replace(history, predictions=replace(history.predictions, bars=shaken)))
     for one, other in ((there.index, here.index), (there.constituents, here.constituents)):
         rows = one.panel.bar_end <= cut
         assert rows.any()
-        assert np.array_equal(one.path.equity[rows], other.path.equity[rows])
-        assert not np.array_equal(one.path.equity, other.path.equity)
+        assert np.array_equal(one.result.equity[rows], other.result.equity[rows])
+        assert not np.array_equal(one.result.equity, other.result.equity)
 
 
-def test_the_constituents_book_is_half_the_wss(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
+def test_the_constituents_book_is_half_the_wss(champion: LoadedModel, history: OutOfSampleHistory) -> None:
     """Its targets add up to half the WSS of the bar: each holds its own part in it."""
-    book = backtest(champion, evidence).constituents
-    place = np.searchsorted(book.panel.bar_end, evidence.index.bar_end)
-    whole = np.isfinite(evidence.index.wss)
-    assert np.abs(2 * book.target[place].sum(axis=1) - evidence.index.wss)[whole].max() <= EQUAL
+    book = backtest(champion, history).constituents
+    place = np.searchsorted(book.panel.bar_end, history.index.bar_end)
+    whole = np.isfinite(history.index.wss)
+    assert np.abs(2 * book.target[place].sum(axis=1) - history.index.wss)[whole].max() <= EQUAL
 
 
 def test_a_basket_of_one_is_that_one(bars: Bars) -> None:
@@ -139,19 +139,19 @@ def test_the_benchmarks_own_bars_are_traded_where_there_are_any(bars: Bars) -> N
     name = bars.symbols[0]
     found = instrument(bars, Universe(benchmark=name))
     assert np.array_equal(found.bars.close, bars.close[bars.rows(name)])
-    assert name in found.words
-    assert "basket" in instrument(bars, Universe()).words
+    assert name in found.description
+    assert "basket" in instrument(bars, Universe()).description
 
 
-def test_what_never_trades_has_no_skill(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
+def test_what_never_trades_has_no_skill(champion: LoadedModel, history: OutOfSampleHistory) -> None:
     """A threshold that the WSS never reaches: the first sentence says so, the equity is 1, and no number is invented."""
     policy = champion.settings.policy.model_copy(update={"buy": 2.0, "sell": -2.0})
     quiet = replace(champion, settings=champion.settings.model_copy(update={"policy": policy}))
-    silent = replace(evidence.index, wss=np.where(np.isfinite(evidence.index.wss), 0.0, np.nan))
-    tested = backtest(quiet, replace(evidence, index=silent))
+    silent = replace(history.index, wss=np.where(np.isfinite(history.index.wss), 0.0, np.nan))
+    tested = backtest(quiet, replace(history, index=silent))
     sheet = tearsheet(quiet, tested).sheet
-    assert sheet.sentence.startswith("No evidence of skill: nothing was traded")
-    assert (tested.index.path.equity == 1).all()
+    assert sheet.sentence.startswith("No history of skill: nothing was traded")
+    assert (tested.index.result.equity == 1).all()
     assert (sheet.dealings.trades, sheet.dealings.break_even, sheet.forecast["ic"]) == (0, None, None)
 
 
@@ -223,14 +223,14 @@ def test_bars_that_came_since_are_traded_too(home: Path, tmp_path: Path) -> None
     assert instant(answer["span"]["last"]) == here.close(125)
 
 
-def test_the_settings_reach_the_rules(champion: LoadedModel, evidence: OutOfSampleHistory) -> None:
+def test_the_settings_reach_the_rules(champion: LoadedModel, history: OutOfSampleHistory) -> None:
     """Costs of the index are its own where they are set; a limit of the settings is one of the engine's."""
     settings = settings_of("test", MM_COSTS__INDEX_BPS="0.5", MM_BACKTEST__FLAT_BY_CLOSE="true")
     chosen = champion.settings.model_copy(update={"costs": settings.costs, "backtest": settings.backtest})
-    tested = backtest(replace(champion, settings=chosen), evidence)
-    assert tested.index.path.rate == pytest.approx(0.5e-4)
-    assert tested.constituents.path.rate == pytest.approx(2e-4)
-    nights = tested.index.panel.last
+    tested = backtest(replace(champion, settings=chosen), history)
+    assert tested.index.result.rate == pytest.approx(0.5e-4)
+    assert tested.constituents.result.rate == pytest.approx(2e-4)
+    nights = tested.index.panel.ends_session
     assert tested.index.rules.flat_by_close
     assert nights.any()
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from market_master import config
 from market_master.artifact.out_of_sample import OutOfSample
-from market_master.backtest.run import stored_out_of_sample
+from market_master.backtest.history import stored_out_of_sample
 from market_master.batch.score import batch
 from market_master.domain import clock
 from market_master.domain.bars import OHLCV, Bars

@@ -83,7 +83,7 @@ def test_the_engine_of_backtests_agrees():
     columns = [getattr(bars, name)[rows] for name in ("code", "bar_end", "session", "slot")]
     quick = trade(actions[rows], ahead[rows], *columns, cost=0.001)
     panel = Panel.of(bars)
-    target = panel.laid(bars.code, bars.bar_end, SCORES[actions] / 2 / len(bars.symbols))
+    target = panel.matrix(bars.code, bars.bar_end, SCORES[actions] / 2 / len(bars.symbols))
     path = simulate(target, panel, Rules(cost=0.001, slippage=0.0, exit="bar_close"))
     days = len(np.unique(columns[2]))
     assert quick.gross * days == pytest.approx(path.gross.sum(), abs=1e-12)

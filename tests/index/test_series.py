@@ -77,7 +77,7 @@ def series_of(champion: LoadedModel, bars: Bars) -> IndexSeries:
     settings, card = champion.settings, champion.card
     said = predict_history(champion, bars)
     return index_series(
-        said, settings.universe, settings.policy, spread=card.wss_expected_sd, needed=champion.required_bars
+        said, settings.universe, settings.policy, spread=card.wss_expected_sd, required_bars=champion.required_bars
     )
 
 
@@ -205,7 +205,7 @@ def test_the_rank_filter_needs_a_card_that_knows_ranks(champion: LoadedModel) ->
     assert len(sizes) == 101
     assert list(sizes) == sorted(sizes)
     ranked = under(champion, confidence_rank=0.6)
-    assert ranked.confidence_filter.size == pytest.approx(sizes[60])
+    assert ranked.confidence_filter.min_abs_score == pytest.approx(sizes[60])
     old = replace(ranked, artifact=replace(ranked.artifact, card=replace(ranked.card, score_sizes=())))
     with pytest.raises(ModelError, match=r"confidence_rank is 0\.6.*train and promote"):
         _ = old.confidence_filter

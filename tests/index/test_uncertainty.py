@@ -47,7 +47,7 @@ def history(seed: int, days: int, common: float) -> uncertainty.LevelHistory:
 def test_the_interval_holds_the_truth_as_often_as_it_says(days, common):
     """Of 100 histories 90 % hold the level that comes on average, within the binomial's 99.9 %, with and without common news."""
     level = 0.1
-    found = [uncertainty.fit_error_model(history(seed, days, common)).around(LOUD * level) for seed in range(100)]
+    found = [uncertainty.fit_error_model(history(seed, days, common)).interval(LOUD * level) for seed in range(100)]
     held = sum(low <= level <= high for low, high in found)
     assert binom.ppf(0.0005, len(found), 0.9) <= held <= binom.ppf(0.9995, len(found), 0.9)
 
@@ -58,7 +58,7 @@ def test_what_symbols_share_makes_it_wider():
     For news that share .3 that is 2.6 times the width of independent ones; scores of five steps share a little less.
     """
     widths = [
-        np.mean([np.ptp(uncertainty.fit_error_model(history(seed, 60, common)).around(0.1)) for seed in range(20)])
+        np.mean([np.ptp(uncertainty.fit_error_model(history(seed, 60, common)).interval(0.1)) for seed in range(20)])
         for common in (0.0, 0.3)
     ]
     full = np.sqrt((0.3 + 0.7 / SYMBOLS) / (1 / SYMBOLS))
@@ -86,8 +86,8 @@ def test_past_levels_are_what_the_aggregate_says():
         times.append(100 * each)
     assert 0 < len(times) < 40
     assert found.bar_end.tolist() == times
-    assert found.said == pytest.approx(expected, abs=1e-12)
-    assert found.came == pytest.approx(realised, abs=1e-12)
+    assert found.expected == pytest.approx(expected, abs=1e-12)
+    assert found.realised == pytest.approx(realised, abs=1e-12)
 
 
 def test_a_level_that_never_moved_has_a_shift_and_no_slope():
@@ -99,7 +99,7 @@ def test_a_level_that_never_moved_has_a_shift_and_no_slope():
         uncertainty.level_history(np.ones(len(bar)), bar, bar // PER_DAY, np.full(len(bar), 0.05), came, floor=0.8)
     )
     assert (found.slope == 0).all()
-    low, high = found.around(0.05)
+    low, high = found.interval(0.05)
     assert low < came.mean() < high
 
 
@@ -107,7 +107,7 @@ def test_a_level_that_never_moved_has_a_shift_and_no_slope():
 def test_tails_are_expanded_for_few_blocks(blocks):
     """Hesterberg's expansion, with scipy's t in place of its series, off by its next term (3e-4 of six blocks)."""
     exact = norm.cdf(-np.sqrt(blocks / (blocks - 1)) * t.ppf(0.95, blocks - 1))
-    assert uncertainty._tail(blocks) == pytest.approx(exact, abs=4e-4)
+    assert uncertainty.percentile_tail(blocks) == pytest.approx(exact, abs=4e-4)
 
 
 def test_an_interval_straddles_a_level_or_its_mirror():
@@ -148,7 +148,7 @@ def test_a_signal_tells_the_interval_of_its_versions_past(place: bundle.VersionF
         kept.bar_end[rows], kept.session[rows], expected_score(kept.probabilities[rows]), kept.label[rows] - 2.0, floor=0.8,
     )  # fmt: skip
     assert signal.wss_expected_interval == pytest.approx(
-        uncertainty.fit_error_model(past).around(signal.wss_expected), abs=1e-12
+        uncertainty.fit_error_model(past).interval(signal.wss_expected), abs=1e-12
     )
     sd = champion.card.wss_expected_sd
     assert signal.wss_expected_interval is not None

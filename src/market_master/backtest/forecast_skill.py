@@ -1,4 +1,4 @@
-"""Did the WSS know where the index would go? Correlation, hit rate and regression, by what a sceptic would accept."""
+"""Forecast skill of the WSS: correlation, hit rate and regression on the index's next return."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from scipy import stats
 from market_master.domain.arrays import Array, Ints
 from market_master.stats.daily import BLOCK, circular_blocks, newey_west_se
 
-LEAST = 30
-"""bars with a WSS and a return"""
-DRAWS, SEED = 1000, 7
+MIN_BARS = 30
+"""with a WSS and a return"""
+BOOTSTRAP_DRAWS = 1000
+BOOTSTRAP_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -39,30 +40,30 @@ class Forecast:
     """of the Newey-West errors: a session's bars at least"""
 
 
-def forecast(wss: Array, ahead: Array, session: Ints) -> Forecast:
+def forecast(wss: Array, next_return: Array, session: Ints) -> Forecast:
     """Judge a WSS by the next returns of the index: arrays by bar, in order of time, NaN where there is none.
 
     The regression return = a + b WSS / sd(WSS) has Newey-West errors with max(one session, 4 (n / 100)^(2/9)) lags.
     """
-    known = np.isfinite(wss) & np.isfinite(ahead)
-    x, y, days = wss[known], ahead[known], session[known]
+    known = np.isfinite(wss) & np.isfinite(next_return)
+    x, y, days = wss[known], next_return[known], session[known]
     count = len(x)
-    a_session = int(np.median(np.unique(days, return_counts=True)[1])) if count else 0
-    lags = max(a_session, int(4 * (count / 100) ** (2 / 9)) + 1) if count else 0
-    if count < LEAST or x.std() < 1e-12 or y.std() < 1e-12:
+    session_bars = int(np.median(np.unique(days, return_counts=True)[1])) if count else 0
+    lags = max(session_bars, int(4 * (count / 100) ** (2 / 9)) + 1) if count else 0
+    if count < MIN_BARS or x.std() < 1e-12 or y.std() < 1e-12:
         return Forecast(count, *(None,) * 9, lags)
     standard = (x - x.mean()) / x.std()
     slope = float((standard * y).mean())
     error = newey_west_se(standard * (y - y.mean() - slope * standard), lags)
-    hits = pesaran_timmermann(x, y)
+    hit_rate, base_rate, hit_p = pesaran_timmermann(x, y)
     return Forecast(
         bars=count,
         ic=float(np.corrcoef(x, y)[0, 1]),
         ic_t=slope / error if error > 0 else None,
         rank_ic=float(stats.spearmanr(x, y).statistic),
-        hit_rate=hits[0],
-        base_rate=hits[1],
-        hit_p=hits[2],
+        hit_rate=hit_rate,
+        base_rate=base_rate,
+        hit_p=hit_p,
         intercept=float(y.mean()),
         slope=slope,
         slope_se=error,
@@ -72,7 +73,7 @@ def forecast(wss: Array, ahead: Array, session: Ints) -> Forecast:
 
 @dataclass(frozen=True)
 class GroupMean:
-    """What came where something was said, with the 90 % band of a bootstrap of days; None where nothing came."""
+    """Mean of a group with its 90 % day-block bootstrap interval; None for an empty group."""
 
     name: str
     rows: int
@@ -83,32 +84,37 @@ class GroupMean:
 
 def group_means(values: Array, groups: Ints, names: tuple[str, ...], session: Ints) -> tuple[GroupMean, ...]:
     """Mean of values in each group (places of `names`), rows of one day drawn together, days in blocks of five."""
-    days, place = np.unique(session, return_inverse=True)
-    drawn = circular_blocks(len(days), BLOCK, DRAWS, SEED) if len(days) else np.empty((0, 0), dtype=np.int64)
-    found = []
+    days, day_of_row = np.unique(session, return_inverse=True)
+    drawn = (
+        circular_blocks(len(days), BLOCK, BOOTSTRAP_DRAWS, BOOTSTRAP_SEED)
+        if len(days)
+        else np.empty((0, 0), dtype=np.int64)
+    )
+    means = []
     for number, name in enumerate(names):
         rows = groups == number
-        count = np.bincount(place[rows], minlength=len(days))
-        total = np.bincount(place[rows], values[rows], minlength=len(days))
+        count = np.bincount(day_of_row[rows], minlength=len(days))
+        total = np.bincount(day_of_row[rows], values[rows], minlength=len(days))
         if not rows.any():
-            found.append(GroupMean(name, 0, None, None, None))
+            means.append(GroupMean(name, 0, None, None, None))
             continue
-        many = count[drawn].sum(axis=1)
-        low, high = np.quantile(total[drawn].sum(axis=1)[many > 0] / many[many > 0], [0.05, 0.95])
-        found.append(GroupMean(name, int(rows.sum()), float(total.sum() / count.sum()), float(low), float(high)))
-    return tuple(found)
+        drawn_count = count[drawn].sum(axis=1)
+        drawn_mean = total[drawn].sum(axis=1)[drawn_count > 0] / drawn_count[drawn_count > 0]
+        low, high = np.quantile(drawn_mean, [0.05, 0.95])
+        means.append(GroupMean(name, int(rows.sum()), float(total.sum() / count.sum()), float(low), float(high)))
+    return tuple(means)
 
 
-def pesaran_timmermann(said: Array, came: Array) -> tuple[float | None, float | None, float | None]:
+def pesaran_timmermann(predicted: Array, realised: Array) -> tuple[float | None, float | None, float | None]:
     """Hit rate of signs, the rate that chance would give, and the one-sided p-value; zeros are left out.
 
     Pesaran and Timmermann (1992), A Simple Nonparametric Test of Predictive Performance. None for signs that never change.
     """
-    leans = (said != 0) & (came != 0)
-    count = int(leans.sum())
-    if count < LEAST:
+    has_sign = (predicted != 0) & (realised != 0)
+    count = int(has_sign.sum())
+    if count < MIN_BARS:
         return None, None, None
-    up, rose = said[leans] > 0, came[leans] > 0
+    up, rose = predicted[has_sign] > 0, realised[has_sign] > 0
     x, y, hit = up.mean(), rose.mean(), float((up == rose).mean())
     chance = float(x * y + (1 - x) * (1 - y))
     of_hit = chance * (1 - chance) / count

@@ -1,4 +1,4 @@
-"""Instrument: what is traded on the index's signal: its own bars where there are any, else the weighted basket."""
+"""Instrument that is traded on the index's signal: its own bars where there are any, else the weighted basket."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.config.settings import Universe
+from market_master.decision.wss import weighted_by_bar
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
 from market_master.domain.clock import DAY
@@ -14,17 +15,17 @@ from market_master.domain.errors import MissingWeight
 from market_master.market_data.weights import weigh
 
 BASKET = "BASKET"
-START = 100.0
+BASE_LEVEL = 100.0
 """level of a basket before its first bar"""
 
 
 @dataclass(frozen=True, eq=False)
 class Instrument:
-    """The bars of one instrument, and what it is."""
+    """The bars of one instrument, and its description."""
 
     bars: Bars
-    words: str
-    within: bool
+    description: str
+    intrabar: bool
     """its highs and lows are real ones: a stop inside the bar can be seen"""
 
 
@@ -33,33 +34,30 @@ def instrument(bars: Bars, universe: Universe) -> Instrument:
     name = universe.benchmark
     if name in bars.symbols:
         return Instrument(bars.select([name]), f"{name}, the index's own bars", True)
-    made = basket(bars, universe)
-    return Instrument(
-        made, f"the weighted basket of {len(bars.symbols)} symbols: there are no bars of the index itself", False
-    )
+    description = f"the weighted basket of {len(bars.symbols)} symbols: there are no bars of the index itself"
+    return Instrument(basket(bars, universe), description, False)
 
 
 def basket(bars: Bars, universe: Universe) -> Bars:
-    """Bars of the basket that holds every constituent with a bar at its weight, made anew at each bar.
+    """Bars of the basket that holds every constituent with a bar at its weight, rebalanced at each bar.
 
     Its move over the gap and within the bar are the weighted means of its constituents'; of its high and low only open and
     close are known. A constituent counts from its second bar on.
     """
-    instants, at = np.unique(bars.bar_end, return_inverse=True)
-    weight = _weights(bars, universe, instants)[at, bars.code]
-    first = bars.age == 0
-    before = np.where(first, np.nan, np.roll(bars.close, 1))
-    weight = np.where(first, 0.0, weight)
-    total = np.bincount(at, weight, minlength=len(instants))
-    there = total > 0
-    gap, within = (
-        np.bincount(at, np.where(weight > 0, weight * move, 0.0), minlength=len(instants))[there] / total[there]
-        for move in (np.where(first, 0.0, bars.open / before - 1), bars.close / bars.open - 1)
+    instants, bar_of_row = np.unique(bars.bar_end, return_inverse=True)
+    weight = _weights(bars, universe, instants)[bar_of_row, bars.code]
+    rows = np.flatnonzero((weight > 0) & (bars.age > 0))
+    by_bar = weighted_by_bar(
+        bars.bar_end[rows],
+        weight[rows],
+        bars.open[rows] / bars.close[rows - 1] - 1,
+        bars.close[rows] / bars.open[rows] - 1,
     )
-    close = START * np.cumprod((1 + gap) * (1 + within))
+    gap, within = by_bar.means
+    close = BASE_LEVEL * np.cumprod((1 + gap) * (1 + within))
     opened = close / (1 + within)
     columns = {
-        "bar_end": instants[there],
+        "bar_end": by_bar.bar_end,
         "open": opened,
         "high": np.maximum(opened, close),
         "low": np.minimum(opened, close),
@@ -71,8 +69,8 @@ def basket(bars: Bars, universe: Universe) -> Bars:
 
 def _weights(bars: Bars, universe: Universe, instants: Ints) -> Array:
     """[instants, symbols]: weights in force, looked up once a day; 0 for what is no constituent."""
-    found = np.zeros((len(instants), len(bars.symbols)))
-    place = {symbol: number for number, symbol in enumerate(bars.symbols)}
+    weights = np.zeros((len(instants), len(bars.symbols)))
+    codes = {symbol: code for code, symbol in enumerate(bars.symbols)}
     days, first = np.unique(instants // DAY, return_index=True)
     for day, start in zip(days.tolist(), first.tolist(), strict=True):
         try:
@@ -81,5 +79,5 @@ def _weights(bars: Bars, universe: Universe, instants: Ints) -> Array:
             continue
         rows = instants // DAY == day
         for symbol, weight in table.by_symbol.items():
-            found[rows, place[symbol]] = weight
-    return found
+            weights[rows, codes[symbol]] = weight
+    return weights

@@ -1,4 +1,4 @@
-"""The panel: bars of many instruments on one clock, in the form the engine trades them."""
+"""Panel: bars of many instruments on one clock, in the form the engine trades them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Panel:
     """days since 1970-01-01"""
     slot: Ints
     """place of the bar in its session, from 0"""
-    last: NDArray[np.bool_]
+    ends_session: NDArray[np.bool_]
     """by the calendar the session ends with this bar: half-days are known in advance, holes in the data are not"""
     open: Array
     high: Array
@@ -45,10 +45,10 @@ class Panel:
             bar_end=clock,
             session=bars.session[first],
             slot=bars.slot[first],
-            last=bars.next_slot[first] == 0,
+            ends_session=bars.next_slot[first] == 0,
             **dict.fromkeys(PRICES, empty),
         )
-        prices = [bare.laid(bars.code, bars.bar_end, getattr(bars, name)) for name in PRICES]
+        prices = [bare.matrix(bars.code, bars.bar_end, getattr(bars, name)) for name in PRICES]
         return replace(bare, **dict(zip(PRICES, prices, strict=True)))  # type: ignore[arg-type]
 
     def __len__(self) -> int:
@@ -59,15 +59,15 @@ class Panel:
         """Which instruments have a bar: [bars, instruments]."""
         return np.isfinite(self.open)
 
-    def laid(self, code: Ints, bar_end: Ints, values: NDArray) -> Array:
+    def matrix(self, code: Ints, bar_end: Ints, values: NDArray) -> Array:
         """Values of rows, each of a symbol's place and an instant, laid out [bars, instruments]; NaN where there is none.
 
         Rows at instants that are not on the panel's clock are left out.
         """
         out = np.full((len(self.bar_end), len(self.symbols)), np.nan)
-        at = np.minimum(np.searchsorted(self.bar_end, bar_end), len(self.bar_end) - 1)
-        on = self.bar_end[at] == bar_end
-        out[at[on], code[on]] = values[on]
+        row = np.minimum(np.searchsorted(self.bar_end, bar_end), len(self.bar_end) - 1)
+        on_clock = self.bar_end[row] == bar_end
+        out[row[on_clock], code[on_clock]] = values[on_clock]
         return out
 
     def part(self, rows: slice) -> Panel:

@@ -1,4 +1,4 @@
-"""Numbers of a backtest by session: return, risk, and how much of them may be luck.
+"""Statistics of daily returns: return, risk, bootstrap intervals, and how much of them may be luck.
 
 A session is one observation: bars are compounded to sessions before anything is annualised.
 """
@@ -13,19 +13,21 @@ from scipy import stats
 
 from market_master.domain.arrays import Array, Ints
 
-DRAWS, SEED = 1000, 7
-ENOUGH, LEAST = 30, 10
-"""sessions below which numbers are marked, and below which there are none"""
-INSIDE = 0.90
-"""share of the draws that lie in an interval"""
-CONSTANT = 1e-15
+BOOTSTRAP_DRAWS = 1000
+BOOTSTRAP_SEED = 7
+LOW_SAMPLE_SESSIONS = 30
+"""below them numbers are marked"""
+MIN_SESSIONS = 10
+"""below them there are none"""
+INTERVAL_LEVEL = 0.90
+MIN_SPREAD = 1e-15
 """a spread below this is rounding"""
-EULER = 0.5772156649015329
+EULER_MASCHERONI = 0.5772156649015329
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What a series of daily returns amounts to; None stands where a number can't be had, and `reason` says why."""
+    """All numbers of a series of daily returns; None stands where a number can't be had, and `reason` says why."""
 
     sessions: int
     year: int
@@ -59,25 +61,25 @@ def measure(daily: Array, *, year: int = 252, benchmark: Array | None = None) ->
     """
     count = len(daily)
     names = [*_numbers(np.zeros(2), year), *(("alpha", "beta") if benchmark is not None else ())]
-    if count < LEAST:
-        reason = f"{count} sessions are too few for any number; {LEAST} are needed."
+    if count < MIN_SESSIONS:
+        reason = f"{count} sessions are too few for any number; {MIN_SESSIONS} are needed."
         return Measures(count, year, True, reason, dict.fromkeys(names))
-    values = {name: _plain(float(value)) for name, value in _numbers(daily, year).items()}
+    values = {name: _finite(float(value)) for name, value in _numbers(daily, year).items()}
     drawn, block = _draws(daily)
-    ranges = {name: _interval(value) for name, value in _numbers(daily[drawn], year).items()}
+    intervals = {name: _interval(value) for name, value in _numbers(daily[drawn], year).items()}
     if benchmark is not None:
-        both = zip(("alpha", "beta"), _alpha_beta(daily, benchmark, year), strict=True)
-        values |= {name: _plain(float(value)) for name, value in both}
-        both = zip(("alpha", "beta"), _alpha_beta(daily[drawn], benchmark[drawn], year), strict=True)
-        ranges |= {name: _interval(value) for name, value in both}
+        alpha, beta = _alpha_beta(daily, benchmark, year)
+        values |= {"alpha": _finite(float(alpha)), "beta": _finite(float(beta))}
+        drawn_alpha, drawn_beta = _alpha_beta(daily[drawn], benchmark[drawn], year)
+        intervals |= {"alpha": _interval(drawn_alpha), "beta": _interval(drawn_beta)}
     missing = [name for name, value in values.items() if value is None]
     return Measures(
         sessions=count,
         year=year,
-        low_sample=count < ENOUGH,
+        low_sample=count < LOW_SAMPLE_SESSIONS,
         reason=f"Nothing to divide by for {', '.join(missing)}." if missing else None,
         values=values,
-        intervals={name: found for name, found in ranges.items() if found is not None},
+        intervals={name: interval for name, interval in intervals.items() if interval is not None},
         block=block,
     )
 
@@ -88,7 +90,7 @@ def psr(daily: Array, above: float = 0.0) -> float | None:
     Phi((SR - above) sqrt(n - 1) / sqrt(1 - g3 SR + (g4 - 1) / 4 SR^2)), with skewness g3 and raw kurtosis g4; nothing is
     annualised. None under 10 sessions or for a constant return.
     """
-    if len(daily) < LEAST or not daily.std() > CONSTANT:
+    if len(daily) < MIN_SESSIONS or not daily.std() > MIN_SPREAD:
         return None
     ratio = float(daily.mean() / daily.std(ddof=1))
     skew, kurtosis = float(stats.skew(daily)), float(stats.kurtosis(daily, fisher=False))
@@ -102,18 +104,18 @@ def dsr(daily: Array, trials: int, *, spread: float | None = None) -> float | No
     `spread` is the standard deviation of the trials' ratios, per session; unless it is given, that of ratios estimated on
     as many sessions where there is no skill, 1 / sqrt(n - 1).
     """
-    if len(daily) < LEAST:
+    if len(daily) < MIN_SESSIONS:
         return None
-    each = 1 / math.sqrt(len(daily) - 1) if spread is None else spread
-    return psr(daily, each * luckiest(trials))
+    trial_spread = 1 / math.sqrt(len(daily) - 1) if spread is None else spread
+    return psr(daily, trial_spread * luckiest(trials))
 
 
 def luckiest(trials: int) -> float:
     """Expected maximum of so many standard normal values: (1 - g) PhiInv(1 - 1/N) + g PhiInv(1 - 1/(N e)); 0 for one."""
     if trials <= 1:
         return 0.0
-    tops = stats.norm.ppf([1 - 1 / trials, 1 - 1 / (trials * math.e)])
-    return float((1 - EULER) * tops[0] + EULER * tops[1])
+    quantile, far_quantile = stats.norm.ppf([1 - 1 / trials, 1 - 1 / (trials * math.e)])
+    return float((1 - EULER_MASCHERONI) * quantile + EULER_MASCHERONI * far_quantile)
 
 
 def least_years(trials: int, sharpe: float = 1.0) -> float:
@@ -122,7 +124,7 @@ def least_years(trials: int, sharpe: float = 1.0) -> float:
 
 
 def _numbers(daily: Array, year: int) -> dict[str, Array]:
-    """Every number of daily returns [..., sessions], in the order they are told; NaN where there is nothing to divide by."""
+    """Every number of daily returns [..., sessions], in the order of the tear sheet; NaN where there is nothing to divide by."""
     count = daily.shape[-1]
     wealth = np.cumprod(1 + daily, axis=-1)
     high = np.maximum.accumulate(np.maximum(wealth, 1.0), axis=-1)
@@ -138,7 +140,7 @@ def _numbers(daily: Array, year: int) -> dict[str, Array]:
             "total": wealth[..., -1] - 1,
             "cagr": cagr,
             "volatility": spread * math.sqrt(year),
-            "sharpe": mean / np.where(spread > CONSTANT, spread, 0.0) * math.sqrt(year),
+            "sharpe": mean / np.where(spread > MIN_SPREAD, spread, 0.0) * math.sqrt(year),
             "sortino": mean / np.sqrt((lost**2).mean(axis=-1)) * math.sqrt(year),
             "max_drawdown": drawdown,
             "drawdown_sessions": under.max(axis=-1),
@@ -166,20 +168,20 @@ def _draws(daily: Array) -> tuple[Ints, int]:
     from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
     count = len(daily)
-    found = float(optimal_block_length(daily)["stationary"].iloc[0]) if daily.std() > CONSTANT else 1.0
-    block = min(max(math.ceil(found), 1), count // 3) if math.isfinite(found) else 1
-    drawn = StationaryBootstrap(block, np.arange(count), seed=SEED)
-    return np.stack([positional[0] for positional, _ in drawn.bootstrap(DRAWS)]), block
+    optimal = float(optimal_block_length(daily)["stationary"].iloc[0]) if daily.std() > MIN_SPREAD else 1.0
+    block = min(max(math.ceil(optimal), 1), count // 3) if math.isfinite(optimal) else 1
+    bootstrap = StationaryBootstrap(block, np.arange(count), seed=BOOTSTRAP_SEED)
+    return np.stack([positional[0] for positional, _ in bootstrap.bootstrap(BOOTSTRAP_DRAWS)]), block
 
 
 def _interval(drawn: Array) -> tuple[float, float] | None:
     """The middle 90 %; None where a tenth of the draws have no number."""
     known = drawn[np.isfinite(drawn)]
-    if len(known) < INSIDE * len(drawn):
+    if len(known) < INTERVAL_LEVEL * len(drawn):
         return None
-    low, high = np.quantile(known, [(1 - INSIDE) / 2, (1 + INSIDE) / 2])
+    low, high = np.quantile(known, [(1 - INTERVAL_LEVEL) / 2, (1 + INTERVAL_LEVEL) / 2])
     return float(low), float(high)
 
 
-def _plain(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None

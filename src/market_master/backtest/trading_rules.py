@@ -1,4 +1,4 @@
-"""The rules of trading: what a change costs, how much may be held, and when a position is left."""
+"""Trading rules of a simulation: costs, caps and exits."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Rules:
     """`next_decision`: held until the next decision's fill; `bar_close`: left at the bar's close, the label's twin"""
 
     def __post_init__(self) -> None:
-        self._hold("cost", self.cost, least=0.0, below=1.0)
-        self._hold("slippage", self.slippage, least=0.0, below=1.0 - self.cost)
+        self._require("cost", self.cost, minimum=0.0, below=1.0)
+        self._require("slippage", self.slippage, minimum=0.0, below=1.0 - self.cost)
         for name in ("symbol_cap", "gross_cap"):
-            self._hold(name, getattr(self, name), least=0.0, below=np.inf)
+            self._require(name, getattr(self, name), minimum=0.0, below=np.inf)
         for name, below in (("stop_loss", 1.0), ("take_profit", np.inf), ("daily_loss_stop", 1.0)):
             if getattr(self, name) is not None:
-                self._hold(name, getattr(self, name), least=1e-6, below=below)
+                self._require(name, getattr(self, name), minimum=1e-6, below=below)
         if self.exit not in EXITS:
             raise ConfigError(f"A backtest's exit is one of {', '.join(EXITS)}; '{self.exit}' was given.")
 
@@ -54,16 +54,16 @@ class Rules:
         return self.cost + self.slippage
 
     @property
-    def watched(self) -> bool:
-        """A rule looks at what has happened since the position was taken, so bars have to be walked through one by one."""
+    def has_stops(self) -> bool:
+        """A rule depends on prices since the position was opened, so bars have to be walked through one by one."""
         return not (self.stop_loss is None and self.take_profit is None and self.daily_loss_stop is None)
 
-    def capped(self, wanted: Array) -> Array:
-        """Wanted shares [..., instruments] within both caps."""
-        within = np.clip(wanted, -self.symbol_cap, self.symbol_cap)
-        gross = np.abs(within).sum(axis=-1, keepdims=True)
-        return within * (self.gross_cap / np.maximum(gross, max(self.gross_cap, 1e-300)))
+    def capped(self, target: Array) -> Array:
+        """Target shares [..., instruments] within both caps."""
+        clipped = np.clip(target, -self.symbol_cap, self.symbol_cap)
+        gross = np.abs(clipped).sum(axis=-1, keepdims=True)
+        return clipped * (self.gross_cap / np.maximum(gross, max(self.gross_cap, 1e-300)))
 
-    def _hold(self, name: str, value: float, *, least: float, below: float) -> None:
-        if not least <= value < below:
-            raise ConfigError(f"A backtest's {name} is at least {least:g} and below {below:g}; {value} was given.")
+    def _require(self, name: str, value: float, *, minimum: float, below: float) -> None:
+        if not minimum <= value < below:
+            raise ConfigError(f"A backtest's {name} is at least {minimum:g} and below {below:g}; {value} was given.")

@@ -1,8 +1,8 @@
-"""From a model's raw probabilities to honest ones: a temperature, a directional shrinkage, the action cut points."""
+"""Calibration of a model's raw probabilities: temperature, directional shrinkage and action thresholds."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,17 @@ import numpy as np
 from market_master.domain.actions import expected_score, without_direction
 from market_master.domain.arrays import Actions, Array
 
-CUT_SHARES = (0.10, 0.30, 0.70, 0.90)
+ACTION_QUANTILES = (0.10, 0.30, 0.70, 0.90)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is learned on out-of-fold rows and travels in the model card.
+    """The parameters that are fitted on out-of-fold rows and stored in the model card.
 
     `p* = p_sym + shrinkage (softmax(ln p / temperature) - p_sym)`, where p_sym has the same volatility information and
-    no direction. A shrinkage of 0 is the honest statement "no directional edge". `cuts` are quantiles of the expected
-    score, strictly increasing, so that action shares equal label shares; None when every action is hold.
+    no direction. A shrinkage of 0 is the honest statement "no directional edge". `cuts`, the action thresholds, are
+    quantiles of the expected score, strictly increasing, so that action shares equal label shares; None when every
+    action is hold.
     """
 
     temperature: float
@@ -29,9 +30,9 @@ class Calibration:
 
     def apply(self, raw: Array) -> Array:
         """Calibrated probabilities of raw ones [n, 5]."""
-        warm = temperature_scaled(raw, self.temperature)
-        flat = without_direction(warm, np.asarray(self.prior))
-        return flat + self.shrinkage * (warm - flat)
+        scaled = temperature_scaled(raw, self.temperature)
+        undirected = without_direction(scaled, np.asarray(self.prior))
+        return undirected + self.shrinkage * (scaled - undirected)
 
     def state(self) -> dict[str, Any]:
         """As plain values for the model card."""
@@ -39,27 +40,22 @@ class Calibration:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Calibration:
-        """What `state` wrote."""
-        cuts = state["cuts"]
-        return cls(state["temperature"], state["shrinkage"], tuple(state["prior"]), tuple(cuts) if cuts else None)
+        """From what `state` wrote."""
+        thresholds = tuple(state["cuts"]) if state["cuts"] else None
+        return cls(state["temperature"], state["shrinkage"], tuple(state["prior"]), thresholds)
 
 
 def fit(raw: Array, action: Actions, prior: Array) -> Calibration:
-    """Temperature by log-loss, shrinkage in closed form on RPS, cuts as quantiles; all on out-of-fold rows.
+    """Temperature by log-loss, shrinkage in closed form on RPS, thresholds as quantiles; all on out-of-fold rows.
 
     `raw` [n, 5] out-of-fold probabilities, `action` the labels, `prior` [5] class shares.
     """
     temperature = _temperature(raw, action)
-    warm = temperature_scaled(raw, temperature)
-    shrinkage = _shrinkage(warm, action, prior)
-    bare = Calibration(temperature, shrinkage, tuple(float(p) for p in prior), None)
-    score = expected_score(bare.apply(raw))
-    return Calibration(temperature, shrinkage, bare.prior, _cuts(score) if shrinkage > 0 else None)
-
-
-def identity(prior: Array) -> Calibration:
-    """The calibration before anything was learned: temperature 1, full direction, no cuts."""
-    return Calibration(1.0, 1.0, tuple(float(p) for p in prior), None)
+    shrinkage = _shrinkage(temperature_scaled(raw, temperature), action, prior)
+    without_thresholds = Calibration(temperature, shrinkage, tuple(float(p) for p in prior), None)
+    if not shrinkage > 0:
+        return without_thresholds
+    return replace(without_thresholds, cuts=_action_thresholds(expected_score(without_thresholds.apply(raw))))
 
 
 def temperature_scaled(raw: Array, temperature: float) -> Array:
@@ -82,15 +78,16 @@ def _temperature(raw: Array, action: Actions) -> float:
     return float(np.exp(best.x))
 
 
-def _shrinkage(warm: Array, action: Actions, prior: Array) -> float:
+def _shrinkage(scaled: Array, action: Actions, prior: Array) -> float:
     """Least squares of the outcome's cumulative surprise on the forecast's directional part, held in [0, 1]."""
-    flat = without_direction(warm, prior)
-    direction = (warm - flat).cumsum(axis=1)[:, :4]
-    surprise = (action[:, None] <= np.arange(4)) - flat.cumsum(axis=1)[:, :4]
+    undirected = without_direction(scaled, prior)
+    direction = (scaled - undirected).cumsum(axis=1)[:, :4]
+    surprise = (action[:, None] <= np.arange(4)) - undirected.cumsum(axis=1)[:, :4]
     power = float((direction**2).sum())
     return float(np.clip((direction * surprise).sum() / power, 0.0, 1.0)) if power > 0 else 0.0
 
 
-def _cuts(score: Array) -> tuple[float, float, float, float] | None:
-    a, b, c, d = (float(q) for q in np.quantile(score, CUT_SHARES))
-    return (a, b, c, d) if a < b < c < d else None
+def _action_thresholds(score: Array) -> tuple[float, float, float, float] | None:
+    """Quantiles of the expected score; None where they do not increase strictly."""
+    strong_sell, sell, buy, strong_buy = np.quantile(score, ACTION_QUANTILES).tolist()
+    return (strong_sell, sell, buy, strong_buy) if strong_sell < sell < buy < strong_buy else None

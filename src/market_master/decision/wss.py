@@ -1,10 +1,13 @@
-"""The weighted sentiment score: how the constituents' actions add up, and how far the level they claim may be off."""
+"""Weighted sentiment score (WSS): the constituents' actions, weighted, of one bar or bar by bar."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import LowCoverage
 
 
@@ -50,3 +53,29 @@ def aggregate(
         coverage=coverage,
         contributions=contributions,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedBars:
+    """Weighted means over the symbols of each bar, in order of time."""
+
+    bar_end: Ints
+    first_row: Ints
+    """the first of the given rows that lies in the bar"""
+    bar_of_row: Ints
+    """place in `bar_end` of each given row"""
+    covered: Array
+    """sum of the weights of the bar's rows"""
+    means: tuple[Array, ...]
+    """of each of the values; NaN where nothing is covered"""
+
+
+def weighted_by_bar(bar_end: Ints, weight: Array, *values: Array) -> WeightedBars:
+    """The weighted means of some values over the rows of each bar; a row is a symbol at a bar."""
+    ends, first_row, bar_of_row = np.unique(bar_end, return_index=True, return_inverse=True)
+    covered = np.asarray(np.bincount(bar_of_row, weights=weight), dtype=float)
+    means = []
+    for value in values:
+        total = np.bincount(bar_of_row, weights=weight * value)
+        means.append(np.divide(total, covered, out=np.full(len(ends), np.nan), where=covered > 0))
+    return WeightedBars(ends, first_row, bar_of_row, covered, tuple(means))

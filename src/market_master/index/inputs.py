@@ -154,4 +154,6 @@ def _earlier_wss(model: LoadedModel, window: Bars, eligible: Sequence[str]) -> A
     ends = np.unique(window.bar_end[np.isin(window.code, [window.symbols.index(symbol) for symbol in eligible])])
     predictions = predict_history(model, window, since=int(ends[-back - 1 :][0]))
     settings = model.settings
-    return index_series(predictions, settings.universe, settings.policy, needed=model.required_bars).wss[-back - 1 : -1]
+    return index_series(predictions, settings.universe, settings.policy, required_bars=model.required_bars).wss[
+        -back - 1 : -1
+    ]

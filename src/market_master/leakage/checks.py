@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from market_master import features, leakage
 from market_master.decision import calibration, policy
+from market_master.decision.wss import weighted_by_bar
 from market_master.domain.actions import SCORES
 from market_master.domain.arrays import Array
 from market_master.domain.bars import Bars
@@ -181,9 +182,8 @@ def _pipeline(pipeline: AuditedPipeline) -> tuple[LeakProbe, list[int]]:
 def _index(bars: Bars, score: Array, usable: NDArray[np.bool_], market: Market, cost: float) -> tuple[Array, Array]:
     """WSS at each row's instant, and the compounded equity of positions held over the bar that ends there."""
     weight = np.array([market.weights.by_symbol.get(symbol, 0.0) for symbol in bars.symbols])[bars.code] * usable
-    _, at = np.unique(bars.bar_end, return_inverse=True)
-    covered = np.maximum(np.bincount(at, weights=weight), 1e-12)
-    wss = np.bincount(at, weights=weight * score) / covered
+    by_bar = weighted_by_bar(bars.bar_end, weight, score)
+    at, wss = by_bar.bar_of_row, np.where(by_bar.covered > 0, by_bar.means[0], 0.0)
     held = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], score[:-1] / 2, 0.0)])
     before = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], held[:-1], 0.0)])
     earned = held * (bars.close / bars.open - 1) - cost * np.abs(held - before)

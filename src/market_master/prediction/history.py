@@ -68,7 +68,7 @@ def predict_history(
         if len(rows):
             inputs = model_inputs(values, bars.symbols, bars.code[rows], model.card.symbols)
             probabilities[rows], actions = model.predict_actions(inputs)
-            rule_action[rows], action[rows], predicted[rows] = actions.wanted, actions.acted, True
+            rule_action[rows], action[rows], predicted[rows] = actions.rule_action, actions.action, True
     report_progress("answer", 1, 1)
     rows = np.flatnonzero(predicted)
     return PredictionHistory(bars, rows, probabilities[rows], rule_action[rows], action[rows])

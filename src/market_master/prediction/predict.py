@@ -85,14 +85,14 @@ def predict_bars(
     predictions = [
         Prediction(
             symbol=symbol,
-            action=Action(int(actions.acted[n])).name,
+            action=Action(int(actions.action[n])).name,
             expected_score=float(scores[n]),
             confidence=float(probabilities[n].max()),
             probabilities=dict(zip(CLASSES, probabilities[n].tolist(), strict=True)),
             as_of=iso(bars.bar_end[row]),
             predicts_for=Span(iso(bars.next_start[row]), iso(bars.next_end[row])),
             model=model.ref,
-            policy=ActedPolicy(model.settings.policy.rule, bool(actions.acted[n] == actions.wanted[n])),
+            policy=ActedPolicy(model.settings.policy.rule, bool(actions.action[n] == actions.rule_action[n])),
             provenance=Provenance(provider or card.settings["provider"]["kind"], int(now - bars.bar_end[row])),
             warnings=_warnings(model, inputs[n, -1] == UNSEEN),
         )

@@ -40,12 +40,17 @@ def load_context_bars(
     return store.bars(tuple(sorted(context.union(symbols))), last=model.required_bars + back, until=asof)
 
 
+def warmup_shortfall(available: int, required: int) -> str:
+    """The reason why so few bars have no prediction."""
+    return f"{available} bars were given, {required} are needed for the features' warm-up."
+
+
 def require_warmup(model: LoadedModel, available: int, symbol: str | None = None) -> None:
     """Refuse too few bars, with both numbers."""
     required = model.required_bars
     if available < required:
         raise TooFewBars(
-            f"{symbol + ': ' if symbol else ''}{available} bars were given, {required} are needed for the features' warm-up.",
+            f"{symbol + ': ' if symbol else ''}{warmup_shortfall(available, required)}",
             given=available,
             needed=required,
         )

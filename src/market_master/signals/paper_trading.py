@@ -1,4 +1,4 @@
-"""Paper: what the logged signals would have earned as they were said, beside the backtest of the same bars."""
+"""Paper trading: what the logged signals would have earned when they were made, beside the backtest of the same bars."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from market_master.backtest.engine import simulate
+from market_master.backtest.history import index_history
 from market_master.backtest.instrument import instrument
 from market_master.backtest.panel import Panel
-from market_master.backtest.run import POSITIONS, index_history, rules_of
+from market_master.backtest.run import POSITIONS, rules_of
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
 from market_master.domain.clock import iso
@@ -30,9 +31,9 @@ from market_master.prediction_log.log import BACKFILLED
 from market_master.prediction_log.tables import Row
 from market_master.registry.versions import Versions
 
-SHOWN = 20
-CLOSE = 1e-12
-"""WSS that differ by no more are the same"""
+MAX_DIFFERENCES = 20
+WSS_TOLERANCE = 1e-12
+"""WSS that differ by no more are equal"""
 
 
 @dataclass(frozen=True)
@@ -74,112 +75,133 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
     out, versions = require_empty_folder(out), Versions(home, model)
     champion = load_model(versions.champion())
     universe, bars = champion.settings.universe, champion.store(home).bars()
-    rows = {int(row["bar_end"]): row for row in reversed(log.signals_since(model, universe.index, 0))}
-    if not rows:
+    logged = {int(row["bar_end"]): row for row in reversed(log.signals_since(model, universe.index, 0))}
+    if not logged:
         raise NoSignal(f"No signal of {model} was logged yet: `mm backfill`, the server and scheduled runs log them.")
     traded = instrument(bars, universe)
-    panel = Panel.of(traded.bars, traded.bars.bar_end >= min(rows))
-    said, late = _said(rows, panel, traded.bars.take(traded.bars.bar_end >= min(rows)), live=champion.card.live)
-    again = _again(rows, versions, champion, bars, panel.bar_end)
-    nets = [_net(words, panel, champion) for words in (said, [word for word, _ in again])]
-    both = zip(panel.bar_end.tolist(), again, strict=True)
-    differing = [_differing(rows[end], word, wss) for end, (word, wss) in both if end in rows]
-    wrong = [told for told in differing if told is not None]
-    told = Paper(
-        sentence=_sentence(nets, len(wrong), late),
+    since_first = traded.bars.take(traded.bars.bar_end >= min(logged))
+    panel = Panel.of(since_first)
+    signals, late = _executed_signals(logged, panel, since_first, live=champion.card.live)
+    recomputed = _recomputed(logged, versions, champion, bars, panel.bar_end)
+    recomputed_signals = [signal for signal, _ in recomputed]
+    paper_net, backtest_net = _net(signals, panel, champion), _net(recomputed_signals, panel, champion)
+    differences = _differences(logged, panel, recomputed)
+    record = Paper(
+        sentence=_sentence(paper_net, backtest_net, len(differences), late),
         index=universe.index,
-        instrument=traded.words,
+        instrument=traded.description,
         first=iso(int(panel.bar_end[0])),
         last=iso(int(panel.bar_end[-1])),
         bars=len(panel),
-        traded=sum(word is not None for word in said),
-        backfilled=sum(row["source"] == BACKFILLED for row in rows.values()),
+        traded=sum(signal is not None for signal in signals),
+        backfilled=sum(row["source"] == BACKFILLED for row in logged.values()),
         late=late,
-        silent=sum(end not in rows for end in panel.bar_end.tolist()),
-        differing=wrong[:SHOWN],
-        different=len(wrong),
-        paper_net=float(np.prod(1 + nets[0]) - 1),
-        backtest_net=float(np.prod(1 + nets[1]) - 1),
-        versions=sorted({row["version"] for row in rows.values()}, key=int),
+        silent=sum(end not in logged for end in panel.bar_end.tolist()),
+        differing=differences[:MAX_DIFFERENCES],
+        different=len(differences),
+        paper_net=_compounded(paper_net),
+        backtest_net=_compounded(backtest_net),
+        versions=sorted({row["version"] for row in logged.values()}, key=int),
     )
+    columns = {
+        "bar_end": pd.to_datetime(panel.bar_end, unit="s", utc=True),
+        "acted_upon": signals,
+        "logged": [logged[end]["signal"] if end in logged else None for end in panel.bar_end.tolist()],
+        "backtested": recomputed_signals,
+        "paper_net": paper_net,
+        "backtest_net": backtest_net,
+    }
+    return _write(out, record, pd.DataFrame(columns))
+
+
+def _write(out: Path, record: Paper, table: pd.DataFrame) -> dict[str, Any]:
+    summary: dict[str, Any] = as_json(record) | {"files": {"paper": str(out / "paper.csv")}}
     with atomic_folder(out) as part:
-        columns = {
-            "bar_end": pd.to_datetime(panel.bar_end, unit="s", utc=True),
-            "acted_upon": said,
-            "logged": [rows[end]["signal"] if end in rows else None for end in panel.bar_end.tolist()],
-            "backtested": [word for word, _ in again],
-            "paper_net": nets[0],
-            "backtest_net": nets[1],
-        }
-        pd.DataFrame(columns).to_csv(part / "paper.csv", index=False)
-        answer: dict[str, Any] = as_json(told) | {"files": {"paper": str(out / "paper.csv")}}
-        (part / "summary.json").write_text(json.dumps(answer, indent=2), encoding="utf-8")
-    return answer
+        table.to_csv(part / "paper.csv", index=False)
+        (part / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    return summary
 
 
-def _said(rows: Mapping[int, Row], panel: Panel, bars: Bars, *, live: bool) -> tuple[list[str | None], int]:
-    """What was acted upon at each bar, and how many signals came too late for their own next open."""
-    said: list[str | None] = [None] * len(panel)
-    place, late = {end: n for n, end in enumerate(panel.bar_end.tolist())}, 0
-    for end in sorted(rows):
-        row = rows[end]
-        if row["source"] == BACKFILLED or end not in place:
+def _executed_signals(
+    logged: Mapping[int, Row], panel: Panel, bars: Bars, *, live: bool
+) -> tuple[list[str | None], int]:
+    """The signal acted upon at each bar, and how many signals came too late for their own next open."""
+    signals: list[str | None] = [None] * len(panel)
+    row_of, late = {end: n for n, end in enumerate(panel.bar_end.tolist())}, 0
+    for end in sorted(logged):
+        entry = logged[end]
+        if entry["source"] == BACKFILLED or end not in row_of:
             continue
-        at = place[end]
-        if live and row["made_at"] > bars.next_start[at]:
+        row = row_of[end]
+        if live and entry["made_at"] > bars.next_start[row]:
             late += 1
-            at = int(np.searchsorted(bars.next_start, row["made_at"]))
-        if at < len(said):
-            said[at] = row["signal"]
-    return said, late
+            row = int(np.searchsorted(bars.next_start, entry["made_at"]))
+        if row < len(signals):
+            signals[row] = entry["signal"]
+    return signals, late
 
 
-def _again(
-    rows: Mapping[int, Row], versions: Versions, champion: LoadedModel, bars: Bars, clock: Ints
+def _recomputed(
+    logged: Mapping[int, Row], versions: Versions, champion: LoadedModel, bars: Bars, instants: Ints
 ) -> list[tuple[str | None, float]]:
     """Signal and WSS of each bar that has a logged one, by the version that made it, as a backtest makes them now."""
-    found: dict[int, tuple[str | None, float]] = {}
-    for version in {row["version"] for row in rows.values()}:
-        mine = sorted(end for end, row in rows.items() if row["version"] == version)
-        speaker = champion if version == champion.artifact.version else load_model(versions.load(version))
-        series = index_history(speaker, predict_history(speaker, bars, since=_early_enough(speaker, bars, mine[0])))
-        found |= {
-            int(end): (word, float(wss))
-            for end, word, wss in zip(series.bar_end, series.signal, series.wss, strict=True)
-            if int(end) in rows and rows[int(end)]["version"] == version
+    recomputed: dict[int, tuple[str | None, float]] = {}
+    for version in {row["version"] for row in logged.values()}:
+        ends = sorted(end for end, row in logged.items() if row["version"] == version)
+        version_model = champion if version == champion.artifact.version else load_model(versions.load(version))
+        since = _lookback_start(version_model, bars, ends[0])
+        series = index_history(version_model, predict_history(version_model, bars, since=since))
+        of_version = set(ends)
+        recomputed |= {
+            int(end): (signal, float(wss))
+            for end, signal, wss in zip(series.bar_end, series.signal, series.wss, strict=True)
+            if int(end) in of_version
         }
-    return [found.get(end, (None, math.nan)) for end in clock.tolist()]
+    return [recomputed.get(end, (None, math.nan)) for end in instants.tolist()]
 
 
-def _early_enough(champion: LoadedModel, bars: Bars, first: int) -> int:
+def _lookback_start(model: LoadedModel, bars: Bars, first: int) -> int:
     """An instant from which on a series makes the signal at `first`: as many bars before it as a signal is made of."""
-    clock = np.unique(bars.bar_end)
-    return int(clock[max(0, int(np.searchsorted(clock, first)) - lookback_bars(champion.settings.policy))])
+    ends = np.unique(bars.bar_end)
+    return int(ends[max(0, int(np.searchsorted(ends, first)) - lookback_bars(model.settings.policy))])
 
 
-def _net(words: Sequence[str | None], panel: Panel, champion: LoadedModel) -> Array:
-    """Return of each bar, after costs; without a signal nothing is held."""
-    target = np.array([[POSITIONS[word] if word else 0.0] for word in words])
+def _net(signals: Sequence[str | None], panel: Panel, champion: LoadedModel) -> Array:
+    """Return of each bar, after costs; flat where there is no signal."""
+    target = np.array([[POSITIONS[signal] if signal else 0.0] for signal in signals])
     rules = rules_of(champion.settings, champion.settings.costs.index_bps)
     return simulate(target, panel, rules).net
 
 
-def _differing(row: Row, word: str | None, wss: float) -> dict[str, Any] | None:
-    if row["signal"] == word and abs(row["wss"] - wss) <= CLOSE:
-        return None
-    told = {"logged": row["signal"], "backtested": word, "logged_wss": row["wss"]}
-    return {
-        "bar_end": iso(row["bar_end"]),
-        "version": row["version"],
-        **told,
-        "backtested_wss": None if wss != wss else wss,
-    }
+def _differences(
+    logged: Mapping[int, Row], panel: Panel, recomputed: Sequence[tuple[str | None, float]]
+) -> list[dict[str, Any]]:
+    """The bars whose logged signal or WSS is not the recomputed one."""
+    differences = []
+    for end, (signal, wss) in zip(panel.bar_end.tolist(), recomputed, strict=True):
+        row = logged.get(end)
+        if row is None or (row["signal"] == signal and abs(row["wss"] - wss) <= WSS_TOLERANCE):
+            continue
+        differences.append({
+            "bar_end": iso(row["bar_end"]),
+            "version": row["version"],
+            "logged": row["signal"],
+            "backtested": signal,
+            "logged_wss": row["wss"],
+            "backtested_wss": None if math.isnan(wss) else wss,
+        })  # fmt: skip
+    return differences
 
 
-def _sentence(nets: list[Array], wrong: int, late: int) -> str:
-    earned, should = (float(np.prod(1 + net) - 1) for net in nets)
-    same = "every logged signal is the backtest's" if not wrong else f"{wrong} logged signals are not the backtest's"
-    return (
-        f"On paper {earned:+.2%} after costs, the backtest of the same bars {should:+.2%}: {same}, {late} came too late for "
-        "their open."
+def _sentence(paper_net: Array, backtest_net: Array, different: int, late: int) -> str:
+    agreement = (
+        f"{different} logged signals are not the backtest's" if different else "every logged signal is the backtest's"
     )
+    return (
+        f"On paper {_compounded(paper_net):+.2%} after costs, the backtest of the same bars {_compounded(backtest_net):+.2%}: "
+        f"{agreement}, {late} came too late for their open."
+    )
+
+
+def _compounded(net: Array) -> float:
+    return float(np.prod(1 + net) - 1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from market_master import features
 from market_master.config import Settings
 from market_master.decision.calibration import Calibration
+from market_master.decision.wss import weighted_by_bar
 from market_master.domain.actions import expected_score
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
@@ -226,14 +227,10 @@ def _index_series(oof: OutOfFold, market: Market) -> tuple[Array, Array, Ints]:
     weight = np.array([market.weights.by_symbol.get(symbol, 0.0) for symbol in market.bars.symbols])[
         market.bars.code[oof.rows]
     ]
-    instants, place = np.unique(market.bars.bar_end[oof.rows], return_inverse=True)
-    session = np.zeros(len(instants), dtype=np.int64)
-    session[place] = market.bars.session[oof.rows]
-    covered = np.bincount(place, weights=weight)
-    said = np.bincount(place, weights=weight * expected_score(oof.probabilities))
-    came = np.bincount(place, weights=weight * oof.z)
-    there = covered > 0
-    return said[there] / covered[there], came[there] / covered[there], session[there]
+    by_bar = weighted_by_bar(market.bars.bar_end[oof.rows], weight, expected_score(oof.probabilities), oof.z)
+    covered = by_bar.covered > 0
+    level, z = by_bar.means
+    return level[covered], z[covered], market.bars.session[oof.rows][by_bar.first_row][covered]
 
 
 def _wss_expected_sd(oof: OutOfFold, market: Market) -> float | None:

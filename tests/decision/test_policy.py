@@ -1,4 +1,4 @@
-"""Probabilities become actions, actions one score, the score a signal; what is missing is never a hold."""
+"""Probabilities become actions, and the score of the index a signal."""
 
 from __future__ import annotations
 
@@ -7,36 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.errors import http_status
 from market_master.decision import policy
-from market_master.decision.policy import MEMORY, ConfidenceFilter
-from market_master.decision.wss import Aggregate, aggregate
+from market_master.decision.policy import LOOKBACK_BARS, ConfidenceFilter
 from market_master.domain.actions import expected_score
-from market_master.domain.errors import LowCoverage
 
 law = settings(max_examples=100, derandomize=True, database=None, deadline=None)
-CUTS = (-0.5, -0.1, 0.1, 0.5)
-NAMES = [f"S{number:02}" for number in range(40)]
-
-
-@st.composite
-def indices(draw: st.DrawFn) -> tuple[dict[str, float], dict[str, int], dict[str, float]]:
-    """Weights that sum to 1, a score and an expected score of each symbol."""
-    count = draw(st.integers(1, 40))
-    raw = draw(st.lists(st.floats(0.01, 1.0), min_size=count, max_size=count))
-    scores = draw(st.lists(st.integers(-2, 2), min_size=count, max_size=count))
-    expected = draw(st.lists(st.floats(-2, 2), min_size=count, max_size=count))
-    weights = [weight / sum(raw) for weight in raw]
-    return (
-        dict(zip(NAMES, weights, strict=False)),
-        dict(zip(NAMES, scores, strict=False)),
-        dict(zip(NAMES, expected, strict=False)),
-    )
-
-
-def total(weights: dict[str, float], scores: dict[str, int], floor: float = 0.8, **reasons: str) -> Aggregate:
-    """The aggregate, each expected score being the score."""
-    return aggregate(weights, scores, {name: float(s) for name, s in scores.items()}, floor=floor, reasons=reasons)
+THRESHOLDS = (-0.5, -0.1, 0.1, 0.5)
 
 
 def signal(*wss: float, **rule: float) -> str | None:
@@ -55,88 +31,6 @@ def with_score(*scores: float) -> np.ndarray:
     return np.array([[0, max(-s, 0), 1 - abs(s), max(s, 0), 0] for s in scores])
 
 
-@law
-@given(indices(), st.randoms(use_true_random=False))
-def test_the_order_of_symbols_does_not_matter(index, random):
-    """Weights, scores and answers in any order give the same aggregate, to the last bit."""
-    order = list(index[0])
-    random.shuffle(order)
-    turned = [{name: part[name] for name in order} for part in index]
-    assert aggregate(*index, floor=0.8, reasons={}) == aggregate(*turned, floor=0.8, reasons={})
-
-
-@law
-@given(indices())
-def test_wss_is_the_sum_of_contributions_between_the_extremes(index):
-    """Never beyond the lowest and highest score; expected scores likewise; with all there, coverage is 1."""
-    found = aggregate(*index, floor=0.8, reasons={})
-    assert found.wss == pytest.approx(sum(found.contributions.values()), abs=1e-12)
-    assert min(index[1].values()) - 1e-9 <= found.wss <= max(index[1].values()) + 1e-9
-    assert min(index[2].values()) - 1e-9 <= found.wss_expected <= max(index[2].values()) + 1e-9
-    assert found.coverage == pytest.approx(1.0)
-    assert found.wss == pytest.approx(sum(index[0][name] * index[1][name] for name in index[0]), abs=1e-12)
-
-
-@pytest.mark.parametrize("score", [-2, -1, 0, 1, 2])
-def test_one_mind_is_the_whole_index(score):
-    """All strong_buy is +2, all hold 0, all strong_sell -2, whatever the weights and with a tenth missing."""
-    weights = {"A": 0.5, "B": 0.4, "C": 0.1}
-    assert total(weights, dict.fromkeys("ABC", score)).wss == pytest.approx(score)
-    assert total(weights, dict.fromkeys("AB", score)).wss == pytest.approx(score)
-
-
-def test_a_missing_symbol_is_left_out_and_not_a_hold():
-    """The others are weighted anew over what is covered; a hold in its place would be another answer."""
-    weights = {"A": 0.5, "B": 0.4, "C": 0.1}
-    found = total(weights, {"A": 2, "B": -1})
-    assert found.wss == pytest.approx((0.5 * 2 - 0.4) / 0.9)
-    assert found.coverage == pytest.approx(0.9)
-    assert set(found.contributions) == {"A", "B"}
-    held = total(weights, {"A": 2, "B": -1, "C": 0})
-    assert held.wss == pytest.approx(0.5 * 2 - 0.4)
-    assert held.coverage == pytest.approx(1.0)
-    assert abs(found.wss) > abs(held.wss)
-
-
-def test_a_symbol_without_a_weight_has_no_say():
-    """Predictions of symbols outside the index are not in it."""
-    assert total({"A": 1.0}, {"A": 1, "X": -2}) == total({"A": 1.0}, {"A": 1})
-
-
-def test_low_coverage_is_an_error_with_the_numbers_in_it():
-    """0.79 of the weight is no signal: what was covered, what is needed, who is missing with what weight and why."""
-    weights = {"A": 0.5, "B": 0.29, "C": 0.11, "D": 0.10}
-    with pytest.raises(
-        LowCoverage, match=r"0\.790.*0\.800.*C \(0\.110, halted\), D \(0\.100, no fresh action\)"
-    ) as caught:
-        total(weights, {"A": 2, "B": 2}, C="halted")
-    assert http_status(caught.value) == 503
-    assert caught.value.numbers == {
-        "coverage": pytest.approx(0.79),
-        "floor": 0.8,
-        "missing": [
-            {"symbol": "C", "weight": 0.11, "reason": "halted"},
-            {"symbol": "D", "weight": 0.10, "reason": "no fresh action"},
-        ],
-    }
-
-
-def test_coverage_at_the_floor_is_enough():
-    """0.80 of 0.80, also where the sum of eight tenths is a little less."""
-    assert total({"A": 0.8, "B": 0.2}, {"A": 1}).wss == pytest.approx(1.0)
-    tenths = dict.fromkeys(NAMES[:10], 0.1)
-    assert total(tenths, dict.fromkeys(NAMES[:8], 1)).coverage == pytest.approx(0.8)
-
-
-@pytest.mark.parametrize(
-    ("weights", "scores"), [({}, {}), ({"A": 1.0}, {}), ({"A": 1.0}, {"X": 1}), ({"A": 0.0, "B": 1.0}, {"A": 2})]
-)
-def test_nothing_covered_is_never_a_signal(weights, scores):
-    """No action, or none that weighs anything, is LowCoverage even where the floor is 0."""
-    with pytest.raises(LowCoverage):
-        total(weights, scores, floor=0.0)
-
-
 def test_a_signal_begins_just_at_its_threshold():
     """Exactly +0.5 is BUY and exactly -0.5 SELL; what lies between is HOLD."""
     said = {wss: signal(wss, buy=0.5, sell=-0.5) for wss in (2.0, 0.5, 0.4999, 0.0, -0.4999, -0.5, -2.0)}
@@ -145,21 +39,21 @@ def test_a_signal_begins_just_at_its_threshold():
     assert signal(-0.1, buy=0.6, sell=-0.1) == "SELL"
 
 
-@pytest.mark.parametrize("count", range(2, 61, 2))
-def test_half_of_an_equal_index_is_exactly_half(count):
-    """6 buys and 6 holds of 12 are +0.5 and BUY, though twelfths do not sum to it in floating point."""
-    weights = {f"S{number}": 1 / count for number in range(count)}
-    for score, word in ((1, "BUY"), (-1, "SELL")):
-        for strong in range(count // 4 + 1):
-            acting = [2 * score] * strong + [score] * (count // 2 - 2 * strong)
-            scores = dict(zip(weights, acting + [0] * (count - len(acting)), strict=True))
-            assert signal(total(weights, scores).wss, buy=0.5, sell=-0.5) == word
-
-
 def test_the_expected_score_falls_among_the_cuts():
     """Beyond the outer cuts strong, beyond the inner ones plain, between them hold."""
     scores = (-0.9, -0.51, -0.3, -0.11, 0.0, 0.09, 0.11, 0.3, 0.51, 0.9)
-    assert policy.assign_actions(with_score(*scores), "expected_score", CUTS).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert policy.assign_actions(with_score(*scores), "expected_score", THRESHOLDS).tolist() == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+        4,
+        4,
+    ]
 
 
 def test_a_score_on_a_cut_goes_towards_hold():
@@ -219,7 +113,7 @@ def test_the_rank_filter_acts_on_the_largest_expected_scores():
     said = with_score(*np.linspace(-0.5, 0.5, 1001))
     size = policy.abs_score_at_rank(0.6, policy.abs_score_percentiles(said))
     assert size == pytest.approx(0.3, abs=1e-9)
-    acted = policy.filter_confidence(np.full(1001, 4), said, ConfidenceFilter(size=size))
+    acted = policy.filter_confidence(np.full(1001, 4), said, ConfidenceFilter(min_abs_score=size))
     assert np.array_equal(acted == 4, np.abs(expected_score(said)) >= size)
     assert (acted == 4).mean() == pytest.approx(0.4, abs=2e-3)
     assert policy.abs_score_at_rank(0.0, policy.abs_score_percentiles(said)) == pytest.approx(0.0, abs=1e-12)
@@ -242,9 +136,9 @@ def test_a_filter_tells_how_much_it_let_act():
 def test_a_decision_is_the_rule_and_then_the_filter():
     """What was wanted stays beside what was done."""
     said = with_score(-0.9, 0.05, 0.55)
-    decided = policy.apply_policy(said, "expected_score", CUTS, ConfidenceFilter(0.6))
-    assert decided.wanted.tolist() == [0, 2, 4]
-    assert decided.acted.tolist() == [0, 2, 2]
+    actions = policy.apply_policy(said, "expected_score", THRESHOLDS, ConfidenceFilter(0.6))
+    assert actions.rule_action.tolist() == [0, 2, 4]
+    assert actions.action.tolist() == [0, 2, 2]
 
 
 def test_hysteresis_on_a_hand_written_path():
@@ -282,11 +176,11 @@ def test_a_signal_is_made_of_the_newest_bars_alone(seed, hysteresis, hold):
     rule = {"buy": 0.5, "sell": -0.4, "hysteresis": hysteresis, "min_hold": hold}
     whole = policy.signals(wss, **rule)
     for end in (1, 37, 60, 61, 140, 200):
-        assert policy.signals(wss[max(0, end - MEMORY) : end], **rule)[-1] == whole[end - 1]
+        assert policy.signals(wss[max(0, end - LOOKBACK_BARS) : end], **rule)[-1] == whole[end - 1]
         assert policy.signals(wss[:end], **rule) == whole[:end]
 
 
 def test_a_position_that_is_not_confirmed_lapses():
     """Entered once and never again at its threshold, it is kept for 60 bars and no longer."""
     said = path(0.6, *[0.3] * 80, hysteresis=0.5)
-    assert said == "B" * MEMORY + "H" * (81 - MEMORY)
+    assert said == "B" * LOOKBACK_BARS + "H" * (81 - LOOKBACK_BARS)
