@@ -34,8 +34,8 @@ def aggregate(
     `weights` sum to 1 over the constituents; `scores` and `expected` hold those with a fresh action. Raises LowCoverage
     when the covered weight is below `floor`, with the missing symbols and `reasons`.
     """
-    fresh = sorted(set(weights) & set(scores))
-    coverage = sum(weights[symbol] for symbol in fresh)
+    symbols = sorted(set(weights) & set(scores))
+    coverage = sum(weights[symbol] for symbol in symbols)
     if coverage <= 0 or coverage < floor - 1e-12:
         missing = {symbol: reasons.get(symbol, "no fresh action") for symbol in sorted(set(weights) - set(scores))}
         raise LowCoverage(
@@ -46,10 +46,10 @@ def aggregate(
             floor=floor,
             missing=[{"symbol": s, "weight": weights[s], "reason": why} for s, why in missing.items()],
         )
-    contributions = {symbol: weights[symbol] / coverage * scores[symbol] for symbol in fresh}
+    contributions = {symbol: weights[symbol] / coverage * scores[symbol] for symbol in symbols}
     return Aggregate(
         wss=sum(contributions.values()),
-        wss_expected=sum(weights[symbol] / coverage * expected[symbol] for symbol in fresh),
+        wss_expected=sum(weights[symbol] / coverage * expected[symbol] for symbol in symbols),
         coverage=coverage,
         contributions=contributions,
     )

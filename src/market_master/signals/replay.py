@@ -1,4 +1,4 @@
-"""Replay: the signal that was served, made again from what is kept, and compared with what was said then."""
+"""Replay: a served signal made again from stored bars, weights, code and model, and compared with the log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from market_master.registry.versions import Versions
 
 @dataclass(frozen=True)
 class Replay:
-    """A served signal and the same made again; its field names are the JSON of `mm replay`."""
+    """A served signal and its rebuilt twin; its field names are the JSON of `mm replay`."""
 
     as_of: str
     version: str
@@ -47,10 +47,10 @@ def replay(model: str, index: str | None, home: Path, log: PredictionLog, *, aso
             f"No signal of {model} was logged for a bar that had closed by {iso(asof)}; `mm backfill` makes them."
         )
     served, bar_end = json.loads(row["record"]), int(row["bar_end"])
-    champion = load_model(Versions(home, model).load(row["version"]))
-    inputs = read_inputs(champion, champion.store(home), now=bar_end, asof=bar_end)
-    rebuilt = as_json(index_signal(champion, inputs))
-    then, now = json.loads(row["hashes"]), input_hashes(champion, inputs)
+    version_model = load_model(Versions(home, model).load(row["version"]))
+    inputs = read_inputs(version_model, version_model.store(home), now=bar_end, asof=bar_end)
+    rebuilt = as_json(index_signal(version_model, inputs))
+    then, now = json.loads(row["hashes"]), input_hashes(version_model, inputs)
     differences = list(_differences("", served, json.loads(json.dumps(rebuilt))))
     return Replay(
         as_of=iso(bar_end),
@@ -64,12 +64,12 @@ def replay(model: str, index: str | None, home: Path, log: PredictionLog, *, aso
 
 
 def _differences(where: str, served: Any, rebuilt: Any) -> Iterator[dict[str, Any]]:
-    """The leaves that are not the same."""
+    """The leaves that differ."""
     if isinstance(served, dict) and isinstance(rebuilt, dict):
         for key in sorted(served.keys() | rebuilt.keys()):
             yield from _differences(f"{where}.{key}".lstrip("."), served.get(key), rebuilt.get(key))
     elif isinstance(served, list) and isinstance(rebuilt, list) and len(served) == len(rebuilt):
-        for place, pair in enumerate(zip(served, rebuilt, strict=True)):
-            yield from _differences(f"{where}[{place}]", *pair)
+        for number, (served_item, rebuilt_item) in enumerate(zip(served, rebuilt, strict=True)):
+            yield from _differences(f"{where}[{number}]", served_item, rebuilt_item)
     elif served != rebuilt:
         yield {"where": where, "served": served, "rebuilt": rebuilt}

@@ -31,7 +31,7 @@ from market_master.signals.settlement import settle_outcomes
 
 @dataclass(frozen=True)
 class SignalRun:
-    """What a scheduled run came to: a signal, or the reason why there is none."""
+    """Result of a scheduled run: a signal, or the reason why there is none."""
 
     status: Literal["signalled", "skipped"]
     bar_end: str | None
@@ -53,8 +53,8 @@ def run_scheduled_signal(
     """
     try:
         with FileLock(home / "data" / "signal.lock", timeout=0):
-            _log_what_was_spilled(log, home)
-            champion = _champion(settings.registry.model, home)
+            _write_spilled(log, home)
+            champion = _load_champion(settings.registry.model, home)
             live = champion.card.live
             if not live:  # such a source has no other clock than its newest bar
                 fetch(settings, home, now)
@@ -62,8 +62,8 @@ def run_scheduled_signal(
             due = bar if asof is None else _closed_by(champion, asof)
             if due < bar:
                 return SignalRun("skipped", iso(due), f"The run is late: the bar that ends {iso(bar)} has closed too.")
-            if _signalled(log, champion, bar):
-                return _already(bar)
+            if _has_signal(log, champion, bar):
+                return _already_signalled(bar)
             if live:
                 fetch(settings, home, now)
             settled = settle_outcomes(log, champion.ref.name, home, now=now)["settled"]
@@ -80,14 +80,14 @@ def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, 
     would be hindsight. Raises what fetching raises.
     """
     with FileLock(home / "data" / "signal.lock", timeout=600):
-        _log_what_was_spilled(log, home)
-        champion = _champion(settings.registry.model, home)
+        _write_spilled(log, home)
+        champion = _load_champion(settings.registry.model, home)
         fetch(settings, home, now)
         schedule = champion.card.times.between(first, last)
         ends = schedule.end[(schedule.end >= first) & (schedule.end <= min(last, now))]
-        told = [_filled(champion, home, log, end) for end in ends.tolist()]
+        runs = [_backfill_bar(champion, home, log, end) for end in ends.tolist()]
         settle_outcomes(log, champion.ref.name, home, now=now)
-        return told
+        return runs
 
 
 def signal_bar(champion: LoadedModel, home: Path, log: PredictionLog, bar: int, *, now: int, source: str) -> SignalRun:
@@ -116,9 +116,9 @@ def signal_bar(champion: LoadedModel, home: Path, log: PredictionLog, bar: int, 
     return SignalRun("signalled", signal.as_of, f"{signal.signal} {signal.signal_for}.{shadow_note}", signal)
 
 
-def _filled(champion: LoadedModel, home: Path, log: PredictionLog, bar: int) -> SignalRun:
-    if _signalled(log, champion, bar):
-        return _already(bar)
+def _backfill_bar(champion: LoadedModel, home: Path, log: PredictionLog, bar: int) -> SignalRun:
+    if _has_signal(log, champion, bar):
+        return _already_signalled(bar)
     if bar <= instant(champion.card.label_known):
         version, known = champion.ref.version, champion.card.label_known
         return SignalRun(
@@ -140,16 +140,16 @@ def _closed_by(champion: LoadedModel, instant: int) -> int:
     return int(schedule.end[np.searchsorted(schedule.end, instant, "right") - 1])
 
 
-def _log_what_was_spilled(log: PredictionLog, home: Path) -> None:
+def _write_spilled(log: PredictionLog, home: Path) -> None:
     """A bar's signal may lie on disk since the log was away; it has one then."""
     Writer(log, home / "data" / "spill").close()
 
 
-def _already(bar: int) -> SignalRun:
+def _already_signalled(bar: int) -> SignalRun:
     return SignalRun("skipped", iso(bar), f"The bar that ends {iso(bar)} has its signal already.")
 
 
-def _champion(model: str, home: Path) -> LoadedModel:
+def _load_champion(model: str, home: Path) -> LoadedModel:
     """The champion, or where it can't be served the one before it."""
     try:
         return load_champion(home, model)
@@ -172,5 +172,5 @@ def _run_shadow(model: str, home: Path, bar: int, now: int, recorder: Recorder) 
     return ""
 
 
-def _signalled(log: PredictionLog, champion: LoadedModel, bar: int) -> bool:
+def _has_signal(log: PredictionLog, champion: LoadedModel, bar: int) -> bool:
     return log.signal_at(champion.ref.name, champion.settings.universe.index, bar) is not None
