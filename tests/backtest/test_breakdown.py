@@ -59,11 +59,11 @@ def test_at_the_break_even_cost_nothing_is_left(bars, panel):
 def test_dealings_are_those_of_the_round_trips(panel, coin):
     """Won and lost trips add up to the change of equity; hit rate counts the won ones."""
     path = simulate(coin, panel)
-    told = breakdown.trade_statistics(path, panel)
-    won = round(told.hit_rate * told.trades)
+    statistics = breakdown.trade_statistics(path, panel)
+    won = round(statistics.hit_rate * statistics.trades)
     lost = int((path.trades.net < 0).sum())
-    assert won * told.average_win + lost * told.average_loss == pytest.approx(path.equity[-1] - 1)
-    assert told.turnover * len(np.unique(panel.session)) == pytest.approx(path.turnover.sum())
+    assert won * statistics.average_win + lost * statistics.average_loss == pytest.approx(path.equity[-1] - 1)
+    assert statistics.turnover * len(np.unique(panel.session)) == pytest.approx(path.turnover.sum())
     still = breakdown.trade_statistics(simulate(np.zeros(panel.open.shape), panel, Rules()), panel)
     assert (still.trades, still.turnover, still.hit_rate, still.break_even) == (0, 0.0, None, None)
 
@@ -82,7 +82,7 @@ def test_foresight_lies_beyond_the_band_and_a_coin_within(bars, panel, coin):
     assert knows.beaten == 1.0
     assert knows.low < knows.median < knows.high
     luck = [_band(np.roll(coin, by, axis=0), panel, paths=20).beaten for by in (0, 50, 100, 150, 200)]
-    assert sum(one >= 0.95 for one in luck) <= 2
+    assert sum(beaten >= 0.95 for beaten in luck) <= 2
     assert _band(coin, panel, paths=5) == _band(coin, panel, paths=5)
 
 
@@ -103,7 +103,7 @@ def test_noise_is_traded_at_the_largest_threshold(panel):
     """On signal-free scores nothing is one standard error worse than the best: the largest threshold stands."""
     score = np.random.default_rng(4).standard_normal(panel.open.shape)
     grid = np.linspace(0.2, 3.8, 10)
-    tuned = threshold.tune(lambda least: 0.25 * np.sign(score) * (np.abs(score) >= least), grid, panel, Rules())
+    tuned = threshold.tune(lambda value: 0.25 * np.sign(score) * (np.abs(score) >= value), grid, panel, Rules())
     assert tuned.trials == len(tuned.net) == 10
     assert tuned.threshold == grid[-1]
     assert tuned.threshold >= tuned.best
@@ -117,24 +117,24 @@ def test_a_threshold_that_pays_is_found(bars, panel):
     score = np.where(np.abs(score) > 1.5, np.abs(score) * np.sign(ahead), score)
     grid = np.arange(0.5, 3.0, 0.25)
 
-    def targets(least: float) -> np.ndarray:
-        return 0.25 * np.sign(score) * (np.abs(score) >= least)
+    def targets(value: float) -> np.ndarray:
+        return 0.25 * np.sign(score) * (np.abs(score) >= value)
 
     tuned = threshold.tune(targets, grid, panel, Rules(cost=0.0005))
     assert 1.25 <= tuned.best <= 1.75
     short = max(tuned.net) - tuned.net[list(grid).index(tuned.threshold)]
     assert 0 <= short <= tuned.shortfall_se[list(grid).index(tuned.threshold)]
     assert tuned.best <= tuned.threshold < 2.5
-    own = daily_returns(simulate(targets(1.5), panel, Rules(cost=0.0005)).net, panel.session)[1].mean()
-    assert tuned.net[4] == pytest.approx(own)
+    daily_net = daily_returns(simulate(targets(1.5), panel, Rules(cost=0.0005)).net, panel.session)[1].mean()
+    assert tuned.net[4] == pytest.approx(daily_net)
 
 
 def test_thresholds_that_do_not_increase_are_refused(panel):
     """The rule toward the larger one needs an order."""
     with pytest.raises(ConfigError, match=r"1, 0\.5"):
-        threshold.tune(lambda least: np.zeros(panel.open.shape) + least, [1.0, 0.5], panel, Rules())
+        threshold.tune(lambda value: np.zeros(panel.open.shape) + value, [1.0, 0.5], panel, Rules())
 
 
 def _band(target, panel, *, paths):
-    own = daily_returns(simulate(target, panel, Rules()).net, panel.session)[1]
-    return breakdown.band(own, breakdown.random_paths(target, panel, Rules(), paths=paths))
+    daily_net = daily_returns(simulate(target, panel, Rules()).net, panel.session)[1]
+    return breakdown.band(daily_net, breakdown.random_paths(target, panel, Rules(), paths=paths))

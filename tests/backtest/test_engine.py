@@ -55,7 +55,7 @@ def coin(panel: Panel, seed: int = 1, share: float = 0.2, undecided: float = 0.0
     return np.where(random.random(target.shape) < undecided, np.nan, target)
 
 
-def one(prices: list[tuple[float, float, float, float]], sessions: list[int] | None = None) -> Panel:
+def one_instrument(prices: list[tuple[float, float, float, float]], sessions: list[int] | None = None) -> Panel:
     """A panel of one instrument from (open, high, low, close); one session unless they are given."""
     o, h, low, c = (np.array(column, dtype=float)[:, None] for column in zip(*prices, strict=True))
     session = np.array(sessions or [0] * len(prices))
@@ -69,10 +69,10 @@ def column(*values: float) -> Array:
     return np.array(values, dtype=float)[:, None]
 
 
-def same(one: SimulationResult, other: SimulationResult, bars: int) -> bool:
+def equal_until(first: SimulationResult, second: SimulationResult, bars: int) -> bool:
     """Paths that agree, to the last bit, up to a bar."""
     names = ("net", "gross", "turnover", "exposure", "equity")
-    return all(np.array_equal(getattr(one, name)[:bars], getattr(other, name)[:bars]) for name in names)
+    return all(np.array_equal(getattr(first, name)[:bars], getattr(second, name)[:bars]) for name in names)
 
 
 def test_a_panel_is_the_bars_on_one_clock(bars, panel):
@@ -146,11 +146,11 @@ def test_the_future_changes_nothing_before_it(bars, panel, rules):
     target = coin(panel, undecided=0.3)
     path = simulate(target, panel, rules)
     for cut in (17, 100, 201):
-        other = Panel.of(shaken(bars, bars.bar_end > panel.bar_end[cut], seed=3))
+        other_panel = Panel.of(shaken(bars, bars.bar_end > panel.bar_end[cut], seed=3))
         later = target.copy()
         later[cut + 1 :] = coin(panel, seed=9)[cut + 1 :]
-        assert same(path, simulate(later, other, rules), cut + 1)
-        assert same(path, simulate(target[: cut + 1], panel.part(slice(cut + 1)), rules), cut + 1)
+        assert equal_until(path, simulate(later, other_panel, rules), cut + 1)
+        assert equal_until(path, simulate(target[: cut + 1], panel.part(slice(cut + 1)), rules), cut + 1)
 
 
 def test_targets_known_after_their_bar_are_refused(panel):
@@ -158,7 +158,7 @@ def test_targets_known_after_their_bar_are_refused(panel):
     target = coin(panel)
     early = np.vstack([target[1:], target[-1:]])
     assert simulate(early, panel).equity[-1] != simulate(target, panel).equity[-1]
-    assert same(simulate(target, panel, known=panel.bar_end), simulate(target, panel), len(panel))
+    assert equal_until(simulate(target, panel, known=panel.bar_end), simulate(target, panel), len(panel))
     with pytest.raises(BadTargets, match=f"{len(panel) - 1} of {len(panel)} rows"):
         simulate(early, panel, known=np.append(panel.bar_end[1:], panel.bar_end[-1]))
 
@@ -224,7 +224,7 @@ def test_random_targets_lose_their_costs():
 
 def test_no_decision_keeps_and_the_next_bar_fills():
     """A decision waits for its instrument's next bar; NaN keeps; the last bar opens nothing."""
-    panel = one([(10, 10, 10, 10), (np.nan,) * 4, (11, 11, 11, 11), (11, 12, 11, 12), (12, 12, 12, 12)])
+    panel = one_instrument([(10, 10, 10, 10), (np.nan,) * 4, (11, 11, 11, 11), (11, 12, 11, 12), (12, 12, 12, 12)])
     path = simulate(column(1, np.nan, np.nan, 0, 1), panel, FREE)
     assert path.exposure.tolist() == [0, 0, 1, 1, 0]
     assert path.trades.entry_bar.tolist() == [2]
@@ -234,13 +234,13 @@ def test_no_decision_keeps_and_the_next_bar_fills():
 
 def test_caps_scale_targets():
     """No instrument beyond its cap, all together within the gross cap, in proportion."""
-    whole = Panel.of(random_bars(5, symbols=5, sessions=10))
-    path = simulate(np.ones(whole.open.shape), whole, Rules())
+    panel = Panel.of(random_bars(5, symbols=5, sessions=10))
+    path = simulate(np.ones(panel.open.shape), panel, Rules())
     assert path.exposure[1:] == pytest.approx(1.0)
-    path = simulate(np.ones(whole.open.shape), whole, Rules(symbol_cap=0.1))
+    path = simulate(np.ones(panel.open.shape), panel, Rules(symbol_cap=0.1))
     assert path.exposure[1:] == pytest.approx(0.5)
-    path = simulate(np.tile([1.0, -0.5, 0, 0, 0], (len(whole), 1)), whole, replace(FREE, gross_cap=0.75))
-    alone = simulate(np.tile([0.5, -0.25, 0, 0, 0], (len(whole), 1)), whole, FREE)
+    path = simulate(np.tile([1.0, -0.5, 0, 0, 0], (len(panel), 1)), panel, replace(FREE, gross_cap=0.75))
+    alone = simulate(np.tile([0.5, -0.25, 0, 0, 0], (len(panel), 1)), panel, FREE)
     assert path.equity == pytest.approx(alone.equity)
 
 
@@ -260,7 +260,7 @@ def test_stops_fill_where_a_trader_would(bar, exit_price):
     prices = [(100, 100, 100, 100), (100, 100.5, 99.5, 100), bar, (101, 101, 101, 101)]
     mirrored = [(200 - o, 200 - low, 200 - h, 200 - c) for o, h, low, c in prices]
     rules = Rules(cost=0.0, slippage=0.0005, stop_loss=0.01, take_profit=0.02)
-    for side, panel in ((1, one(prices)), (-1, one(mirrored))):
+    for side, panel in ((1, one_instrument(prices)), (-1, one_instrument(mirrored))):
         trades = simulate(column(side, np.nan, np.nan, np.nan), panel, rules).trades
         assert len(trades) == 1
         assert trades.still_open[0] == (exit_price is None)
@@ -274,7 +274,7 @@ def test_stops_fill_where_a_trader_would(bar, exit_price):
 
 def test_the_bar_of_entry_can_stop():
     """Filled at its open, a position can be stopped in that very bar, and a new decision takes it again."""
-    panel = one([(100, 100, 100, 100), (100, 100, 98, 99), (99, 99, 99, 99), (99, 99, 99, 99)])
+    panel = one_instrument([(100, 100, 100, 100), (100, 100, 98, 99), (99, 99, 99, 99), (99, 99, 99, 99)])
     rules = Rules(cost=0.0, slippage=0.0, stop_loss=0.01)
     once = simulate(column(1, np.nan, np.nan, np.nan), panel, rules)
     assert once.equity.tolist() == pytest.approx([1, 0.99, 0.99, 0.99])
@@ -286,8 +286,8 @@ def test_stops_out_of_reach_change_nothing(panel):
     """Walking bar by bar gives what all bars at once give: two ways to the same path."""
     target = coin(panel, undecided=0.3)
     for rules in (Rules(), Rules(exit="bar_close"), Rules(flat_by_close=True)):
-        far = replace(rules, stop_loss=0.99, take_profit=100.0, daily_loss_stop=0.9)
-        assert same(simulate(target, panel, rules), simulate(target, panel, far), len(panel))
+        out_of_reach = replace(rules, stop_loss=0.99, take_profit=100.0, daily_loss_stop=0.9)
+        assert equal_until(simulate(target, panel, rules), simulate(target, panel, out_of_reach), len(panel))
 
 
 def test_flat_by_close_holds_nothing_over_night():
@@ -308,7 +308,7 @@ def test_flat_by_close_holds_nothing_over_night():
 def test_the_daily_loss_stop_leaves_until_the_next_session():
     """At -2 % at a bar's close all is left at the next open; the next session trades again."""
     falls = [(100, 100, 100, 100), (100, 100, 97, 97), (97, 97, 90, 90), (90, 90, 80, 80)]
-    panel = one([*falls, (80, 88, 80, 88), (88, 88, 88, 88)], [0, 0, 0, 0, 1, 1])
+    panel = one_instrument([*falls, (80, 88, 80, 88), (88, 88, 88, 88)], [0, 0, 0, 0, 1, 1])
     path = simulate(np.ones((6, 1)), panel, replace(FREE, daily_loss_stop=0.02))
     assert path.equity.tolist() == pytest.approx([1, 0.97, 0.97, 0.97, 0.97 * 1.1, 0.97 * 1.1])
     assert simulate(np.ones((6, 1)), panel, FREE).equity[-1] == pytest.approx(0.88)
@@ -319,18 +319,18 @@ def test_the_stretch_of_bars_does_not_matter(monkeypatch, panel, rules):
     """Time is worked through in stretches; any length of them gives the same path and the same trades."""
     target = coin(panel, undecided=0.3)
     assert len(panel) < STRETCH
-    whole = simulate(target, panel, rules)
+    undivided = simulate(target, panel, rules)
     for length in (1, 37):
         monkeypatch.setattr("market_master.backtest.engine.STRETCH", length)
         parts = simulate(target, panel, rules)
-        assert parts.equity == pytest.approx(whole.equity, rel=1e-12)
+        assert parts.equity == pytest.approx(undivided.equity, rel=1e-12)
         for name in ("instrument", "side", "entry_bar", "exit_bar", "entry_price", "exit_price", "still_open"):
-            assert np.array_equal(getattr(parts.trades, name), getattr(whole.trades, name)), name
-        assert parts.trades.net == pytest.approx(whole.trades.net, abs=1e-12)
+            assert np.array_equal(getattr(parts.trades, name), getattr(undivided.trades, name)), name
+        assert parts.trades.net == pytest.approx(undivided.trades.net, abs=1e-12)
 
 
 def test_who_has_lost_everything_trades_no_more():
     """A short of a price that more than doubles ends at 0 and stays there."""
-    panel = one([(10, 10, 10, 10), (10, 25, 10, 25), (25, 25, 5, 5), (5, 5, 5, 5)])
+    panel = one_instrument([(10, 10, 10, 10), (10, 25, 10, 25), (25, 25, 5, 5), (5, 5, 5, 5)])
     path = simulate(-np.ones((4, 1)), panel, FREE)
     assert path.equity.tolist() == [1, 0, 0, 0]

@@ -20,13 +20,13 @@ def _pair(rho: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_planted_correlation_is_found_at_its_size() -> None:
     """IC within 3 standard errors of what was planted, and its t far from 0."""
-    told = forecast(*_pair(0.15, 3), SESSION)
-    assert told.ic == pytest.approx(0.15, abs=3 / np.sqrt(DAYS * SLOTS))
-    assert told.ic_t is not None
-    assert told.ic_t > 3
-    assert told.hit_p is not None
-    assert told.hit_p < 0.01
-    assert told.lags >= SLOTS
+    skill = forecast(*_pair(0.15, 3), SESSION)
+    assert skill.ic == pytest.approx(0.15, abs=3 / np.sqrt(DAYS * SLOTS))
+    assert skill.ic_t is not None
+    assert skill.ic_t > 3
+    assert skill.hit_p is not None
+    assert skill.hit_p < 0.01
+    assert skill.lags >= SLOTS
 
 
 def test_noise_shows_nothing() -> None:
@@ -40,12 +40,12 @@ def test_the_error_of_the_slope_is_that_of_newey_and_west() -> None:
     from statsmodels.api import OLS, add_constant
 
     x, y = _pair(0.1, 5)
-    told = forecast(x, y, SESSION)
+    skill = forecast(x, y, SESSION)
     fitted = OLS(y, add_constant((x - x.mean()) / x.std())).fit(
-        cov_type="HAC", cov_kwds={"maxlags": told.lags, "use_correction": False}
+        cov_type="HAC", cov_kwds={"maxlags": skill.lags, "use_correction": False}
     )
-    assert told.slope == pytest.approx(fitted.params[1], rel=1e-9)
-    assert told.slope_se == pytest.approx(fitted.bse[1], rel=1e-9)
+    assert skill.slope == pytest.approx(fitted.params[1], rel=1e-9)
+    assert skill.slope_se == pytest.approx(fitted.bse[1], rel=1e-9)
 
 
 def test_unknown_bars_are_left_out_and_too_few_say_nothing() -> None:
@@ -62,8 +62,8 @@ def test_unknown_bars_are_left_out_and_too_few_say_nothing() -> None:
 def test_signs_that_hit_by_chance_hit_the_base_rate() -> None:
     """A drift makes always-long hit often; the test measures against what the same signs hit at random."""
     random = np.random.default_rng(9)
-    said, came = random.standard_normal(4000) + 0.3, random.standard_normal(4000) + 0.3
-    hit, base, p = pesaran_timmermann(said, came)
+    predicted, realised = random.standard_normal(4000) + 0.3, random.standard_normal(4000) + 0.3
+    hit, base, p = pesaran_timmermann(predicted, realised)
     assert hit is not None
     assert base is not None
     assert p is not None
@@ -71,7 +71,7 @@ def test_signs_that_hit_by_chance_hit_the_base_rate() -> None:
     assert base == pytest.approx(x * x + (1 - x) ** 2, abs=0.02)
     assert abs(hit - base) < 3 * np.sqrt(0.25 / 4000)
     assert p > 0.001
-    assert pesaran_timmermann(np.ones(100), came[:100])[2] is None
+    assert pesaran_timmermann(np.ones(100), realised[:100])[2] is None
 
 
 def test_means_by_group_have_bands_by_day() -> None:

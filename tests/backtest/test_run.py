@@ -82,11 +82,11 @@ def test_the_wss_of_the_backtest_is_that_of_the_series(
     """On the hold-out the registered graph spoke, so its WSS is batch's and serving's to the last digit."""
     ends = bars.bar_end[history.predictions.rows][history.fold == HOLDOUT]
     series = index_history(champion, predict_history(champion, bars, since=int(ends.min())))
-    place = np.searchsorted(history.index.bar_end, series.bar_end)
-    assert np.array_equal(history.index.bar_end[place], series.bar_end)
-    assert np.abs(history.index.wss[place] - series.wss).max() <= EQUAL
-    assert np.abs(history.index.wss_expected[place] - series.wss_expected).max() <= EQUAL
-    assert [history.index.signal[n] for n in place.tolist()] == list(series.signal)
+    rows = np.searchsorted(history.index.bar_end, series.bar_end)
+    assert np.array_equal(history.index.bar_end[rows], series.bar_end)
+    assert np.abs(history.index.wss[rows] - series.wss).max() <= EQUAL
+    assert np.abs(history.index.wss_expected[rows] - series.wss_expected).max() <= EQUAL
+    assert [history.index.signal[n] for n in rows.tolist()] == list(series.signal)
 
 
 def test_what_was_learned_is_refused(champion: LoadedModel, bars: Bars) -> None:
@@ -107,27 +107,30 @@ def test_later_prices_leave_earlier_equity_as_it_was(champion: LoadedModel, hist
     shaken = replace(bars, **{name: getattr(bars, name) * moved for name in OHLCV[:4]})
     there = backtest(champion, history)
     here = backtest(champion, replace(history, predictions=replace(history.predictions, bars=shaken)))
-    for one, other in ((there.index, here.index), (there.constituents, here.constituents)):
-        rows = one.panel.bar_end <= cut
+    for first, second in ((there.index, here.index), (there.constituents, here.constituents)):
+        rows = first.panel.bar_end <= cut
         assert rows.any()
-        assert np.array_equal(one.result.equity[rows], other.result.equity[rows])
-        assert not np.array_equal(one.result.equity, other.result.equity)
+        assert np.array_equal(first.result.equity[rows], second.result.equity[rows])
+        assert not np.array_equal(first.result.equity, second.result.equity)
 
 
 def test_the_constituents_book_is_half_the_wss(champion: LoadedModel, history: OutOfSampleHistory) -> None:
     """Its targets add up to half the WSS of the bar: each holds its own part in it."""
     book = backtest(champion, history).constituents
-    place = np.searchsorted(book.panel.bar_end, history.index.bar_end)
-    whole = np.isfinite(history.index.wss)
-    assert np.abs(2 * book.target[place].sum(axis=1) - history.index.wss)[whole].max() <= EQUAL
+    rows = np.searchsorted(book.panel.bar_end, history.index.bar_end)
+    known = np.isfinite(history.index.wss)
+    assert np.abs(2 * book.target[rows].sum(axis=1) - history.index.wss)[known].max() <= EQUAL
 
 
 def test_a_basket_of_one_is_that_one(bars: Bars) -> None:
     """Its returns over the gap and within the bar are the symbol's; of many equal weights they are the mean."""
-    one = bars.select([bars.symbols[0]])
-    made = basket(one, Universe())
-    assert made.close[1:] / made.close[:-1] == pytest.approx(one.close[2:] / one.close[1:-1], rel=1e-12)
-    assert made.close / made.open == pytest.approx(one.close[1:] / one.open[1:], rel=1e-12)
+    symbol_bars = bars.select([bars.symbols[0]])
+    basket_bars = basket(symbol_bars, Universe())
+    close = symbol_bars.close[1:]
+    assert basket_bars.close[1:] / basket_bars.close[:-1] == pytest.approx(close[1:] / close[:-1], rel=1e-12)
+    assert basket_bars.close / basket_bars.open == pytest.approx(
+        symbol_bars.close[1:] / symbol_bars.open[1:], rel=1e-12
+    )
     all_of_them = basket(bars, Universe())
     end = int(all_of_them.bar_end[50])
     within = (bars.close / bars.open)[bars.bar_end == end]
@@ -137,9 +140,9 @@ def test_a_basket_of_one_is_that_one(bars: Bars) -> None:
 def test_the_benchmarks_own_bars_are_traded_where_there_are_any(bars: Bars) -> None:
     """And it is no constituent."""
     name = bars.symbols[0]
-    found = instrument(bars, Universe(benchmark=name))
-    assert np.array_equal(found.bars.close, bars.close[bars.rows(name)])
-    assert name in found.description
+    traded = instrument(bars, Universe(benchmark=name))
+    assert np.array_equal(traded.bars.close, bars.close[bars.rows(name)])
+    assert name in traded.description
     assert "basket" in instrument(bars, Universe()).description
 
 
@@ -150,7 +153,7 @@ def test_what_never_trades_has_no_skill(champion: LoadedModel, history: OutOfSam
     silent = replace(history.index, wss=np.where(np.isfinite(history.index.wss), 0.0, np.nan))
     tested = backtest(quiet, replace(history, index=silent))
     sheet = tearsheet(quiet, tested).sheet
-    assert sheet.sentence.startswith("No history of skill: nothing was traded")
+    assert sheet.sentence.startswith("No evidence of skill: nothing was traded")
     assert (tested.index.result.equity == 1).all()
     assert (sheet.dealings.trades, sheet.dealings.break_even, sheet.forecast["ic"]) == (0, None, None)
 
@@ -166,23 +169,23 @@ def test_the_command_writes_a_page_that_stands_alone(
 ) -> None:
     """Page, tables and summary; nothing is fetched from outside; the first words are the verdict; a full folder is refused."""
     monkeypatch.setenv("MM_HOME", str(trained_home))
-    words = ["backtest", "--out", str(tmp_path / "sheet"), "--json"]
-    told = CliRunner().invoke(app, words)
-    assert told.exit_code == 0, told.output
-    answer = json.loads(told.stdout)
+    arguments = ["backtest", "--out", str(tmp_path / "sheet"), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
     page = (tmp_path / "sheet" / "tearsheet.html").read_text(encoding="utf-8")
-    assert answer["sentence"] in page.replace("&#39;", "'").replace("&#34;", '"')
+    assert summary["sentence"] in page.replace("&#39;", "'").replace("&#34;", '"')
     plain = re.sub(r"<script.*?</script>", "", page, flags=re.S)
     assert re.findall(r"""(?:src|href)=["'](?!#)""", plain) == []
     assert not re.findall(r"<script[^>]+src=", page)
-    assert json.loads((tmp_path / "sheet" / "summary.json").read_text()) == answer
-    equity = pd.read_csv(answer["files"]["equity"])
-    assert equity.equity.iloc[-1] == pytest.approx(1 + answer["index_book"]["values"]["total"])
-    assert [row["multiple"] for row in answer["costs"]] == [0, 1, 2]
-    net = [row["net"] for row in answer["costs"]]
+    assert json.loads((tmp_path / "sheet" / "summary.json").read_text()) == summary
+    equity = pd.read_csv(summary["files"]["equity"])
+    assert equity.equity.iloc[-1] == pytest.approx(1 + summary["index_book"]["values"]["total"])
+    assert [row["multiple"] for row in summary["costs"]] == [0, 1, 2]
+    net = [row["net"] for row in summary["costs"]]
     assert net == sorted(net, reverse=True)
-    assert {"part", "slot", "regime", "symbol"} == set(answer["cuts"])
-    assert CliRunner().invoke(app, words).exit_code == 2
+    assert {"part", "slot", "regime", "symbol"} == set(summary["cuts"])
+    assert CliRunner().invoke(app, arguments).exit_code == 2
     with pytest.raises(ConfigError):
         evaluate(MODEL, None, trained_home, tmp_path / "sheet", now=0)
 
@@ -195,10 +198,10 @@ def test_signals_said_in_time_earn_on_paper_what_the_backtest_earns(home: Path, 
         for day in range(120, 125):
             for end in here.day(day).tolist():
                 here.signal(end)
-        told = paper(MODEL, home, here.log, tmp_path / "paper")
-        assert (told["different"], told["late"], told["backfilled"], told["silent"]) == (0, 0, 0, 0)
-        assert told["traded"] == 35
-        assert told["paper_net"] == told["backtest_net"]
+        summary = paper(MODEL, home, here.log, tmp_path / "paper")
+        assert (summary["different"], summary["late"], summary["backfilled"], summary["silent"]) == (0, 0, 0, 0)
+        assert summary["traded"] == 35
+        assert summary["paper_net"] == summary["backtest_net"]
         here.fill(int(here.day(125)[0]), int(here.day(125)[2]), here.close(125))
         from sqlalchemy import text
 
@@ -206,10 +209,10 @@ def test_signals_said_in_time_earn_on_paper_what_the_backtest_earns(home: Path, 
             connection.execute(
                 text("UPDATE signals SET wss = wss + 0.1 WHERE bar_end = :end"), {"end": here.close(121)}
             )
-        told = paper(MODEL, home, here.log, tmp_path / "again")
-        assert (told["backfilled"], told["different"], told["traded"]) == (3, 1, 35)
-        assert instant(told["differing"][0]["bar_end"]) == here.close(121)
-        assert "1 logged signals" in told["sentence"]
+        summary = paper(MODEL, home, here.log, tmp_path / "again")
+        assert (summary["backfilled"], summary["different"], summary["traded"]) == (3, 1, 35)
+        assert instant(summary["differing"][0]["bar_end"]) == here.close(121)
+        assert "1 logged signals" in summary["sentence"]
 
 
 @pytest.mark.long
@@ -218,9 +221,9 @@ def test_bars_that_came_since_are_traded_too(home: Path, tmp_path: Path) -> None
     with world(home, PROVIDER__SESSIONS="126", CANDIDATES="[logistic]") as here:
         here.train(here.close(119))
         here.fetch(here.close(125))
-        answer = evaluate(MODEL, None, home, tmp_path / "sheet", now=here.close(125))
-    assert {"walk-forward", "hold-out", "since"} == {row["name"] for row in answer["cuts"]["part"]}
-    assert instant(answer["span"]["last"]) == here.close(125)
+        summary = evaluate(MODEL, None, home, tmp_path / "sheet", now=here.close(125))
+    assert {"walk-forward", "hold-out", "since"} == {row["name"] for row in summary["cuts"]["part"]}
+    assert instant(summary["span"]["last"]) == here.close(125)
 
 
 def test_the_settings_reach_the_rules(champion: LoadedModel, history: OutOfSampleHistory) -> None:

@@ -64,14 +64,14 @@ def newest(bars: Bars, sessions: int) -> Bars:
     return bars.take(np.isin(bars.session, np.unique(bars.session)[-sessions:]))
 
 
-def answered(champion: LoadedModel, path: Path, out: Path, weights: Path | None = None) -> dict[str, Any]:
+def scored(champion: LoadedModel, path: Path, out: Path, weights: Path | None = None) -> dict[str, Any]:
     """A batch that is not logged."""
     return batch(champion, path, weights, out, now=clock.now())
 
 
 def test_21_days_of_hourly_files(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """The classic case: a table for each symbol and the index's, in Parquet and CSV, and a summary that counts them."""
-    summary = answered(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out")
+    summary = scored(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out")
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "symbols",
         "index.csv",
@@ -97,7 +97,7 @@ def test_21_days_of_hourly_files(champion: LoadedModel, bars: Bars, tmp_path: Pa
 
 def test_csv_and_parquet_hold_the_same(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """Every number to the last bit, instants in ISO 8601, what is not known empty."""
-    answered(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out")
+    scored(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out")
     for name in ("index", "symbols/S002"):
         parquet = pd.read_parquet(tmp_path / "out" / f"{name}.parquet")
         csv = pd.read_csv(tmp_path / "out" / f"{name}.csv", float_precision="round_trip")
@@ -115,20 +115,20 @@ def test_files_cut_off_at_t_give_the_same_rows_up_to_t(champion: LoadedModel, ba
     """Bit for bit, in every table; an outcome is the only thing that a later bar tells, and it changes none that is known."""
     ends = np.unique(bars.bar_end)
     late = bars.take(~((bars.code == 1) & (bars.bar_end < ends[400])) & (bars.bar_end >= ends[250]))
-    answered(champion, folder_of(late, tmp_path / "in"), tmp_path / "whole")
-    for place in (330, 399, 403, 555):
-        cut, out = late.until(int(ends[place])), tmp_path / f"out{place}"
-        answered(champion, folder_of(cut, tmp_path / f"in{place}"), out)
+    scored(champion, folder_of(late, tmp_path / "in"), tmp_path / "whole")
+    for number in (330, 399, 403, 555):
+        cut, out = late.until(int(ends[number])), tmp_path / f"out{number}"
+        scored(champion, folder_of(cut, tmp_path / f"in{number}"), out)
         names = ["index", *(f"symbols/{file.stem}" for file in (out / "symbols").glob("*.parquet"))]
-        assert len(names) == (11 if place == 555 else 10)
+        assert len(names) == (11 if number == 555 else 10)
         for name in names:
-            part, whole = (pd.read_parquet(folder / f"{name}.parquet") for folder in (out, tmp_path / "whole"))
-            whole = whole.iloc[: len(part)]
+            part, complete = (pd.read_parquet(folder / f"{name}.parquet") for folder in (out, tmp_path / "whole"))
+            complete = complete.iloc[: len(part)]
             assert len(part) > 0
             later = [column for column in OUTCOMES if column in part]
-            pd.testing.assert_frame_equal(part.drop(columns=later), whole.drop(columns=later), check_exact=True)
+            pd.testing.assert_frame_equal(part.drop(columns=later), complete.drop(columns=later), check_exact=True)
             known = part[later[-1]].notna()
-            pd.testing.assert_frame_equal(part.loc[known, later], whole.loc[known, later], check_exact=True)
+            pd.testing.assert_frame_equal(part.loc[known, later], complete.loc[known, later], check_exact=True)
             assert int((~known).sum()) <= 2
 
 
@@ -143,52 +143,53 @@ def test_wss_is_one_number_wherever_it_is_asked(
         monkeypatch.setenv(name, value)
     settings = config.load(ROOT / "configs" / "test.yaml", os.environ)
     champion = load_champion(altered, MODEL, settings)
-    answered(champion, folder_of(bars, tmp_path / "in"), tmp_path / "out")
+    scored(champion, folder_of(bars, tmp_path / "in"), tmp_path / "out")
     index = pd.read_parquet(tmp_path / "out" / "index.parquet").iloc[-1]
     with in_process(altered, MM_CONFIG=str(ROOT / "configs" / "test.yaml")) as client:
         served = client.get("/signal/index").json()
     log = PredictionLog(config.predictions_url({"MM_HOME": str(altered)}))
-    found = [served]
+    signals = [served]
     if not keeping:
         run_scheduled_signal(settings, altered, log, now=clock.now())
         again = replay(MODEL, None, altered, log, asof=clock.now())
         assert again.identical
-        found.append(again.signal)
+        signals.append(again.signal)
     log.close()
-    kept = OutOfSample.read(champion.artifact.folder)
-    traded = stored_out_of_sample(champion, kept, champion.store(altered).bars()).index
-    for told in found:
+    stored = OutOfSample.read(champion.artifact.folder)
+    traded = stored_out_of_sample(champion, stored, champion.store(altered).bars()).index
+    for signal in signals:
         for name in ("wss", "wss_expected", "wss_z", "coverage"):
-            assert getattr(traded, name)[-1] == pytest.approx(told[name], abs=1e-12, rel=0), name
-        assert traded.signal[-1] == told["signal"]
-        assert told["as_of"] == iso(int(index["bar_end"].timestamp()))
+            assert getattr(traded, name)[-1] == pytest.approx(signal[name], abs=1e-12, rel=0), name
+        assert traded.signal[-1] == signal["signal"]
+        assert signal["as_of"] == iso(int(index["bar_end"].timestamp()))
         for name in ("wss", "wss_expected", "wss_z", "coverage", "index_share"):
-            assert told[name] == pytest.approx(index[name], abs=1e-12, rel=0), name
-        assert told["signal"] == index["signal"]
+            assert signal[name] == pytest.approx(index[name], abs=1e-12, rel=0), name
+        assert signal["signal"] == index["signal"]
 
 
 def test_only_what_is_out_of_sample_is_evaluated(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
     """Rows up to the last label the champion learned from are marked; the scorecard is of the others, as by hand."""
-    summary = answered(champion, folder_of(bars, tmp_path / "in"), tmp_path / "out")
+    summary = scored(champion, folder_of(bars, tmp_path / "in"), tmp_path / "out")
     rows = pd.concat(pd.read_parquet(file) for file in (tmp_path / "out" / "symbols").glob("*.parquet"))
     learned = rows["bar_end"] <= pd.Timestamp(champion.card.label_known)
     assert rows["in_sample"].tolist() == learned.tolist()
     assert summary["in_sample"]["answers"] == int(learned.sum()) > 0
-    fresh = rows[~learned & rows["outcome"].notna()]
-    told = summary["evaluation"]
-    assert told["rows"] == len(fresh) > 0
-    assert told["scorecard"]["ic"] == pytest.approx(np.corrcoef(fresh["expected_score"], fresh["outcome_z"])[0, 1])
-    assert told["low_sample"]
+    evaluated = rows[~learned & rows["outcome"].notna()]
+    evaluation = summary["evaluation"]
+    ic = np.corrcoef(evaluated["expected_score"], evaluated["outcome_z"])[0, 1]
+    assert evaluation["rows"] == len(evaluated) > 0
+    assert evaluation["scorecard"]["ic"] == pytest.approx(ic)
+    assert evaluation["low_sample"]
     index = pd.read_parquet(tmp_path / "out" / "index.parquet")
     index = index[~index["in_sample"] & index["outcome_z"].notna()]
-    assert told["index"]["wss_ic"] == pytest.approx(np.corrcoef(index["wss"], index["outcome_z"])[0, 1])
+    assert evaluation["index"]["wss_ic"] == pytest.approx(np.corrcoef(index["wss"], index["outcome_z"])[0, 1])
 
 
 def test_few_sessions_are_not_evaluated_and_the_summary_says_why(
     champion: LoadedModel, bars: Bars, tmp_path: Path
 ) -> None:
     """Ten sessions are needed; the tables are there all the same."""
-    summary = answered(champion, folder_of(newest(bars, 12), tmp_path / "in"), tmp_path / "out")
+    summary = scored(champion, folder_of(newest(bars, 12), tmp_path / "in"), tmp_path / "out")
     assert summary["evaluation"] is None
     assert "10 sessions are needed" in summary["evaluation_reason"]
     assert summary["bars"]["answered"] > 0
@@ -200,7 +201,7 @@ def test_what_is_missing_is_told_with_its_reason(champion: LoadedModel, bars: Ba
     ends = np.unique(some.bar_end)
     some = some.take(~((some.code == 9) & (some.bar_end < ends[-30])))
     some = some.take(~((some.code < 3) & (some.bar_end == ends[-5])))
-    summary = answered(champion, folder_of(some, tmp_path / "in"), tmp_path / "out")
+    summary = scored(champion, folder_of(some, tmp_path / "in"), tmp_path / "out")
     lost = {row["symbol"]: row for row in summary["missing"]}
     assert lost["S010"]["reason"] == "30 bars were given, 60 are needed for the features' warm-up."
     assert lost["S001"] == {"symbol": "S001", "bars": 1, "reason": f"no bar that ends {iso(int(ends[-5]))}"}
@@ -216,7 +217,7 @@ def test_weights_of_a_file_are_used(champion: LoadedModel, bars: Bars, tmp_path:
     """With all the weight on one symbol WSS is its score."""
     file = tmp_path / "weights.csv"
     file.write_text("symbol,weight\nS003,1\nELSE,1\n", encoding="utf-8")
-    summary = answered(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out", file)
+    summary = scored(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out", file)
     index = pd.read_parquet(tmp_path / "out" / "index.parquet")
     one = pd.read_parquet(tmp_path / "out" / "symbols" / "S003.parquet")
     assert index["wss_expected"].to_numpy() == pytest.approx(one["expected_score"].to_numpy(), abs=1e-12)
@@ -230,7 +231,7 @@ def test_bars_of_another_interval_are_refused(champion: LoadedModel, shared_data
     one = frame[frame["symbol"] == frame["symbol"].iloc[0]].head(780)
     one.to_csv(tmp_path / "five.csv", index=False)
     with pytest.raises(IntervalMismatch, match=r"300 seconds \(5m\); 1h bars are asked for"):
-        answered(champion, tmp_path / "five.csv", tmp_path / "out")
+        scored(champion, tmp_path / "five.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -242,9 +243,9 @@ def test_nothing_is_written_but_whole(
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "mine.txt").touch()
     with pytest.raises(ConfigError, match=r"used is there already"):
-        answered(champion, path, tmp_path / "used")
+        scored(champion, path, tmp_path / "used")
     with pytest.raises(TooFewBars, match=r"None of the 10 symbols has the 60 bars that an answer needs"):
-        answered(champion, folder_of(newest(bars, 5), tmp_path / "few"), tmp_path / "out")
+        scored(champion, folder_of(newest(bars, 5), tmp_path / "few"), tmp_path / "out")
 
     def broken(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -252,10 +253,10 @@ def test_nothing_is_written_but_whole(
     with monkeypatch.context() as patch:
         patch.setattr("pyarrow.csv.write_csv", broken)
         with pytest.raises(NotWritten, match="No space left on device"):
-            answered(champion, path, tmp_path / "out")
+            scored(champion, path, tmp_path / "out")
     (path / "notes.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(NotOhlcv, match=r"notes\.csv"):
-        answered(champion, path, tmp_path / "out")
+        scored(champion, path, tmp_path / "out")
     assert {entry.name for entry in tmp_path.iterdir()} == {"in", "used", "few"}
     assert [entry.name for entry in (tmp_path / "used").iterdir()] == ["mine.txt"]
 
@@ -264,8 +265,8 @@ def test_the_command_logs_its_files(trained_home: Path, bars: Bars, home: Path, 
     """`mm batch` writes, logs the same files to a run of its own, and tells one document; in use, exit 2."""
     altered, out = own_copy(trained_home, home), tmp_path / "out"
     path = folder_of(newest(bars, SESSIONS), tmp_path / "in")
-    code, text, told = mm("batch", "--bars", str(path), "--out", str(out), "--json")
-    assert code == 0, told
+    code, text, message = mm("batch", "--bars", str(path), "--out", str(out), "--json")
+    assert code == 0, message
     summary = json.loads(text)
     client = MlflowClient(tracking_uri(altered))
     run = client.get_run(summary["run_id"])
@@ -274,9 +275,9 @@ def test_the_command_logs_its_files(trained_home: Path, bars: Bars, home: Path, 
         f"batch/{entry.name}" for entry in out.iterdir()
     }
     assert run.data.metrics["answered"] == summary["bars"]["answered"]
-    code, _, told = mm("batch", "--bars", str(path), "--out", str(out))
-    assert (code, len(told.strip().splitlines()[-1:])) == (2, 1)
-    assert "is there already" in told
+    code, _, message = mm("batch", "--bars", str(path), "--out", str(out))
+    assert (code, len(message.strip().splitlines()[-1:])) == (2, 1)
+    assert "is there already" in message
     code, text, _ = mm("batch", "--bars", str(path), "--out", str(tmp_path / "again"), "--no-log")
     assert code == 0
     assert "equal" in text

@@ -50,9 +50,9 @@ def test_direction_that_is_wrong_is_taken_out():
     true, action, *_ = world(3, 20_000, 0.3)
     learned = calibration.fit(true, 4 - action, PRIOR)
     assert (learned.shrinkage, learned.cuts) == (0.0, None)
-    answers = learned.apply(true)
-    assert expected_score(answers) == pytest.approx(np.zeros(len(true)), abs=1e-12)
-    assert (policy.assign_actions(answers, "expected_score", learned.cuts) == 2).all()
+    probabilities = learned.apply(true)
+    assert expected_score(probabilities) == pytest.approx(np.zeros(len(true)), abs=1e-12)
+    assert (policy.assign_actions(probabilities, "expected_score", learned.cuts) == 2).all()
 
 
 def test_no_other_shrinkage_would_have_been_better():
@@ -62,8 +62,8 @@ def test_no_other_shrinkage_would_have_been_better():
     learned = calibration.fit(loud, action, PRIOR)
 
     def score(shrinkage: float) -> float:
-        other = Calibration(learned.temperature, shrinkage, learned.prior, None)
-        return float(metrics.rps(other.apply(loud), action).mean())
+        candidate = Calibration(learned.temperature, shrinkage, learned.prior, None)
+        return float(metrics.rps(candidate.apply(loud), action).mean())
 
     assert 0 < learned.shrinkage <= 1
     best = score(learned.shrinkage)
@@ -76,9 +76,9 @@ def test_answers_are_probabilities(shrinkage, temperature, prior, seed, width):
     """Whatever was learned: none below 0, each row sums to 1, also for certain and impossible classes."""
     raw = np.random.default_rng(seed).dirichlet(np.full(5, width), 50)
     raw[0], raw[1] = np.eye(5)[4], [0.5, 0.5, 0, 0, 0]
-    answers = Calibration(temperature, shrinkage, prior, None).apply(raw)
-    assert (answers >= 0).all()
-    assert answers.sum(axis=1) == pytest.approx(np.ones(50))
+    probabilities = Calibration(temperature, shrinkage, prior, None).apply(raw)
+    assert (probabilities >= 0).all()
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(50))
 
 
 @law

@@ -22,8 +22,8 @@ def signal(*wss: float, **rule: float) -> str | None:
 
 def path(*wss: float, hysteresis: float = 0.0, min_hold: int = 1) -> str:
     """The signals of a series with thresholds at +-0.5, a letter each; '.' where there is none."""
-    said = policy.signals(np.array(wss), buy=0.5, sell=-0.5, hysteresis=hysteresis, min_hold=min_hold)
-    return "".join(word[0] if word else "." for word in said)
+    signals = policy.signals(np.array(wss), buy=0.5, sell=-0.5, hysteresis=hysteresis, min_hold=min_hold)
+    return "".join(name[0] if name else "." for name in signals)
 
 
 def with_score(*scores: float) -> np.ndarray:
@@ -33,8 +33,8 @@ def with_score(*scores: float) -> np.ndarray:
 
 def test_a_signal_begins_just_at_its_threshold():
     """Exactly +0.5 is BUY and exactly -0.5 SELL; what lies between is HOLD."""
-    said = {wss: signal(wss, buy=0.5, sell=-0.5) for wss in (2.0, 0.5, 0.4999, 0.0, -0.4999, -0.5, -2.0)}
-    assert list(said.values()) == ["BUY", "BUY", "HOLD", "HOLD", "HOLD", "SELL", "SELL"]
+    signals = {wss: signal(wss, buy=0.5, sell=-0.5) for wss in (2.0, 0.5, 0.4999, 0.0, -0.4999, -0.5, -2.0)}
+    assert list(signals.values()) == ["BUY", "BUY", "HOLD", "HOLD", "HOLD", "SELL", "SELL"]
     assert signal(0.5, buy=0.6, sell=-0.1) == "HOLD"
     assert signal(-0.1, buy=0.6, sell=-0.1) == "SELL"
 
@@ -59,9 +59,9 @@ def test_the_expected_score_falls_among_the_cuts():
 def test_a_score_on_a_cut_goes_towards_hold():
     """Ties: just on an outer cut it is plain, just on an inner one hold."""
     cuts = (-0.5, -0.25, 0.25, 0.5)
-    found = policy.assign_actions(with_score(*cuts), "expected_score", cuts)
+    actions = policy.assign_actions(with_score(*cuts), "expected_score", cuts)
     assert expected_score(with_score(*cuts)).tolist() == list(cuts)
-    assert found.tolist() == [1, 2, 2, 3]
+    assert actions.tolist() == [1, 2, 2, 3]
 
 
 @pytest.mark.parametrize("cuts", [(0.01, 0.02, 0.03, 0.04), (-0.04, -0.03, -0.02, -0.01)])
@@ -94,36 +94,39 @@ def test_argmax_is_the_likeliest_class_and_ties_go_to_hold():
 def test_up_and_down_are_treated_alike(seed, rule, steps):
     """Probabilities turned around give the action turned around, ties included."""
     random = np.random.default_rng(seed)
-    said = random.multinomial(steps, np.full(5, 0.2), 200) / steps
+    probabilities = random.multinomial(steps, np.full(5, 0.2), 200) / steps
     cuts = (-0.5, -0.25, 0.25, 0.5)
-    assert np.array_equal(policy.assign_actions(said[:, ::-1], rule, cuts), 4 - policy.assign_actions(said, rule, cuts))
+    turned = policy.assign_actions(probabilities[:, ::-1], rule, cuts)
+    assert np.array_equal(turned, 4 - policy.assign_actions(probabilities, rule, cuts))
 
 
 def test_the_confidence_filter_holds_what_is_unsure():
     """Below the least confidence hold, at it and above the action stays; without a limit all stay."""
-    said = np.array([[0.1, 0.1, 0.1, 0.1, 0.6], [0.2, 0.1, 0.1, 0.01, 0.59], [0.61, 0.39, 0, 0, 0], [0, 0, 1, 0, 0]])
+    probabilities = np.array(
+        [[0.1, 0.1, 0.1, 0.1, 0.6], [0.2, 0.1, 0.1, 0.01, 0.59], [0.61, 0.39, 0, 0, 0], [0, 0, 1, 0, 0]]
+    )
     action = np.array([4, 4, 0, 2])
-    assert policy.filter_confidence(action, said, ConfidenceFilter(0.6)).tolist() == [4, 2, 0, 2]
-    assert policy.filter_confidence(action, said, ConfidenceFilter()).tolist() == action.tolist()
-    assert policy.filter_confidence(action, said, ConfidenceFilter(0.0)).tolist() == action.tolist()
+    assert policy.filter_confidence(action, probabilities, ConfidenceFilter(0.6)).tolist() == [4, 2, 0, 2]
+    assert policy.filter_confidence(action, probabilities, ConfidenceFilter()).tolist() == action.tolist()
+    assert policy.filter_confidence(action, probabilities, ConfidenceFilter(0.0)).tolist() == action.tolist()
 
 
 def test_the_rank_filter_acts_on_the_largest_expected_scores():
     """A rank of .6 is the size that 60 of 100 out-of-sample answers stay below; the rest act, on either side."""
-    said = with_score(*np.linspace(-0.5, 0.5, 1001))
-    size = policy.abs_score_at_rank(0.6, policy.abs_score_percentiles(said))
+    probabilities = with_score(*np.linspace(-0.5, 0.5, 1001))
+    size = policy.abs_score_at_rank(0.6, policy.abs_score_percentiles(probabilities))
     assert size == pytest.approx(0.3, abs=1e-9)
-    acted = policy.filter_confidence(np.full(1001, 4), said, ConfidenceFilter(min_abs_score=size))
-    assert np.array_equal(acted == 4, np.abs(expected_score(said)) >= size)
+    acted = policy.filter_confidence(np.full(1001, 4), probabilities, ConfidenceFilter(min_abs_score=size))
+    assert np.array_equal(acted == 4, np.abs(expected_score(probabilities)) >= size)
     assert (acted == 4).mean() == pytest.approx(0.4, abs=2e-3)
-    assert policy.abs_score_at_rank(0.0, policy.abs_score_percentiles(said)) == pytest.approx(0.0, abs=1e-12)
-    assert policy.abs_score_at_rank(1.0, policy.abs_score_percentiles(said)) == pytest.approx(0.5)
+    assert policy.abs_score_at_rank(0.0, policy.abs_score_percentiles(probabilities)) == pytest.approx(0.0, abs=1e-12)
+    assert policy.abs_score_at_rank(1.0, policy.abs_score_percentiles(probabilities)) == pytest.approx(0.5)
 
 
 def test_both_filters_hold_where_either_does():
     """What passes must be sure by its highest probability and by its expected score."""
-    said = np.array([[0, 0, 0.3, 0, 0.7], [0, 0, 0.7, 0.3, 0], [0.25, 0, 0, 0.3, 0.45]])
-    assert policy.filter_confidence(np.full(3, 4), said, ConfidenceFilter(0.6, 0.5)).tolist() == [4, 2, 2]
+    probabilities = np.array([[0, 0, 0.3, 0, 0.7], [0, 0, 0.7, 0.3, 0], [0.25, 0, 0, 0.3, 0.45]])
+    assert policy.filter_confidence(np.full(3, 4), probabilities, ConfidenceFilter(0.6, 0.5)).tolist() == [4, 2, 2]
 
 
 def test_a_filter_tells_how_much_it_let_act():
@@ -135,8 +138,8 @@ def test_a_filter_tells_how_much_it_let_act():
 
 def test_a_decision_is_the_rule_and_then_the_filter():
     """What was wanted stays beside what was done."""
-    said = with_score(-0.9, 0.05, 0.55)
-    actions = policy.apply_policy(said, "expected_score", THRESHOLDS, ConfidenceFilter(0.6))
+    probabilities = with_score(-0.9, 0.05, 0.55)
+    actions = policy.apply_policy(probabilities, "expected_score", THRESHOLDS, ConfidenceFilter(0.6))
     assert actions.rule_action.tolist() == [0, 2, 4]
     assert actions.action.tolist() == [0, 2, 2]
 
@@ -161,8 +164,8 @@ def test_minimum_hold_on_a_hand_written_path():
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=200))
 def test_without_hysteresis_and_hold_each_bar_is_the_plain_rule(wss):
     """No bar before has a say, and nothing is looked back at."""
-    said = policy.signals(np.array(wss), buy=0.5, sell=-0.5)
-    assert said == [signal(one, buy=0.5, sell=-0.5) for one in wss]
+    signals = policy.signals(np.array(wss), buy=0.5, sell=-0.5)
+    assert signals == [signal(value, buy=0.5, sell=-0.5) for value in wss]
     assert policy.lookback_bars(hysteresis=0.0, min_hold=1) == 1
 
 
@@ -174,13 +177,13 @@ def test_a_signal_is_made_of_the_newest_bars_alone(seed, hysteresis, hold):
     wss = np.clip(np.cumsum(random.normal(0, 0.2, 200)) * 0.3, -2, 2)
     wss[random.random(200) < 0.05] = np.nan
     rule = {"buy": 0.5, "sell": -0.4, "hysteresis": hysteresis, "min_hold": hold}
-    whole = policy.signals(wss, **rule)
+    all_signals = policy.signals(wss, **rule)
     for end in (1, 37, 60, 61, 140, 200):
-        assert policy.signals(wss[max(0, end - LOOKBACK_BARS) : end], **rule)[-1] == whole[end - 1]
-        assert policy.signals(wss[:end], **rule) == whole[:end]
+        assert policy.signals(wss[max(0, end - LOOKBACK_BARS) : end], **rule)[-1] == all_signals[end - 1]
+        assert policy.signals(wss[:end], **rule) == all_signals[:end]
 
 
 def test_a_position_that_is_not_confirmed_lapses():
     """Entered once and never again at its threshold, it is kept for 60 bars and no longer."""
-    said = path(0.6, *[0.3] * 80, hysteresis=0.5)
-    assert said == "B" * LOOKBACK_BARS + "H" * (81 - LOOKBACK_BARS)
+    signals = path(0.6, *[0.3] * 80, hysteresis=0.5)
+    assert signals == "B" * LOOKBACK_BARS + "H" * (81 - LOOKBACK_BARS)

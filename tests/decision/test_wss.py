@@ -50,12 +50,12 @@ def test_the_order_of_symbols_does_not_matter(index, random):
 @given(indices())
 def test_wss_is_the_sum_of_contributions_between_the_extremes(index):
     """Never beyond the lowest and highest score; expected scores likewise; with all there, coverage is 1."""
-    found = aggregate(*index, floor=0.8, reasons={})
-    assert found.wss == pytest.approx(sum(found.contributions.values()), abs=1e-12)
-    assert min(index[1].values()) - 1e-9 <= found.wss <= max(index[1].values()) + 1e-9
-    assert min(index[2].values()) - 1e-9 <= found.wss_expected <= max(index[2].values()) + 1e-9
-    assert found.coverage == pytest.approx(1.0)
-    assert found.wss == pytest.approx(sum(index[0][name] * index[1][name] for name in index[0]), abs=1e-12)
+    result = aggregate(*index, floor=0.8, reasons={})
+    assert result.wss == pytest.approx(sum(result.contributions.values()), abs=1e-12)
+    assert min(index[1].values()) - 1e-9 <= result.wss <= max(index[1].values()) + 1e-9
+    assert min(index[2].values()) - 1e-9 <= result.wss_expected <= max(index[2].values()) + 1e-9
+    assert result.coverage == pytest.approx(1.0)
+    assert result.wss == pytest.approx(sum(index[0][name] * index[1][name] for name in index[0]), abs=1e-12)
 
 
 @pytest.mark.parametrize("score", [-2, -1, 0, 1, 2])
@@ -69,14 +69,14 @@ def test_unanimous_actions_give_the_score(score):
 def test_a_missing_symbol_is_left_out_and_not_a_hold():
     """The others are weighted anew over what is covered; a hold in its place would be another answer."""
     weights = {"A": 0.5, "B": 0.4, "C": 0.1}
-    found = total(weights, {"A": 2, "B": -1})
-    assert found.wss == pytest.approx((0.5 * 2 - 0.4) / 0.9)
-    assert found.coverage == pytest.approx(0.9)
-    assert set(found.contributions) == {"A", "B"}
-    held = total(weights, {"A": 2, "B": -1, "C": 0})
-    assert held.wss == pytest.approx(0.5 * 2 - 0.4)
-    assert held.coverage == pytest.approx(1.0)
-    assert abs(found.wss) > abs(held.wss)
+    partial = total(weights, {"A": 2, "B": -1})
+    assert partial.wss == pytest.approx((0.5 * 2 - 0.4) / 0.9)
+    assert partial.coverage == pytest.approx(0.9)
+    assert set(partial.contributions) == {"A", "B"}
+    complete = total(weights, {"A": 2, "B": -1, "C": 0})
+    assert complete.wss == pytest.approx(0.5 * 2 - 0.4)
+    assert complete.coverage == pytest.approx(1.0)
+    assert abs(partial.wss) > abs(complete.wss)
 
 
 def test_a_symbol_without_a_weight_has_no_say():

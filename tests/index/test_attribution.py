@@ -45,11 +45,11 @@ def signal_of(weights: dict[str, float], scores: dict[str, int]) -> IndexSignal:
 @st.composite
 def signals(draw: st.DrawFn) -> IndexSignal:
     """Some of twelve symbols with a weight, some of those with an action."""
-    held = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
-    raw = draw(st.lists(st.floats(0.01, 1.0), min_size=len(held), max_size=len(held)))
-    acting = draw(st.lists(st.sampled_from(held), min_size=1, unique=True))
+    symbols = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+    raw = draw(st.lists(st.floats(0.01, 1.0), min_size=len(symbols), max_size=len(symbols)))
+    acting = draw(st.lists(st.sampled_from(symbols), min_size=1, unique=True))
     scores = draw(st.lists(st.integers(-2, 2), min_size=len(acting), max_size=len(acting)))
-    weights = {name: weight / sum(raw) for name, weight in zip(held, raw, strict=True)}
+    weights = {name: weight / sum(raw) for name, weight in zip(symbols, raw, strict=True)}
     return signal_of(weights, dict(zip(acting, scores, strict=True)))
 
 
@@ -87,13 +87,13 @@ def test_a_hand_made_move():
     """A's score rises, B is weighted anew by C's coming, C enters, D leaves: each in the part that is its own."""
     before = signal_of({"A": 0.5, "B": 0.25, "D": 0.25}, {"A": 1, "B": -2, "D": 1})
     now = signal_of({"A": 0.5, "B": 0.2, "C": 0.3}, {"A": 2, "B": -2, "C": 1})
-    told = {
+    parts = {
         symbol: (part.move, part.by_score, part.by_weight) for symbol, part in attribution.moves(before, now).items()
     }
-    assert told["A"] == pytest.approx((0.5, 0.5, 0.0))
-    assert told["B"] == pytest.approx((0.1, 0.0, 0.1))
-    assert told["C"] == pytest.approx((0.3, 0.0, 0.3))
-    assert told["D"] == pytest.approx((-0.25, 0.0, -0.25))
+    assert parts["A"] == pytest.approx((0.5, 0.5, 0.0))
+    assert parts["B"] == pytest.approx((0.1, 0.0, 0.1))
+    assert parts["C"] == pytest.approx((0.3, 0.0, 0.3))
+    assert parts["D"] == pytest.approx((-0.25, 0.0, -0.25))
 
 
 @pytest.mark.parametrize("players", [1, 2, 3, 5])
@@ -113,9 +113,9 @@ def test_shapley_values_are_means_over_all_orders(players):
 
 def test_coalitions_hold_their_groups_columns():
     """Number 5 of three groups is the first and the third; no number holds a column without a group."""
-    held = attribution.coalitions({"a": np.array([0, 3]), "b": np.array([1]), "c": np.array([2])}, 5)
-    assert held[5].tolist() == [True, False, True, True, False]
-    assert (held[0].any(), held[7].tolist()) == (False, [True] * 4 + [False])
+    holds = attribution.coalitions({"a": np.array([0, 3]), "b": np.array([1]), "c": np.array([2])}, 5)
+    assert holds[5].tolist() == [True, False, True, True, False]
+    assert (holds[0].any(), holds[7].tolist()) == (False, [True] * 4 + [False])
 
 
 @pytest.fixture(scope="module")
@@ -146,81 +146,81 @@ def explained(champion: LoadedModel, bars: Recent) -> IndexSignal:
 
 def expected(champion: LoadedModel, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Expected scores of some inputs."""
-    return tuple(expected_score(champion.probabilities(each)) for each in rows)
+    return tuple(expected_score(champion.probabilities(part)) for part in rows)
 
 
 def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
     """The same bars, one of a symbol's left out."""
     columns = recent.series[symbol]
-    kept = np.arange(len(columns["bar_end"])) != len(columns["bar_end"]) + without
-    return replace(recent, series={**recent.series, symbol: {name: values[kept] for name, values in columns.items()}})
+    rows = np.arange(len(columns["bar_end"])) != len(columns["bar_end"]) + without
+    return replace(recent, series={**recent.series, symbol: {name: values[rows] for name, values in columns.items()}})
 
 
 def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
     """The signal is the served one, the bar before is the stored one before, and both ends of each symbol are theirs."""
-    told = explained(champion, recent)
-    assert told.explanation is not None
-    assert replace(told, explanation=None) == predict_index(champion, recent, now=clock.now())
-    since = instant(told.explanation.since or "")
+    signal = explained(champion, recent)
+    assert signal.explanation is not None
+    assert replace(signal, explanation=None) == predict_index(champion, recent, now=clock.now())
+    since = instant(signal.explanation.since or "")
     assert since == np.unique(recent.bars(last=3).bar_end)[-2]
     before = predict_index(champion, recent, now=since, asof=since)
-    assert (told.explanation.wss_before, told.explanation.signal_before) == (before.wss, before.signal)
-    assert sum(move.move for move in told.explanation.moves) == pytest.approx(told.wss - before.wss, abs=1e-12)
-    was = {row.symbol: row.expected_score for row in before.constituents}
-    is_now = {row.symbol: row.expected_score for row in told.constituents}
-    for move in told.explanation.moves:
-        assert sum(move.by_group.values()) == pytest.approx(is_now[move.symbol] - was[move.symbol], abs=1e-12)
-        assert move.expected_move == is_now[move.symbol] - was[move.symbol]
+    assert (signal.explanation.wss_before, signal.explanation.signal_before) == (before.wss, before.signal)
+    assert sum(move.move for move in signal.explanation.moves) == pytest.approx(signal.wss - before.wss, abs=1e-12)
+    scores_before = {row.symbol: row.expected_score for row in before.constituents}
+    is_now = {row.symbol: row.expected_score for row in signal.constituents}
+    for move in signal.explanation.moves:
+        assert sum(move.by_group.values()) == pytest.approx(is_now[move.symbol] - scores_before[move.symbol], abs=1e-12)
+        assert move.expected_move == is_now[move.symbol] - scores_before[move.symbol]
         assert list(move.by_group) == list(features.groups(champion.card.features))
-    assert any(abs(value) > 1e-4 for move in told.explanation.moves for value in move.by_group.values())
+    assert any(abs(value) > 1e-4 for move in signal.explanation.moves for value in move.by_group.values())
 
 
 def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: LoadedModel, recent: Recent) -> None:
     """Without its newest bar S003 leaves, without the one before it enters; neither has a change of score to explain."""
     for without, there, not_there in ((-1, "score_before", "score"), (-2, "score", "score_before")):
         bars = altered(recent, "S003", without=without)
-        told = explained(champion, bars)
-        why = told.explanation
+        signal = explained(champion, bars)
+        why = signal.explanation
         assert why is not None
         move = next(move for move in why.moves if move.symbol == "S003")
         assert getattr(move, there) is not None
         assert getattr(move, not_there) is None
         assert (move.by_score, move.by_group, move.expected_move) == (0.0, {}, None)
         assert move.move == move.by_weight
-        assert sum(each.move for each in why.moves) == pytest.approx(told.wss - (why.wss_before or 0), abs=1e-12)
-        others = [each for each in why.moves if each.symbol != "S003"]
-        assert all(each.by_group for each in others)
+        assert sum(part.move for part in why.moves) == pytest.approx(signal.wss - (why.wss_before or 0), abs=1e-12)
+        others = [part for part in why.moves if part.symbol != "S003"]
+        assert all(part.by_group for part in others)
 
 
 def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, recent: Recent) -> None:
     """Where the bar before had no signal the explanation says why, and the signal stands."""
     needed = champion.required_bars
     short = {s: {name: values[-needed:] for name, values in columns.items()} for s, columns in recent.series.items()}
-    told = explained(champion, replace(recent, series=short))
-    assert told.wss == predict_index(champion, recent, now=clock.now()).wss
-    assert told.explanation is not None
-    assert (told.explanation.since, told.explanation.moves) == (None, ())
-    assert told.explanation.reason.startswith("LowCoverage: ")
+    signal = explained(champion, replace(recent, series=short))
+    assert signal.wss == predict_index(champion, recent, now=clock.now()).wss
+    assert signal.explanation is not None
+    assert (signal.explanation.since, signal.explanation.moves) == (None, ())
+    assert signal.explanation.reason.startswith("LowCoverage: ")
 
 
 def test_what_did_not_change_has_no_value(champion: LoadedModel, inputs: tuple[np.ndarray, np.ndarray]) -> None:
     """Dummy: where one group's features alone differ, it has the whole change and the others nothing."""
     old, new = inputs
-    for place, columns in enumerate(features.groups(champion.card.features).values()):
+    for number, columns in enumerate(features.groups(champion.card.features).values()):
         mixed = old.copy()
         mixed[:, columns] = new[:, columns]
-        was, came = expected(champion, old, mixed)
-        values = group_values(champion, old, mixed, (was, came))
-        assert values[:, place] == pytest.approx(came - was, abs=FLOAT32)
-        assert np.abs(np.delete(values, place, axis=1)).max() < FLOAT32
+        before, after = expected(champion, old, mixed)
+        values = group_values(champion, old, mixed, (before, after))
+        assert values[:, number] == pytest.approx(after - before, abs=FLOAT32)
+        assert np.abs(np.delete(values, number, axis=1)).max() < FLOAT32
 
 
 def test_forth_and_back_through_the_features(champion: LoadedModel, inputs: tuple[np.ndarray, np.ndarray]) -> None:
     """Symmetry: the values from now to before are the negative ones; efficiency: they sum to the change, to 1e-12."""
     old, new = inputs
-    was, came = expected(champion, old, new)
-    forth, back = group_values(champion, old, new, (was, came)), group_values(champion, new, old, (came, was))
+    before, after = expected(champion, old, new)
+    forth, back = group_values(champion, old, new, (before, after)), group_values(champion, new, old, (after, before))
     assert back == pytest.approx(-forth, abs=FLOAT32)
-    assert forth.sum(axis=1) == pytest.approx(came - was, abs=1e-12)
-    turned = group_values(champion, old[::-1], new[::-1], (was[::-1], came[::-1]))
+    assert forth.sum(axis=1) == pytest.approx(after - before, abs=1e-12)
+    turned = group_values(champion, old[::-1], new[::-1], (before[::-1], after[::-1]))
     assert turned[::-1] == pytest.approx(forth, abs=FLOAT32)

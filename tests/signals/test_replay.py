@@ -24,10 +24,10 @@ from tests.support.trained_home import settings_of
 
 def test_a_scheduled_signal_is_made_again_to_the_bit(altered: Path, log: PredictionLog) -> None:
     """Bars, weights, feature code and graph hash to what they did, and every number is the same."""
-    told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
+    run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
     again = replay(MODEL, None, altered, log, asof=clock.now())
     assert (again.identical, again.differences, again.source) == (True, [], "scheduled")
-    assert again.as_of == told.bar_end
+    assert again.as_of == run.bar_end
     assert set(again.hashes) == {"bars", "weights", "features", "graph"}
     assert all(pair["served"] == pair["now"] != "" for pair in again.hashes.values())
 
@@ -70,8 +70,8 @@ def test_other_bars_are_told_by_their_hash(altered: Path, log: PredictionLog) ->
 
 def test_what_stood_at_an_instant_is_the_newest_bar_closed_by_then(altered: Path, log: PredictionLog) -> None:
     """An hour before the newest bar there was no signal in this home, and the refusal says so."""
-    told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
-    assert told.bar_end is not None
+    run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
+    assert run.bar_end is not None
     with pytest.raises(NoSignal, match="mm backfill"):
-        replay(MODEL, None, altered, log, asof=instant(told.bar_end) - 1)
-    assert replay(MODEL, None, altered, log, asof=instant(told.bar_end)).as_of == told.bar_end
+        replay(MODEL, None, altered, log, asof=instant(run.bar_end) - 1)
+    assert replay(MODEL, None, altered, log, asof=instant(run.bar_end)).as_of == run.bar_end

@@ -30,11 +30,11 @@ def _newest(home: Path) -> list[int]:
 def test_a_bar_is_signalled_once(altered: Path, log: PredictionLog) -> None:
     """The first run signals and logs every constituent; a second one says that it is done."""
     settings, now = settings_of("test"), clock.now()
-    told = run_scheduled_signal(settings, altered, log, now=now)
-    assert told.status == "signalled"
-    assert told.signal is not None
-    assert told.bar_end == iso(_newest(altered)[-1])
-    assert log.count() == len(told.signal.constituents)
+    run = run_scheduled_signal(settings, altered, log, now=now)
+    assert run.status == "signalled"
+    assert run.signal is not None
+    assert run.bar_end == iso(_newest(altered)[-1])
+    assert log.count() == len(run.signal.constituents)
     again = run_scheduled_signal(settings, altered, log, now=now)
     assert (again.status, again.signal) == ("skipped", None)
     assert "already" in again.reason
@@ -72,34 +72,34 @@ def test_an_explained_signal_predicts_its_bar_and_the_bar_before_once(
 def test_a_late_run_is_skipped_with_a_word(altered: Path, log: PredictionLog) -> None:
     """A run for a bar after which another has closed makes no signal, and names both."""
     ends = _newest(altered)
-    told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now(), asof=ends[-2])
-    assert (told.status, told.bar_end) == ("skipped", iso(ends[-2]))
-    assert iso(ends[-1]) in told.reason
+    run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now(), asof=ends[-2])
+    assert (run.status, run.bar_end) == ("skipped", iso(ends[-2]))
+    assert iso(ends[-1]) in run.reason
     assert log.signals(10) == []
 
 
 def test_one_run_at_a_time(altered: Path, log: PredictionLog) -> None:
     """While one makes the signal another leaves it to that one."""
     with FileLock(altered / "data" / "signal.lock"):
-        told = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
-    assert (told.status, told.reason) == ("skipped", "Another run is making the signal now.")
+        run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
+    assert (run.status, run.reason) == ("skipped", "Another run is making the signal now.")
 
 
 def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: PredictionLog) -> None:
     """Every bar of the span has one signal: what was there stays, what was not is made from the bars known then."""
     settings, now, ends = settings_of("test"), clock.now(), _newest(altered)
     run_scheduled_signal(settings, altered, log, now=now)
-    told = backfill(settings, altered, log, first=ends[0], last=ends[-1], now=now)
-    assert [one.bar_end for one in told] == [iso(end) for end in ends]
-    assert [one.status for one in told] == ["signalled"] * 5 + ["skipped"]
-    kept = {row["bar_end"]: row for row in log.signals(10)}
-    assert sorted(kept) == ends
-    assert {row["source"] for row in kept.values()} == {"scheduled", "backfilled"}
+    runs = backfill(settings, altered, log, first=ends[0], last=ends[-1], now=now)
+    assert [run.bar_end for run in runs] == [iso(end) for end in ends]
+    assert [run.status for run in runs] == ["signalled"] * 5 + ["skipped"]
+    rows_by_end = {row["bar_end"]: row for row in log.signals(10)}
+    assert sorted(rows_by_end) == ends
+    assert {row["source"] for row in rows_by_end.values()} == {"scheduled", "backfilled"}
     champion = load_champion(altered, MODEL)
-    for one in told[:5]:
-        assert one.signal is not None
-        at = ends[told.index(one)]
-        assert one.signal == predict_index(champion, champion.store(altered), now=at, asof=at)
+    for run in runs[:5]:
+        assert run.signal is not None
+        at = ends[runs.index(run)]
+        assert run.signal == predict_index(champion, champion.store(altered), now=at, asof=at)
     after = run_scheduled_signal(settings, altered, log, now=now)
     assert after.status == "skipped"
 
@@ -118,7 +118,7 @@ def test_a_bar_that_was_learned_from_is_not_filled(altered: Path, log: Predictio
     """A signal for it would be hindsight, and the reason says so."""
     champion = load_champion(altered, MODEL)
     known = instant(champion.card.label_known)
-    (told,) = backfill(settings_of("test"), altered, log, first=known, last=known, now=clock.now())
-    assert (told.status, told.signal) == ("skipped", None)
-    assert "hindsight" in told.reason
+    (run,) = backfill(settings_of("test"), altered, log, first=known, last=known, now=clock.now())
+    assert (run.status, run.signal) == ("skipped", None)
+    assert "hindsight" in run.reason
     assert log.signals(10) == []
