@@ -18,7 +18,8 @@ def ours() -> set[str]:
     names = set()
     for one in vars(metrics).values():
         if isinstance(one, MetricWrapperBase):
-            kind, name = one._type, one._name
+            (metric,) = one.describe()
+            kind, name = metric.type, metric.name
             ends = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(kind, [""])
             names |= {name + end for end in ends}
     return names

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.support import ROOT
 
 PACKAGE = ROOT / "src" / "market_master"
+TESTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "flows").rglob("*.py"), *(ROOT / "api").rglob("*.py")])
 
 
@@ -40,3 +41,12 @@ def test_a_negative_shift_lives_in_labels_only() -> None:
     for file in SOURCES:
         if "labels" not in file.parts:
             assert "shift(-" not in file.read_text(encoding="utf-8"), file
+
+
+def test_no_test_is_imported() -> None:
+    """What tests share stands in tests/support/."""
+    for file in TESTS:
+        for dotted, _ in _imports(file):
+            assert not any(part.startswith("test_") for part in dotted.split(".")), (
+                f"{file.relative_to(ROOT)}: {dotted}"
+            )

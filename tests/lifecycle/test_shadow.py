@@ -21,14 +21,14 @@ from market_master.registry.versions import Versions
 from market_master.signals.scheduled import run_scheduled_signal
 from tests.support.crash_process import crash
 from tests.support.servers import MODEL, another_version, own_copy
-from tests.support.shadowed_home import _into_the_shadow, _served, _with_a_shadow
+from tests.support.shadowed_home import log_served_sessions, put_into_shadow, with_shadow
 from tests.support.trained_home import settings_of
 
 
 @pytest.fixture
 def altered(trained_home: Path, home: Path) -> Path:
     """A home in which version 2, a copy of the champion whose config asks for 2 sessions, is in the shadow of version 1."""
-    return _with_a_shadow(trained_home, home)
+    return with_shadow(trained_home, home)
 
 
 def _advance(home: Path, log: PredictionLog) -> JournalEntry | None:
@@ -63,7 +63,7 @@ def test_after_its_sessions_it_is_approved_and_promoted(altered: Path, log: Pred
     assert _advance(altered, log) is None
     with pytest.raises(NotPromotable, match="0 of 2 sessions"):
         shadow.approve("2", "anna", "I can't wait", MODEL, altered, log)
-    _served(altered, log)
+    log_served_sessions(altered, log)
     entry = _advance(altered, log)
     assert entry is not None
     assert (entry.event, entry.from_version, entry.to_version, entry.by) == ("promoted", "1", "2", "shadow")
@@ -80,7 +80,7 @@ def test_manual_approval_waits_for_somebody(altered: Path, log: PredictionLog) -
     """The pipeline does nothing; `mm promote` with a name and a reason does."""
     file = altered / "second" / "card.json"
     file.write_text(file.read_text(encoding="utf-8").replace('"auto"', '"manual"'), encoding="utf-8")
-    _served(altered, log)
+    log_served_sessions(altered, log)
     assert _advance(altered, log) is None
     entry = shadow.approve("2", "anna", "looks good", MODEL, altered, log)
     approved = next(e for e in journal_of(altered).entries() if e.event == "approved")
@@ -91,7 +91,7 @@ def test_manual_approval_waits_for_somebody(altered: Path, log: PredictionLog) -
 def test_one_that_is_worse_beyond_doubt_is_taken_out(altered: Path, log: PredictionLog, monkeypatch) -> None:
     """Production stays, the shadow is empty, the version is rejected, and can't be promoted by hand."""
     monkeypatch.setattr(shadow, "STRONG", 3.0)
-    _served(altered, log, worse_by=0.8)
+    log_served_sessions(altered, log, worse_by=0.8)
     found = shadow.compare_shadow(MODEL, altered, log)
     assert found is not None
     assert found.evidence_worse > 3 > 1 > found.evidence_better
@@ -124,7 +124,7 @@ def test_a_shadowing_cut_off_anywhere_is_finished_or_undone(trained_home: Path, 
     own_copy(trained_home, home)
     second = another_version(home, home / "second")
     with crash(step, of=3):
-        _into_the_shadow(home, second)
+        put_into_shadow(home, second)
     promote.complete_interrupted_move(MODEL, home)
     shadowed = [e for e in journal_of(home).entries() if e.event == "shadowed"]
     assert Versions(home, MODEL).version_at_alias(SHADOW) == (second if step > 1 else None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.support.kill_points_runner import Point
 
-APPEND = "market_master.registry.journal:Journal._append"
+APPEND = "market_master.registry.journal:append_atomic"
 POINT = "market_master.registry.versions:Versions.set_alias"
 DECIDE = "market_master.registry.versions:Versions.set_outcome"
 BARS = "market_master.market_data.store.bars:write_atomic"
@@ -16,9 +16,9 @@ RECENT = "market_master.market_data.store.recent:write"
 WRITE = "market_master.prediction_log.log:PredictionLog.write"
 SIGNALS = "market_master.prediction_log.log:PredictionLog.write_signals"
 EXECUTE = "sqlalchemy.engine:Connection.execute"
-SPILL = "market_master.prediction_log.writer:Writer._append"
+SPILL = "market_master.prediction_log.writer:append_atomic"
 CREATE_RUN = "mlflow:MlflowClient.create_run"
-KEEP = "market_master.training.fit_cache:_write"
+KEEP = "market_master.training.fit_cache:write_atomic"
 CERTIFICATE = "market_master.leakage.certificate:write_atomic"
 LOG_MODEL = "mlflow.onnx:log_model"
 CREATE_VERSION = "mlflow:MlflowClient.create_model_version"

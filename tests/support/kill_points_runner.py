@@ -153,10 +153,10 @@ def _armed(point: Point) -> Iterator[None]:
         if left == 0 and point.when == "before":
             _die()
         if left == 0 and point.when == "half-way":
-            file, text = (args[0].file, args[1]) if len(args) == 2 else (args[1], "\n".join(["", *args[2]]))
+            file, content = args
             file.parent.mkdir(exist_ok=True)
             with file.open("ab") as stream:
-                stream.write(text.encode()[: len(text) // 2])
+                stream.write(content[: len(content) // 2])
             _die()
         answer = original(*args, **kwargs)
         if left == 0:

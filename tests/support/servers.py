@@ -22,6 +22,7 @@ from api.app import create_app
 from market_master.domain.bars import OHLCV
 from market_master.domain.clock import iso
 from market_master.registry.champion import load_champion
+from market_master.registry.tracking import client
 from market_master.registry.versions import Versions
 from tests.support import ROOT
 
@@ -101,7 +102,7 @@ def another_version(home: Path, folder: Path, outcome: str = "promoted") -> str:
     versions = Versions(home, MODEL)
     place = versions.files(versions.production() or "")
     shutil.copytree(place.folder, folder, dirs_exist_ok=True)
-    made = versions._ask(lambda api: api.create_model_version(MODEL, str(folder), place.run_id))
+    made = client(home).create_model_version(MODEL, str(folder), place.run_id)
     versions.set_outcome(str(made.version), outcome)
     return str(made.version)
 

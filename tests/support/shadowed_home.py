@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,28 +15,34 @@ from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.signals.settlement import settle_outcomes
 from tests.support.servers import MODEL, another_version, own_copy
+from tests.support.trained_home import settings_of
 
 
 def shadowed(trained_home: Path, home: Path, log: PredictionLog) -> None:
     """A home whose version 2 has served its sessions, and waits for somebody."""
-    _with_a_shadow(trained_home, home, approval="manual")
-    _served(home, log)
+    with_shadow(trained_home, home, approval="manual")
+    log_served_sessions(home, log)
 
 
-def _with_a_shadow(trained_home: Path, home: Path, approval: str = "auto") -> Path:
+def with_shadow(trained_home: Path, home: Path, approval: str = "auto") -> Path:
+    """A home in which version 2, a copy of the champion whose config asks for 2 sessions, is in the shadow."""
     own_copy(trained_home, home)
     folder = home / "second"
     second = another_version(home, folder)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     card["settings"]["shadow"] = {"sessions": 2, "approval": approval}
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
-    _into_the_shadow(home, second)
+    put_into_shadow(home, second)
     return home
 
 
-def _into_the_shadow(home: Path, version: str) -> None:
-    facts: dict[str, Any] = {"details": {"outcome": "promoted", "run_id": "r"}}
-    promote._carry_out(version, promote.SHADOWED, "gate", "It has passed.", MODEL, home, facts)
+def put_into_shadow(home: Path, version: str) -> None:
+    """By the gate's decision, as if it had promoted the version where sessions in the shadow are asked for."""
+    decision: Any = SimpleNamespace(
+        outcome="promoted", reason="It has passed.", champion_version="1", version=version, verdicts=(), run_id="r",
+        lane="new_recipe", recipe_hash="", holdout=None, data_hash="", feature_fingerprint="", code_commit="",
+    )  # fmt: skip
+    promote.promote(decision, settings_of("test", MM_SHADOW__SESSIONS="2"), home)
 
 
 def _bars(home: Path, count: int) -> list[int]:
@@ -44,7 +51,7 @@ def _bars(home: Path, count: int) -> list[int]:
     return ends
 
 
-def _served(home: Path, log: PredictionLog, worse_by: float = 0.0) -> None:
+def log_served_sessions(home: Path, log: PredictionLog, worse_by: float = 0.0) -> None:
     """Both versions' predictions of the last four sessions, the shadow's moved towards wrong by a share."""
     champion = load_champion(home, MODEL)
     ends = _bars(home, 29)

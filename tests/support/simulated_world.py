@@ -14,7 +14,7 @@ from market_master import config
 from market_master.config import Settings
 from market_master.domain.calendar import Timetable
 from market_master.market_data.ingest import fetch
-from market_master.market_data.providers.simulated import _last_sessions
+from market_master.market_data.providers.simulated import last_sessions
 from market_master.pipeline import Outcome
 from market_master.prediction_log import PredictionLog
 from market_master.signals.scheduled import SignalRun, backfill, run_scheduled_signal
@@ -67,7 +67,7 @@ def world(home: Path, **environ: str) -> Iterator[World]:
     """A market of its own, in a home where nothing has run yet."""
     settings = _settings(**environ)
     provider: Any = settings.provider
-    schedule = _last_sessions(Timetable(settings.calendar, settings.interval), provider.sessions)
+    schedule = last_sessions(Timetable(settings.calendar, settings.interval), provider.sessions)
     log = PredictionLog(config.predictions_url({"MM_HOME": str(home)}))
     try:
         yield World(home, settings, log, schedule.end, schedule.session)

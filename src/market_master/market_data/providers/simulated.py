@@ -96,7 +96,7 @@ class Simulated:
     def fetch(self, query: Query) -> FetchResult:
         """The market on the query's calendar and interval, up to its now. Raises NoBars when no bar is left."""
         timetable = Timetable(query.calendar, query.interval)
-        schedule = _last_sessions(timetable, self.sessions)
+        schedule = last_sessions(timetable, self.sessions)
         market = draw(
             seed=self.seed, symbols=self.symbols, edge=self.edge, mode=self.mode, schedule=schedule, noise=self.noise
         )
@@ -135,7 +135,7 @@ class Simulated:
         }
 
 
-def _last_sessions(timetable: Timetable, count: int) -> Schedule:
+def last_sessions(timetable: Timetable, count: int) -> Schedule:
     """The calendar's last sessions up to the market's last day."""
     last = (LAST_SESSION - date(1970, 1, 1)).days
     known = timetable.between((last - 2 * count) * DAY, last * DAY)
