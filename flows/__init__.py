@@ -1,4 +1,4 @@
-"""Prefect flows over the steps. Prefect's own database lies with the home's data; nothing is sent anywhere."""
+"""Prefect flows. Prefect's own database lies with the home's data; nothing is sent anywhere."""
 
 import os
 from pathlib import Path

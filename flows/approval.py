@@ -15,8 +15,6 @@ from market_master.lifecycle.promote import withdraw
 from market_master.lifecycle.shadow import approve, compare_shadow
 from market_master.prediction_log import PredictionLog
 
-HOUR = 3600
-
 
 class Decision(RunInput):
     """The form's fields."""
@@ -43,7 +41,7 @@ def approval(config: Config = "demo", hours: int = 72) -> JournalEntry | None:
         return nothing
     create_table_artifact([as_json(shadow)], key="shadow", description=shadow.words)
     form = Decision.with_initial_data(description=f"Version {shadow.version} of {model}: {shadow.words}")
-    decision = pause_flow_run(wait_for_input=form, timeout=hours * HOUR, poll_interval=2)
+    decision = pause_flow_run(wait_for_input=form, timeout=hours * 3600, poll_interval=2)
     move = (
         approve(shadow.version, decision.by, decision.reason, model, home(), log)
         if decision.approve

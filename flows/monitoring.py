@@ -1,4 +1,4 @@
-"""The monitoring flow: settle, monitor, shadow, guard, alerts; it may start a training or an approval."""
+"""The monitoring flow: the daily check, and the events that start a training or an approval."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def served(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("served")
 def test_json_is_one_document_on_stdout() -> None:
     """Every reading command prints one JSON document and nothing else on stdout."""
-    for words in (
+    for arguments in (
         ["signal"],
         ["signal", "--explain"],
         ["predict", "S001", "S002"],
@@ -33,15 +33,15 @@ def test_json_is_one_document_on_stdout() -> None:
         ["data", "list"],
         ["retention"],
     ):
-        code, out, _ = mm(*words, "--json")
-        assert code == 0, words
-        assert json.loads(out), words
+        code, out, _ = mm(*arguments, "--json")
+        assert code == 0, arguments
+        assert json.loads(out), arguments
 
 
 @pytest.mark.usefixtures("served")
 def test_a_person_gets_tables() -> None:
     """Without --json the same commands print something to look at."""
-    for words in (
+    for arguments in (
         ["signal"],
         ["signal", "--explain"],
         ["predict", "S001"],
@@ -51,9 +51,9 @@ def test_a_person_gets_tables() -> None:
         ["data", "list"],
         ["retention"],
     ):
-        code, out, _ = mm(*words)
-        assert code == 0, words
-        assert out.strip(), words
+        code, out, _ = mm(*arguments)
+        assert code == 0, arguments
+        assert out.strip(), arguments
 
 
 @pytest.mark.usefixtures("served")
@@ -79,12 +79,12 @@ def test_a_file_of_bars_is_answered_as_the_store_is(served: Path, tmp_path: Path
     code, out, err = mm("predict", "--bars", str(tmp_path / "S003_1h.csv"), "--symbol", "S003", "--json")
     assert code == 0, err
     _, stored, _ = mm("predict", "S003", "--json")
-    one, other = json.loads(out)[0]["probabilities"], json.loads(stored)[0]["probabilities"]
-    assert one == pytest.approx(other, abs=1e-9)
+    posted, stored_probabilities = json.loads(out)[0]["probabilities"], json.loads(stored)[0]["probabilities"]
+    assert posted == pytest.approx(stored_probabilities, abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "part"),
+    ("arguments", "code", "part"),
     [
         (["run", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["signal"], 4, "production"),
@@ -99,10 +99,10 @@ def test_a_file_of_bars_is_answered_as_the_store_is(served: Path, tmp_path: Path
         (["signal", "--nonsense"], 2, "nonsense"),
     ],
 )
-def test_errors_are_one_sentence_and_a_code(words: list[str], code: int, part: str) -> None:
+def test_errors_are_one_sentence_and_a_code(arguments: list[str], code: int, part: str) -> None:
     """2 usage or config, 3 data, 4 registry or model; stderr has the sentence and no traceback."""
-    given, out, err = mm(*words)
-    assert given == code, err
+    exit_code, out, err = mm(*arguments)
+    assert exit_code == code, err
     assert part in err
     assert "Traceback" not in err
     assert out == ""
@@ -136,7 +136,7 @@ def test_a_config_of_other_bars_is_refused() -> None:
 
 def test_every_command_has_an_example() -> None:
     """Help texts show how to call a command."""
-    for words in (
+    for arguments in (
         ["run"],
         ["signal"],
         ["predict"],
@@ -150,7 +150,7 @@ def test_every_command_has_an_example() -> None:
         ["data", "check"],
         ["data", "list"],
     ):
-        code, out, _ = mm(*words, "--help")
+        code, out, _ = mm(*arguments, "--help")
         assert code == 0
-        assert "Example: mm" in out, words
-        assert all(option in out for option in ("--config", "--json", "--debug")), words
+        assert "Example: mm" in out, arguments
+        assert all(option in out for option in ("--config", "--json", "--debug")), arguments

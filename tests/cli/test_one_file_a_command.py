@@ -35,11 +35,11 @@ def test_a_command_is_one_file(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src" / "market_master", tmp_path / "market_master")
     (tmp_path / "market_master" / "cli" / "greetings.py").write_text(GREETING, encoding="utf-8")
 
-    def mm(*words: str) -> str:
+    def mm(*arguments: str) -> str:
         start = "from market_master.cli.app import main; main()"
         environ = {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "120"}
         done = subprocess.run(
-            [sys.executable, "-c", start, *words], env=environ, cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-c", start, *arguments], env=environ, cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

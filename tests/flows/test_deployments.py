@@ -41,34 +41,34 @@ class Deployed:
     def ask(self, path: str, **body: Any) -> Any:
         """POST when there is a body, else GET; asked again, as Prefect wants it, while its database is busy (503)."""
         address = f"{self.environ['PREFECT_API_URL']}/{path}"
-        answers: list[httpx.Response] = []
+        responses: list[httpx.Response] = []
 
-        def answered() -> bool:
-            answers.append(httpx.post(address, json=body) if body else httpx.get(address))
-            return answers[-1].status_code != 503
+        def is_free() -> bool:
+            responses.append(httpx.post(address, json=body) if body else httpx.get(address))
+            return responses[-1].status_code != 503
 
-        wait_for(answered, seconds=90)
-        answers[-1].raise_for_status()
-        return answers[-1].json()
+        wait_for(is_free, seconds=90)
+        responses[-1].raise_for_status()
+        return responses[-1].json()
 
     def start(self, deployment: str, parameters: dict[str, Any], at: str | None = None) -> str:
         """A flow run, due now or as if scheduled for an instant."""
-        found = self.ask(f"deployments/name/{deployment}")
+        row = self.ask(f"deployments/name/{deployment}")
         due = {"state": {"type": "SCHEDULED", "state_details": {"scheduled_time": at}}} if at else {}
-        return str(self.ask(f"deployments/{found['id']}/create_flow_run", parameters=parameters, **due)["id"])
+        return str(self.ask(f"deployments/{row['id']}/create_flow_run", parameters=parameters, **due)["id"])
 
     def run(self, run_id: str) -> dict[str, Any]:
         """What the server says of a run."""
-        told: dict[str, Any] = self.ask(f"flow_runs/{run_id}")
-        return told
+        row: dict[str, Any] = self.ask(f"flow_runs/{run_id}")
+        return row
 
     def when(self, run_id: str, *states: str) -> dict[str, Any]:
         """The run, once it is in one of some states."""
         end = time.monotonic() + 240
-        while (told := self.run(run_id))["state_type"] not in states:
-            assert time.monotonic() < end, told["state"]
+        while (run := self.run(run_id))["state_type"] not in states:
+            assert time.monotonic() < end, run["state"]
             time.sleep(1)
-        return told
+        return run
 
     def ended(self, run_id: str) -> dict[str, Any]:
         """The run, once it has ended."""
@@ -78,8 +78,8 @@ class Deployed:
 @contextmanager
 def deploying(environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """`make deploy`, ended as Ctrl-C ends it."""
-    words = [sys.executable, "-u", "-m", "flows.deploy"]
-    process = subprocess.Popen(words, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-u", "-m", "flows.deploy"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -118,9 +118,9 @@ def test_everything_is_there_from_nothing_and_a_second_time(deployed: Deployed) 
     """Pool, every deployment of the file, one worker; deploying again changes nothing and starts no second worker."""
     assert _names(deployed) == {entry["name"] for entry in ENTRIES}
     assert deployed.ask("work_pools/local")["type"] == "process"
-    words = [sys.executable, "-m", "flows.deploy"]
-    again = subprocess.run(words, cwd=ROOT, env=deployed.environ, capture_output=True, text=True, check=True)
-    assert "one works already" in again.stdout
+    command = [sys.executable, "-m", "flows.deploy"]
+    second = subprocess.run(command, cwd=ROOT, env=deployed.environ, capture_output=True, text=True, check=True)
+    assert "one works already" in second.stdout
     assert _names(deployed) == {entry["name"] for entry in ENTRIES}
     assert len(deployed.ask("work_pools/local/workers/filter", limit=10)) == 1
 
@@ -150,10 +150,10 @@ def test_a_bar_is_signalled_once_and_a_late_run_says_why(deployed: Deployed) -> 
     """Runs come one after the other: the first signals, the second is skipped, so is one that was due long ago; each says why."""
     runs = [deployed.start("signal/hourly", {"config": "test"}) for _ in range(2)]
     late = deployed.start("signal/hourly", {"config": "test"}, at=LONG_AGO)
-    told = [deployed.ended(run) for run in runs]
-    assert sorted(run["state_name"] for run in told) == ["Signalled", "Skipped"]
-    assert {run["name"] for run in told} == {"signal-test-2025-06-30T20:00:00Z"}
-    skipped = next(run for run in told if run["state_name"] == "Skipped")
+    ended = [deployed.ended(run) for run in runs]
+    assert sorted(run["state_name"] for run in ended) == ["Signalled", "Skipped"]
+    assert {run["name"] for run in ended} == {"signal-test-2025-06-30T20:00:00Z"}
+    skipped = next(run for run in ended if run["state_name"] == "Skipped")
     assert "has its signal already" in skipped["state"]["message"]
     assert {"signal", "test", "skipped"} <= set(skipped["tags"])
     run = deployed.ended(late)
@@ -164,8 +164,8 @@ def test_a_bar_is_signalled_once_and_a_late_run_says_why(deployed: Deployed) -> 
 
 def test_what_monitoring_finds_starts_a_flow(deployed: Deployed) -> None:
     """A look by the worker ends with its word; the event of a version that has served starts the approval, which finds none."""
-    told = deployed.ended(deployed.start("monitoring/daily", {"config": "test", "evidently": False}))
-    assert told["state_name"] in ("Quiet", "Moved"), told["state"]
+    monitored = deployed.ended(deployed.start("monitoring/daily", {"config": "test", "evidently": False}))
+    assert monitored["state_name"] in ("Quiet", "Moved"), monitored["state"]
     shadow = {"name": {"any_": ["shadow"]}}
     event = {
         "occurred": datetime.now(UTC).isoformat(), "event": "market-master.served", "id": str(uuid4()),
@@ -183,9 +183,9 @@ def test_trainings_come_one_at_a_time_and_crash_cancel_and_end(deployed: Deploye
     with in_process(deployed.home, MM_ADMIN_KEYS="ruler", PREFECT_API_URL=deployed.environ["PREFECT_API_URL"]) as api:
 
         def ask(**wish: Any) -> str:
-            answer = api.post("/train", json={"config": "test", "dev": True, **wish}, headers=ADMIN)
-            assert answer.status_code == 202, answer.text
-            return str(answer.json()["id"])
+            response = api.post("/train", json={"config": "test", "dev": True, **wish}, headers=ADMIN)
+            assert response.status_code == 202, response.text
+            return str(response.json()["id"])
 
         killed = ask()
         deployed.when(killed, "RUNNING")
@@ -200,11 +200,11 @@ def test_trainings_come_one_at_a_time_and_crash_cancel_and_end(deployed: Deploye
 
         last = ask()
         deployed.ended(last)
-        told = api.get(f"/train/{last}", headers=ADMIN).json()
-        assert told["state"] == "Compared", told
+        training = api.get(f"/train/{last}", headers=ADMIN).json()
+        assert training["state"] == "Compared", training
         assert (
-            datetime.fromisoformat(told["ended"])
-            > datetime.fromisoformat(told["started"])
+            datetime.fromisoformat(training["ended"])
+            > datetime.fromisoformat(training["started"])
             > datetime(2025, 1, 1, tzinfo=UTC)
         )
         assert (

@@ -30,14 +30,14 @@ def test_the_monitoring_flow_says_what_it_saw(trained_home: Path, home: Path) ->
     from flows.monitoring import monitoring
 
     own_copy(trained_home, home)
-    told = monitoring("test")
+    check = monitoring("test")
     with get_client(sync_client=True) as client:
         keys = {artifact.key for artifact in client.read_artifacts()}
     run = newest_run("monitoring-test")
     assert {"readings", "realised", "monitoring", "evidently-5", "evidently-20", "index"} <= keys
-    assert run.name == f"monitoring-test-{told.report.as_of}"
-    assert run.state_name == ("Moved" if told.report.alarms else "Quiet")
-    pages = {Path(file).name for file in told.report.reports.values()}
+    assert run.name == f"monitoring-test-{check.report.as_of}"
+    assert run.state_name == ("Moved" if check.report.alarms else "Quiet")
+    pages = {Path(file).name for file in check.report.reports.values()}
     assert pages <= {file.name for file in (home / "data" / "reports").iterdir()}
 
 
@@ -49,14 +49,14 @@ def test_the_approval_flow_waits_for_a_name_and_a_reason(trained_home: Path, hom
 
     log = PredictionLog(config.predictions_url({"MM_HOME": str(home)}))
     shadowed(trained_home, home, log)
-    answers = {"approve": True, "by": "anna", "reason": "two good days"}
+    form = {"approve": True, "by": "anna", "reason": "two good days"}
 
     def fill_in() -> None:
         with get_client(sync_client=True) as client:
             while True:
                 paused = [run for run in client.read_flow_runs() if run.state is not None and run.state.is_paused()]
                 if paused:
-                    client.resume_flow_run(paused[0].id, run_input=answers)
+                    client.resume_flow_run(paused[0].id, run_input=form)
                     return
                 time.sleep(0.5)
 

@@ -53,8 +53,8 @@ def test_a_year_of_runs_is_a_year_of_bars(timetable: Timetable) -> None:
 
 def _on(day: str, grid: str = "session") -> list[str]:
     first = int(datetime.fromisoformat(day).replace(tzinfo=NEW_YORK).timestamp())
-    found = runs(Timetable("XNYS", "1h", grid), first, first + DAY)
-    return [f"{datetime.fromtimestamp(instant, NEW_YORK):%H:%M}" for instant in found]
+    moments = runs(Timetable("XNYS", "1h", grid), first, first + DAY)
+    return [f"{datetime.fromtimestamp(instant, NEW_YORK):%H:%M}" for instant in moments]
 
 
 def test_a_holiday_has_no_run_and_a_half_day_ends_early() -> None:

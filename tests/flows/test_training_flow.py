@@ -76,12 +76,12 @@ def test_the_signal_flow_says_what_it_did() -> None:
     first, second = signal("test"), signal("test")
     assert (first.status, second.status) == ("signalled", "skipped")
     end = datetime.fromisoformat(str(first.bar_end))
-    assert [one.status for one in backfill(end, end, "test")] == ["skipped"]
+    assert [run.status for run in backfill(end, end, "test")] == ["skipped"]
     assert signal("test", datetime(2025, 1, 2, 15, 30, tzinfo=UTC)).reason.startswith("The run is late")
     with get_client(sync_client=True) as client:
-        left = client.read_artifacts()
-    assert any("already" in str(each.data) for each in left if each.key == "signal")
-    (moves,) = [json.loads(str(each.data)) for each in left if each.key == "moves"]
-    told = first.signal.explanation
-    assert [row["symbol"] for row in moves] == [move.symbol for move in told.moves]
-    assert sum(row["move"] for row in moves) == pytest.approx(first.signal.wss - told.wss_before, abs=1e-12)
+        artifacts = client.read_artifacts()
+    assert any("already" in str(artifact.data) for artifact in artifacts if artifact.key == "signal")
+    (moves,) = [json.loads(str(artifact.data)) for artifact in artifacts if artifact.key == "moves"]
+    explanation = first.signal.explanation
+    assert [row["symbol"] for row in moves] == [move.symbol for move in explanation.moves]
+    assert sum(row["move"] for row in moves) == pytest.approx(first.signal.wss - explanation.wss_before, abs=1e-12)

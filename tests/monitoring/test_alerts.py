@@ -104,8 +104,8 @@ def test_a_webhook_gets_it_once_signed_and_tried_again(home: Path, receiver: Rec
     assert receiver.tries == 3
     assert head["X-MM-Signature"] == signature(SECRET, head["X-MM-Timestamp"], body)
     assert head["X-MM-Signature"] != signature("another", head["X-MM-Timestamp"], body)
-    told = json.loads(body)
-    assert (told["cause"], told["severity"], told["reason"]) == ("parity", "page", "parity on day 1.")
+    received = json.loads(body)
+    assert (received["cause"], received["severity"], received["reason"]) == ("parity", "page", "parity on day 1.")
     assert notify(home, to) == {}
     assert receiver.tries == 3
 

@@ -42,8 +42,8 @@ def rows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     market = fetch(settings, tmp_path_factory.mktemp("market"), clock.now())
     table = features_step.compute_features(market.bars, settings, market.members)
     session = np.unique(market.bars.session, return_inverse=True)[1]
-    whole = table.complete
-    return table.values[whole], session[whole], np.array(table.names)
+    complete = table.complete
+    return table.values[complete], session[complete], np.array(table.names)
 
 
 def _reference(values: Array, session: Ints, names: np.ndarray) -> Reference:
@@ -55,15 +55,15 @@ def _reference(values: Array, session: Ints, names: np.ndarray) -> Reference:
     )  # fmt: skip
 
 
-def _found(values: Array, session: Ints, names: np.ndarray, ends: range) -> dict[int, list[str]]:
+def _alarms_by_day(values: Array, session: Ints, names: np.ndarray, ends: range) -> dict[int, list[str]]:
     """For each day, what moved by the windows that end with it."""
-    usual, told = ReferenceDistances.of(_reference(values, session, names)), {}
-    kept = values.astype(np.float32).astype(float)
+    distances, alarms_by_day = ReferenceDistances.of(_reference(values, session, names)), {}
+    stored = values.astype(np.float32).astype(float)
     for end in ends:
         inside = (session <= end) & (session > end - max(WINDOWS) - ALARM_STREAK + 1)
-        readings = feature_drift(usual, CurrentWindow(kept[inside], session[inside], None, None))  # type: ignore[arg-type]
-        told[end] = [f"{r.cause} {r.statistic} {r.sessions}" for r in readings if r.moved]
-    return told
+        readings = feature_drift(distances, CurrentWindow(stored[inside], session[inside], None, None))  # type: ignore[arg-type]
+        alarms_by_day[end] = [f"{r.cause} {r.statistic} {r.sessions}" for r in readings if r.moved]
+    return alarms_by_day
 
 
 def test_two_hundred_windows_of_nothing(rows) -> None:
@@ -73,14 +73,16 @@ def test_two_hundred_windows_of_nothing(rows) -> None:
     not overlap); a limit of four deviations, held three days in a row, leaves less than half of that.
     """
     values, session, names = rows
-    told = _found(values, session, names, range(SESSIONS - 200, SESSIONS))
-    weeks = np.array([any("features features" in "".join(told[day]) for day in week) for week in _weeks(told)])
+    alarms_by_day = _alarms_by_day(values, session, names, range(SESSIONS - 200, SESSIONS))
+    weeks = np.array(
+        [any("features features" in "".join(alarms_by_day[day]) for day in week) for week in _weeks(alarms_by_day)]
+    )
     assert len(weeks) == 40
     assert weeks.mean() <= 0.08
 
 
-def _weeks(told: dict[int, list[str]]) -> list[list[int]]:
-    days = sorted(told)
+def _weeks(alarms_by_day: dict[int, list[str]]) -> list[list[int]]:
+    days = sorted(alarms_by_day)
     return [days[at : at + 5] for at in range(0, len(days), 5)]
 
 
@@ -92,8 +94,8 @@ def test_a_feature_that_spreads_by_half_is_found(rows, name: str) -> None:
     for day in range(LEARNED + 20, SESSIONS - 40, 40):
         planted = values.copy()
         planted[session >= day, column] *= 1.5
-        told = _found(planted, session, names, range(day, day + 2 * max(WINDOWS), 2))
-        assert any(f"feature {name}" in found for moved in told.values() for found in moved), (name, day)
+        alarms_by_day = _alarms_by_day(planted, session, names, range(day, day + 2 * max(WINDOWS), 2))
+        assert any(f"feature {name}" in alarm for moved in alarms_by_day.values() for alarm in moved), (name, day)
 
 
 def test_levels_are_told_and_never_alarm(rows) -> None:
@@ -104,16 +106,16 @@ def test_levels_are_told_and_never_alarm(rows) -> None:
     assert levels
     planted = values.copy()
     planted[np.ix_(session >= LEARNED + 20, levels)] += 3.0
-    told = _found(planted, session, names, range(LEARNED + 45, LEARNED + 46))[LEARNED + 45]
-    assert [found for found in told if found.startswith("level")]
-    before = _found(values, session, names, range(LEARNED + 45, LEARNED + 46))[LEARNED + 45]
-    assert [f for f in told if not f.startswith("level")] == [f for f in before if not f.startswith("level")]
+    alarms = _alarms_by_day(planted, session, names, range(LEARNED + 45, LEARNED + 46))[LEARNED + 45]
+    assert [alarm for alarm in alarms if alarm.startswith("level")]
+    before = _alarms_by_day(values, session, names, range(LEARNED + 45, LEARNED + 46))[LEARNED + 45]
+    assert [f for f in alarms if not f.startswith("level")] == [f for f in before if not f.startswith("level")]
 
 
 def test_too_few_blocks_is_not_ok() -> None:
     """Under twenty past blocks, or three evaluations, nothing is said; and that is not a clean bill."""
-    few, enough, three = np.ones(MIN_PAST_BLOCKS - 1), np.ones(MIN_PAST_BLOCKS), np.zeros(ALARM_STREAK)
-    assert compare_with_past_blocks("features", "x", 5, past=few, now=three).state == NOT_ENOUGH_HISTORY
+    too_few, enough, three = np.ones(MIN_PAST_BLOCKS - 1), np.ones(MIN_PAST_BLOCKS), np.zeros(ALARM_STREAK)
+    assert compare_with_past_blocks("features", "x", 5, past=too_few, now=three).state == NOT_ENOUGH_HISTORY
     assert compare_with_past_blocks("features", "x", 5, past=enough, now=three[:-1]).state == NOT_ENOUGH_HISTORY
     assert compare_with_past_blocks("features", "x", 5, past=enough, now=three).state == OK
 
@@ -184,20 +186,20 @@ def test_a_sign_flip_of_the_edge_is_found_within_sixty_sessions() -> None:
     In 200 simulations of sixty days, by the chart.
     """
     random = np.random.default_rng(13)
-    found = 0
+    count = 0
     for _ in range(200):
         before = 0.5 + random.standard_normal(180)
         after = -0.5 + random.standard_normal(60)
         path = cusum(after, before.mean() - newey_west_se(before), before.std(ddof=1))
-        found += bool((path >= DECISION).any())
-    assert found >= 199
+        count += bool((path >= DECISION).any())
+    assert count >= 199
 
 
 def test_a_shortfall_counts_the_doubt_of_both_means() -> None:
     """In 2,000 simulations of nothing 20 days lie three errors below 60 of before in at most 0.5 %."""
     random = np.random.default_rng(17)
-    told = [shortfall(random.standard_normal(20), random.standard_normal(60)) > 3 for _ in range(2000)]
-    assert np.mean(told) <= 0.005
+    alarms = [shortfall(random.standard_normal(20), random.standard_normal(60)) > 3 for _ in range(2000)]
+    assert np.mean(alarms) <= 0.005
     assert shortfall(np.zeros(20), np.zeros(60)) == 0.0
 
 
@@ -213,11 +215,11 @@ def test_the_sample_of_a_session_depends_on_that_session_alone() -> None:
 def test_a_reference_is_read_as_it_was_written(tmp_path) -> None:
     """Every array, bit for bit."""
     random = np.random.default_rng(1)
-    kept = _reference(random.standard_normal((500, 3)), np.arange(500) % 60, np.array(["a", "b", "c"]))
-    (tmp_path / "reference.npz").write_bytes(kept.to_bytes())
-    again = Reference.read(tmp_path)
-    for name, value in vars(kept).items():
-        np.testing.assert_array_equal(getattr(again, name), value)
+    reference = _reference(random.standard_normal((500, 3)), np.arange(500) % 60, np.array(["a", "b", "c"]))
+    (tmp_path / "reference.npz").write_bytes(reference.to_bytes())
+    restored = Reference.read(tmp_path)
+    for name, value in vars(reference).items():
+        np.testing.assert_array_equal(getattr(restored, name), value)
 
 
 def test_pages_are_rarer_than_two_in_a_hundred_weeks() -> None:
@@ -229,8 +231,8 @@ def test_pages_are_rarer_than_two_in_a_hundred_weeks() -> None:
     random = np.random.default_rng(19)
     weeks = paged = 0
     for _ in range(300):
-        both = random.multivariate_normal([0.3, 0.3], [[1.0, 0.7], [0.7, 1.0]], size=380)
-        before, live = both[:180], both[180:]
+        days = random.multivariate_normal([0.3, 0.3], [[1.0, 0.7], [0.7, 1.0]], size=380)
+        before, live = days[:180], days[180:]
         gains, direction = live.T
         path = cusum(gains, before[:, 0].mean() - newey_west_se(before[:, 0]), before[:, 0].std(ddof=1)) >= DECISION
         short = [

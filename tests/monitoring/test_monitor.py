@@ -34,15 +34,15 @@ from tests.support.simulated_world import MODEL, World, world
 from tests.support.trained_home import settings_of
 
 
-def _look(home: Path, log: PredictionLog) -> dict[str, str]:
+def _states(home: Path, log: PredictionLog) -> dict[str, str]:
     """The state of each cause; the loudest where it has several readings."""
-    seen = monitor(MODEL, home, log, now=clock.now(), evidently=False)
+    report = monitor(MODEL, home, log, now=clock.now(), evidently=False)
     return {
-        cause: max(r.state for r in seen.readings if r.cause == cause) for cause in {r.cause for r in seen.readings}
+        cause: max(r.state for r in report.readings if r.cause == cause) for cause in {r.cause for r in report.readings}
     }
 
 
-def _signalled(home: Path, log: PredictionLog, bars: int) -> list[int]:
+def _log_signals(home: Path, log: PredictionLog, bars: int) -> list[int]:
     champion = load_champion(home, MODEL)
     ends: list[int] = champion.store(home).bars((champion.card.symbols[0],), last=bars).bar_end.tolist()
     backfill(settings_of("test"), home, log, first=ends[0], last=ends[-1], now=clock.now())
@@ -51,65 +51,65 @@ def _signalled(home: Path, log: PredictionLog, bars: int) -> list[int]:
 
 def test_before_anything_was_logged_there_is_too_little_to_say(altered: Path, log: PredictionLog) -> None:
     """That is told, and is not ok; the look is kept as JSON, with the version's run, and as a page."""
-    states = _look(altered, log)
+    states = _states(altered, log)
     for cause in ("outage", "coverage", "parity", "performance", "direction", "constant"):
         assert states[cause] == NOT_ENOUGH_HISTORY, cause
     assert (states["bars"], states["universe"]) == (OK, OK)
     assert set(ALARM_TYPES) | {"level"} >= set(states)
-    (kept,) = (altered / "data" / "monitoring" / MODEL).glob("*.json")
-    document = json.loads(kept.read_bytes())
+    (file,) = (altered / "data" / "monitoring" / MODEL).glob("*.json")
+    document = json.loads(file.read_bytes())
     assert document["version"] == "1"
     pages = {file.name for file in (altered / "data" / "reports").glob("*.html")}
-    assert {f"{kept.stem}-monitoring.html", "index.html"} <= pages
-    page = (altered / "data" / "reports" / f"{kept.stem}-monitoring.html").read_text(encoding="utf-8")
+    assert {f"{file.stem}-monitoring.html", "index.html"} <= pages
+    page = (altered / "data" / "reports" / f"{file.stem}-monitoring.html").read_text(encoding="utf-8")
     assert "the largest moves since, by symbol" in page
     run = client(altered).get_run(Versions(altered, MODEL).load("1").run_id)
     assert run.data.metrics["alarm_parity"] == 0.0
     with in_process(altered) as server:
         assert server.get("/drift").json()["latest"] == document
-        assert f"{kept.stem}-monitoring.html" in server.get("/reports/index.html").text
+        assert f"{file.stem}-monitoring.html" in server.get("/reports/index.html").text
 
 
 def test_signals_that_are_whole_are_ok(altered: Path, log: PredictionLog) -> None:
     """Every bar signalled, answers the same when they are made again, coverage whole."""
-    _signalled(altered, log, 8)
-    states = _look(altered, log)
+    _log_signals(altered, log, 8)
+    states = _states(altered, log)
     assert [states[cause] for cause in ("outage", "coverage", "parity")] == [OK, OK, OK]
 
 
 def test_bars_without_a_signal_page(altered: Path, log: PredictionLog) -> None:
     """The two newest bars have none: an outage; and weight without an action."""
-    ends = _signalled(altered, log, 8)
+    ends = _log_signals(altered, log, 8)
     with log.transaction() as connection:
         connection.execute(text("DELETE FROM signals WHERE bar_end >= :end"), {"end": ends[-2]})
-    states = _look(altered, log)
+    states = _states(altered, log)
     assert (states["outage"], states["coverage"]) == ("moved", "moved")
 
 
 def test_answers_that_are_not_the_versions_own_page(altered: Path, log: PredictionLog) -> None:
     """One probability of the newest bar is off by a thousandth."""
-    ends = _signalled(altered, log, 3)
+    ends = _log_signals(altered, log, 3)
     with log.transaction() as connection:
         statement = "UPDATE predictions SET buy = buy + 0.001 WHERE bar_end = :end AND symbol = 'S003'"
         assert connection.execute(text(statement), {"end": ends[-1]}).rowcount == 1
-    seen = monitor(MODEL, altered, log, now=clock.now(), evidently=False)
-    assert "parity" in seen.alarms
-    assert [alert.severity for alert in seen.alerts if alert.cause == "parity"] == ["page"]
+    report = monitor(MODEL, altered, log, now=clock.now(), evidently=False)
+    assert "parity" in report.alarms
+    assert [alert.severity for alert in report.alerts if alert.cause == "parity"] == ["page"]
 
 
 def test_a_bar_that_came_late_is_no_broken_parity(altered: Path, log: PredictionLog) -> None:
     """With other bars than it was made from an answer can't be made again; that is told, and nobody goes back for it."""
     champion = load_champion(altered, MODEL)
-    kept = champion.store(altered)
-    late = kept.folder / "S004.parquet"
-    whole = pd.read_parquet(late)
-    whole.iloc[:-1].to_parquet(late, index=False)
-    (kept.folder / FILE).unlink(missing_ok=True)
-    newest = kept.bars(("S001",), last=1).bar_end[0]
+    store = champion.store(altered)
+    late_file = store.folder / "S004.parquet"
+    frame = pd.read_parquet(late_file)
+    frame.iloc[:-1].to_parquet(late_file, index=False)
+    (store.folder / FILE).unlink(missing_ok=True)
+    newest = store.bars(("S001",), last=1).bar_end[0]
     _index_signal(altered, log, int(newest))
-    whole.to_parquet(late, index=False)
-    (kept.folder / FILE).unlink(missing_ok=True)
-    states = _look(altered, log)
+    frame.to_parquet(late_file, index=False)
+    (store.folder / FILE).unlink(missing_ok=True)
+    states = _states(altered, log)
     assert states["parity"] == NOT_ENOUGH_HISTORY
 
 
@@ -121,19 +121,19 @@ def _index_signal(home: Path, log: PredictionLog, bar_end: int) -> None:
 
 def test_a_model_that_says_the_same_of_everything_pages(altered: Path, log: PredictionLog) -> None:
     """Were it a model without direction, it would be right to."""
-    ends = _signalled(altered, log, 3)
+    ends = _log_signals(altered, log, 3)
     flat = {"strong_sell": 0.1, "sell": 0.2, "hold": 0.4, "buy": 0.2, "strong_buy": 0.1}
     sets = ", ".join(f"{name} = {value}" for name, value in flat.items())
     with log.transaction() as connection:
         connection.execute(text(f"UPDATE predictions SET {sets} WHERE bar_end >= :end"), {"end": ends[0]})
     knows = load_champion(altered, MODEL).calibration.shrinkage > 0
-    assert _look(altered, log)["constant"] == ("moved" if knows else NOT_ENOUGH_HISTORY)
+    assert _states(altered, log)["constant"] == ("moved" if knows else NOT_ENOUGH_HISTORY)
 
 
-class Held:
+class MemoryStore:
     """The bars of a market in memory, as a store would give them."""
 
-    source = "held"
+    source = "memory"
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
@@ -145,22 +145,22 @@ class Held:
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
         """Those that had closed."""
         del symbols
-        found = self._bars if until is None else self._bars.until(until)
-        return found if last is None else found.tail(last)
+        bars = self._bars if until is None else self._bars.until(until)
+        return bars if last is None else bars.tail(last)
 
 
-def _answered(here: World, day: int) -> None:
+def _log_predictions(here: World, day: int) -> None:
     """The champion's predictions of a day's bars, logged."""
     champion = load_champion(here.home, MODEL)
-    held = Held(champion.store(here.home).bars(until=here.close(day)))
+    store = MemoryStore(champion.store(here.home).bars(until=here.close(day)))
     rows: list[dict[str, object]] = []
 
-    def seen(predictions: list, inputs: np.ndarray) -> None:
-        told = {"source": "scheduled", "made_at": 0.0, "latency_ms": 0.0}
-        rows.extend(prediction_row(p, row, **told) for p, row in zip(predictions, inputs, strict=True))
+    def observe(predictions: list, inputs: np.ndarray) -> None:
+        columns = {"source": "scheduled", "made_at": 0.0, "latency_ms": 0.0}
+        rows.extend(prediction_row(p, row, **columns) for p, row in zip(predictions, inputs, strict=True))
 
     for end in here.day(day).tolist():
-        predict_stored(champion, held, list(champion.card.symbols), now=end, asof=end, on_predictions=seen)
+        predict_stored(champion, store, list(champion.card.symbols), now=end, asof=end, on_predictions=observe)
     here.log.write(rows)
 
 
@@ -174,27 +174,27 @@ def test_a_flip_of_the_edge_is_found_within_sixty_sessions_and_rolled_back(home:
         home, NAME="flip", PROVIDER__SESSIONS="480", PROVIDER__SYMBOLS="30", PROVIDER__MODE="regime_flip",
         PROVIDER__EDGE="0.15", PROVIDER__SEED="8", CANDIDATES="[logistic]", FOLDS__SPLITS="5",
     ) as here:  # fmt: skip
-        first = 240
-        assert here.train(here.close(first - 1)).outcome == "promoted"
+        first_day = 240
+        assert here.train(here.close(first_day - 1)).outcome == "promoted"
         version = Versions(home, MODEL).production() or ""
         journal_of(home).write("promoted", by="gate", reason="the same again", to_version=version)
         again = _copy_of(home, version)
         promote.promote_by_hand(again, "anna", "to have one to go back from", MODEL, home)
-        here.fetch(here.close(first + 60))
-        found: dict[str, int] = {}
-        for day in range(first, first + 60):
-            _answered(here, day)
-            if (day - first) % 5 != 4:
+        here.fetch(here.close(first_day + 60))
+        first_alarm: dict[str, int] = {}
+        for day in range(first_day, first_day + 60):
+            _log_predictions(here, day)
+            if (day - first_day) % 5 != 4:
                 continue
             settle_outcomes(here.log, MODEL, home, now=here.close(day) + 1)
-            told = run_daily_check(MODEL, home, here.log, Addresses(), now=here.close(day) + 1, evidently=False)
+            check = run_daily_check(MODEL, home, here.log, Addresses(), now=here.close(day) + 1, evidently=False)
             for cause in ("performance", "direction"):
-                if cause in told.report.alarms:
-                    found.setdefault(cause, day - first + 1)
-            if told.moves:
+                if cause in check.report.alarms:
+                    first_alarm.setdefault(cause, day - first_day + 1)
+            if check.moves:
                 break
-        assert set(found) == {"performance", "direction"}, found
-        assert max(found.values()) <= 60
+        assert set(first_alarm) == {"performance", "direction"}, first_alarm
+        assert max(first_alarm.values()) <= 60
         entry = journal_of(home).entries()[-1]
         assert (entry.event, entry.by, entry.to_version) == ("rolled_back", GUARD, version)
 

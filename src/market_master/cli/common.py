@@ -135,9 +135,9 @@ def progress() -> Iterator[Progress]:
         def listen(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 tasks[step] = bars.add_task(step, total=total)
-            finished = (done, total) == (1, 1)
+            complete = (done, total) == (1, 1)
             known = bars.tasks[tasks[step]].total or 1
-            bars.update(tasks[step], total=known if finished else total, completed=known if finished else done)
+            bars.update(tasks[step], total=known if complete else total, completed=known if complete else done)
 
         with progress_listener(listen):
             yield bars

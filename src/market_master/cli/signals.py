@@ -1,4 +1,4 @@
-"""Signals of the index and predictions of symbols: of the newest bar, of the past, and those that are missing."""
+"""Signals of the index and predictions of symbols, of the newest bar and of the past."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _render_explanation(row: dict[str, Any]) -> None:
 
 
 @command("signal", table=render_signal)
-def signal(
+def show_signal(
     config_file: Config = None,
     asof: AsOf = None,
     explained: Annotated[
@@ -177,7 +177,7 @@ def render_backfill(runs: list[dict[str, Any]]) -> None:
 
 
 @command("backfill", table=render_backfill)
-def backfill(
+def backfill_signals(
     first: Annotated[str, typer.Option("--from", help="Bars that ended then or later, e.g. 2025-06-27T13:30:00Z.")],
     last: Annotated[str, typer.Option("--to", help="Bars that had ended by then.")],
     config_file: Config = None,

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from market_master.monitoring.alerts.book import Alert
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 4
 TIMEOUT_SECONDS = 10.0
 
@@ -65,7 +65,7 @@ def _post_webhook(alert: Alert, addresses: Addresses) -> bool:
             with attempt:
                 httpx.post(addresses.webhook, content=body, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
     except httpx.HTTPError as error:
-        log.warning("alert %s was not taken by the webhook: %s", alert.id, error)
+        logger.warning("alert %s was not taken by the webhook: %s", alert.id, error)
         return False
     return True
 
