@@ -242,6 +242,35 @@ for steps in (Steps(), as_tasks()):
 assert [step.write.name for step in as_tasks().closing] == ["report", "turnover", "backtest"]
 """
 
+COMMAND = '''
+"""Greetings."""
+
+from market_master.cli.common import Config, command, render_document
+
+
+@command("greetings send", table=render_document)
+def send(name: str, config_file: Config = None) -> dict[str, str]:
+    """Greet somebody."""
+    return {"hello": name}
+'''
+COMMAND_CHECK = """
+import json
+from typer.testing import CliRunner
+from market_master.cli.app import app
+
+
+def mm(*arguments):
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+assert json.loads(mm("greetings", "send", "anna", "--json")) == {"hello": "anna"}
+assert mm("--help").rindex("greetings") > mm("--help").rindex("Keys that open the server.")
+page = mm("greetings", "send", "--help")
+assert all(option in page for option in ("--config", "--json", "--debug"))
+"""
+
 ADDITIONS = {
     "feature": Addition({"features/core/acceleration.py": THEME}, THEME_CHECK),
     "feature set": Addition({"features/patterns/__init__.py": "", "features/patterns/hammers.py": SET}, SET_CHECK),
@@ -250,6 +279,7 @@ ADDITIONS = {
     "provider": Addition({"market_data/providers/flat.py": PROVIDER}, PROVIDER_CHECK),
     "gate rule": Addition({"gate/rules/cautious.py": RULE}, RULE_CHECK),
     "closing step": Addition({"pipeline/closing/turnover.py": CLOSING_STEP}, CLOSING_STEP_CHECK),
+    "command": Addition({"cli/greetings.py": COMMAND}, COMMAND_CHECK),
 }
 
 EACH = """
