@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from market_master import config, features
-from market_master.batch.score import batch, score_bars
+from market_master.batch.score import run_batch, score_bars
 from market_master.decision import policy
 from market_master.domain import clock
 from market_master.domain.actions import SCORES
@@ -87,7 +87,7 @@ def timed(champion: LoadedModel, folder: Path, out: Path, bars: Bars) -> Table:
         marks.append((time.perf_counter(), time.process_time()))
         score_bars(champion, bars, None)
         marks.append((time.perf_counter(), time.process_time()))
-        batch(champion, folder, None, out / f"out{turn}", now=now)
+        run_batch(champion, folder, None, out / f"out{turn}", now=now)
         marks.append((time.perf_counter(), time.process_time()))
         steps = np.diff(np.array(marks), axis=0)
         for part, step in zip(PARTS, steps.tolist(), strict=True):

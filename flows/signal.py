@@ -46,7 +46,7 @@ def backfill(first: datetime, last: datetime, config: Config = "demo") -> list[S
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     span = (int(first.timestamp()), int(last.timestamp()))
-    runs = scheduled.backfill(settings, home(), log, first=span[0], last=span[1], now=clock.now())
+    runs = scheduled.backfill_signals(settings, home(), log, first=span[0], last=span[1], now=clock.now())
     rows = [{"bar_end": run.bar_end, "status": run.status, "reason": run.reason} for run in runs]
     create_table_artifact(rows, key="backfill", description="Bars of the span, and what each came to.")
     count = sum(run.status == "signalled" for run in runs)

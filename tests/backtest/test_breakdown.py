@@ -89,11 +89,11 @@ def test_foresight_lies_beyond_the_band_and_a_coin_within(bars, panel, coin):
 def test_cuts_add_up(panel, coin):
     """Slots add up to the path's bars, symbols to the change of equity."""
     path = simulate(coin, panel)
-    slots = breakdown.by_bar(path, panel, panel.slot)
+    slots = breakdown.breakdown_by_bar(path, panel, panel.slot)
     assert [cut.name for cut in slots] == [str(slot) for slot in range(7)]
     for name in ("gross", "cost", "net", "turnover"):
         assert sum(getattr(cut, name) for cut in slots) == pytest.approx(getattr(path, name).sum())
-    symbols = breakdown.by_symbol(path, panel)
+    symbols = breakdown.breakdown_by_symbol(path, panel)
     assert [cut.name for cut in symbols] == list(panel.symbols)
     assert sum(cut.net for cut in symbols) == pytest.approx(path.equity[-1] - 1)
     assert sum(cut.gross for cut in symbols) == pytest.approx(path.gross.sum())
@@ -103,7 +103,9 @@ def test_noise_is_traded_at_the_largest_threshold(panel):
     """On signal-free scores nothing is one standard error worse than the best: the largest threshold stands."""
     score = np.random.default_rng(4).standard_normal(panel.open.shape)
     grid = np.linspace(0.2, 3.8, 10)
-    tuned = threshold.tune(lambda value: 0.25 * np.sign(score) * (np.abs(score) >= value), grid, panel, Rules())
+    tuned = threshold.search_threshold(
+        lambda value: 0.25 * np.sign(score) * (np.abs(score) >= value), grid, panel, Rules()
+    )
     assert tuned.trials == len(tuned.net) == 10
     assert tuned.threshold == grid[-1]
     assert tuned.threshold >= tuned.best
@@ -120,7 +122,7 @@ def test_a_threshold_that_pays_is_found(bars, panel):
     def targets(value: float) -> np.ndarray:
         return 0.25 * np.sign(score) * (np.abs(score) >= value)
 
-    tuned = threshold.tune(targets, grid, panel, Rules(cost=0.0005))
+    tuned = threshold.search_threshold(targets, grid, panel, Rules(cost=0.0005))
     assert 1.25 <= tuned.best <= 1.75
     short = max(tuned.net) - tuned.net[list(grid).index(tuned.threshold)]
     assert 0 <= short <= tuned.shortfall_se[list(grid).index(tuned.threshold)]
@@ -132,9 +134,9 @@ def test_a_threshold_that_pays_is_found(bars, panel):
 def test_thresholds_that_do_not_increase_are_refused(panel):
     """The rule toward the larger one needs an order."""
     with pytest.raises(ConfigError, match=r"1, 0\.5"):
-        threshold.tune(lambda value: np.zeros(panel.open.shape) + value, [1.0, 0.5], panel, Rules())
+        threshold.search_threshold(lambda value: np.zeros(panel.open.shape) + value, [1.0, 0.5], panel, Rules())
 
 
 def _band(target, panel, *, paths):
     daily_net = daily_returns(simulate(target, panel, Rules()).net, panel.session)[1]
-    return breakdown.band(daily_net, breakdown.random_paths(target, panel, Rules(), paths=paths))
+    return breakdown.random_band(daily_net, breakdown.random_paths(target, panel, Rules(), paths=paths))

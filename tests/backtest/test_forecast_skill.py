@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from market_master.backtest.forecast_skill import MIN_BARS, forecast, group_means, pesaran_timmermann
+from market_master.backtest.forecast_skill import MIN_BARS, group_means, measure_forecast_skill, pesaran_timmermann
 
 DAYS, SLOTS = 200, 7
 SESSION = np.repeat(np.arange(DAYS), SLOTS)
@@ -20,7 +20,7 @@ def _pair(rho: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_planted_correlation_is_found_at_its_size() -> None:
     """IC within 3 standard errors of what was planted, and its t far from 0."""
-    skill = forecast(*_pair(0.15, 3), SESSION)
+    skill = measure_forecast_skill(*_pair(0.15, 3), SESSION)
     assert skill.ic == pytest.approx(0.15, abs=3 / np.sqrt(DAYS * SLOTS))
     assert skill.ic_t is not None
     assert skill.ic_t > 3
@@ -31,7 +31,7 @@ def test_a_planted_correlation_is_found_at_its_size() -> None:
 
 def test_noise_shows_nothing() -> None:
     """Over 200 pairs of noise the t is beyond 1.96 about as often as it should be: at most 5 % and 3 standard errors."""
-    beyond = [abs(forecast(*_pair(0.0, seed), SESSION).ic_t or 0.0) > 1.96 for seed in range(200)]
+    beyond = [abs(measure_forecast_skill(*_pair(0.0, seed), SESSION).ic_t or 0.0) > 1.96 for seed in range(200)]
     assert np.mean(beyond) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
@@ -40,7 +40,7 @@ def test_the_error_of_the_slope_is_that_of_newey_and_west() -> None:
     from statsmodels.api import OLS, add_constant
 
     x, y = _pair(0.1, 5)
-    skill = forecast(x, y, SESSION)
+    skill = measure_forecast_skill(x, y, SESSION)
     fitted = OLS(y, add_constant((x - x.mean()) / x.std())).fit(
         cov_type="HAC", cov_kwds={"maxlags": skill.lags, "use_correction": False}
     )
@@ -54,9 +54,9 @@ def test_unknown_bars_are_left_out_and_too_few_say_nothing() -> None:
     hidden = x.copy()
     hidden[::3] = np.nan
     there = np.isfinite(hidden)
-    assert forecast(hidden, y, SESSION) == forecast(hidden[there], y[there], SESSION[there])
-    assert forecast(x[: MIN_BARS - 1], y[: MIN_BARS - 1], SESSION[: MIN_BARS - 1]).ic is None
-    assert forecast(np.zeros(len(x)), y, SESSION).ic is None
+    assert measure_forecast_skill(hidden, y, SESSION) == measure_forecast_skill(hidden[there], y[there], SESSION[there])
+    assert measure_forecast_skill(x[: MIN_BARS - 1], y[: MIN_BARS - 1], SESSION[: MIN_BARS - 1]).ic is None
+    assert measure_forecast_skill(np.zeros(len(x)), y, SESSION).ic is None
 
 
 def test_signs_that_hit_by_chance_hit_the_base_rate() -> None:

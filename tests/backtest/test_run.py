@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 from market_master import config
 from market_master.artifact.out_of_sample import HOLDOUT, OutOfSample
-from market_master.backtest.evaluate import evaluate
+from market_master.backtest.evaluate import evaluate_backtest
 from market_master.backtest.history import (
     OutOfSampleHistory,
     index_history,
     predict_out_of_sample,
     stored_out_of_sample,
 )
-from market_master.backtest.instrument import basket, instrument
-from market_master.backtest.run import backtest
+from market_master.backtest.instrument import traded_instrument, weighted_basket
+from market_master.backtest.run import run_backtest
 from market_master.backtest.tearsheet import tearsheet
 from market_master.cli.app import app
 from market_master.config.settings import Universe
@@ -34,7 +34,7 @@ from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.registry.versions import Versions
-from market_master.signals.paper_trading import paper
+from market_master.signals.paper_trading import trade_on_paper
 from tests.support.servers import MODEL, own_copy
 from tests.support.simulated_world import world
 from tests.support.trained_home import settings_of
@@ -105,8 +105,8 @@ def test_later_prices_leave_earlier_equity_as_it_was(champion: LoadedModel, hist
     cut = int(np.quantile(history.index.bar_end, 0.6))
     moved = np.where(bars.bar_end > cut, 1.07, 1.0)
     shaken = replace(bars, **{name: getattr(bars, name) * moved for name in OHLCV[:4]})
-    there = backtest(champion, history)
-    here = backtest(champion, replace(history, predictions=replace(history.predictions, bars=shaken)))
+    there = run_backtest(champion, history)
+    here = run_backtest(champion, replace(history, predictions=replace(history.predictions, bars=shaken)))
     for first, second in ((there.index, here.index), (there.constituents, here.constituents)):
         rows = first.panel.bar_end <= cut
         assert rows.any()
@@ -116,7 +116,7 @@ def test_later_prices_leave_earlier_equity_as_it_was(champion: LoadedModel, hist
 
 def test_the_constituents_book_is_half_the_wss(champion: LoadedModel, history: OutOfSampleHistory) -> None:
     """Its targets add up to half the WSS of the bar: each holds its own part in it."""
-    book = backtest(champion, history).constituents
+    book = run_backtest(champion, history).constituents
     rows = np.searchsorted(book.panel.bar_end, history.index.bar_end)
     known = np.isfinite(history.index.wss)
     assert np.abs(2 * book.target[rows].sum(axis=1) - history.index.wss)[known].max() <= EQUAL
@@ -125,13 +125,13 @@ def test_the_constituents_book_is_half_the_wss(champion: LoadedModel, history: O
 def test_a_basket_of_one_is_that_one(bars: Bars) -> None:
     """Its returns over the gap and within the bar are the symbol's; of many equal weights they are the mean."""
     symbol_bars = bars.select([bars.symbols[0]])
-    basket_bars = basket(symbol_bars, Universe())
+    basket_bars = weighted_basket(symbol_bars, Universe())
     close = symbol_bars.close[1:]
     assert basket_bars.close[1:] / basket_bars.close[:-1] == pytest.approx(close[1:] / close[:-1], rel=1e-12)
     assert basket_bars.close / basket_bars.open == pytest.approx(
         symbol_bars.close[1:] / symbol_bars.open[1:], rel=1e-12
     )
-    all_of_them = basket(bars, Universe())
+    all_of_them = weighted_basket(bars, Universe())
     end = int(all_of_them.bar_end[50])
     within = (bars.close / bars.open)[bars.bar_end == end]
     assert (all_of_them.close / all_of_them.open)[50] == pytest.approx(within.mean(), rel=1e-12)
@@ -140,10 +140,10 @@ def test_a_basket_of_one_is_that_one(bars: Bars) -> None:
 def test_the_benchmarks_own_bars_are_traded_where_there_are_any(bars: Bars) -> None:
     """And it is no constituent."""
     name = bars.symbols[0]
-    traded = instrument(bars, Universe(benchmark=name))
+    traded = traded_instrument(bars, Universe(benchmark=name))
     assert np.array_equal(traded.bars.close, bars.close[bars.rows(name)])
     assert name in traded.description
-    assert "basket" in instrument(bars, Universe()).description
+    assert "basket" in traded_instrument(bars, Universe()).description
 
 
 def test_what_never_trades_has_no_skill(champion: LoadedModel, history: OutOfSampleHistory) -> None:
@@ -151,7 +151,7 @@ def test_what_never_trades_has_no_skill(champion: LoadedModel, history: OutOfSam
     policy = champion.settings.policy.model_copy(update={"buy": 2.0, "sell": -2.0})
     quiet = replace(champion, settings=champion.settings.model_copy(update={"policy": policy}))
     silent = replace(history.index, wss=np.where(np.isfinite(history.index.wss), 0.0, np.nan))
-    tested = backtest(quiet, replace(history, index=silent))
+    tested = run_backtest(quiet, replace(history, index=silent))
     sheet = tearsheet(quiet, tested).sheet
     assert sheet.sentence.startswith("No evidence of skill: nothing was traded")
     assert (tested.index.result.equity == 1).all()
@@ -187,7 +187,7 @@ def test_the_command_writes_a_page_that_stands_alone(
     assert {"part", "slot", "regime", "symbol"} == set(summary["cuts"])
     assert CliRunner().invoke(app, arguments).exit_code == 2
     with pytest.raises(ConfigError):
-        evaluate(MODEL, None, trained_home, tmp_path / "sheet", now=0)
+        evaluate_backtest(MODEL, None, trained_home, tmp_path / "sheet", now=0)
 
 
 @pytest.mark.long
@@ -198,7 +198,7 @@ def test_signals_said_in_time_earn_on_paper_what_the_backtest_earns(home: Path, 
         for day in range(120, 125):
             for end in here.day(day).tolist():
                 here.signal(end)
-        summary = paper(MODEL, home, here.log, tmp_path / "paper")
+        summary = trade_on_paper(MODEL, home, here.log, tmp_path / "paper")
         assert (summary["different"], summary["late"], summary["backfilled"], summary["silent"]) == (0, 0, 0, 0)
         assert summary["traded"] == 35
         assert summary["paper_net"] == summary["backtest_net"]
@@ -209,7 +209,7 @@ def test_signals_said_in_time_earn_on_paper_what_the_backtest_earns(home: Path, 
             connection.execute(
                 text("UPDATE signals SET wss = wss + 0.1 WHERE bar_end = :end"), {"end": here.close(121)}
             )
-        summary = paper(MODEL, home, here.log, tmp_path / "again")
+        summary = trade_on_paper(MODEL, home, here.log, tmp_path / "again")
         assert (summary["backfilled"], summary["different"], summary["traded"]) == (3, 1, 35)
         assert instant(summary["differing"][0]["bar_end"]) == here.close(121)
         assert "1 logged signals" in summary["sentence"]
@@ -221,7 +221,7 @@ def test_bars_that_came_since_are_traded_too(home: Path, tmp_path: Path) -> None
     with world(home, PROVIDER__SESSIONS="126", CANDIDATES="[logistic]") as here:
         here.train(here.close(119))
         here.fetch(here.close(125))
-        summary = evaluate(MODEL, None, home, tmp_path / "sheet", now=here.close(125))
+        summary = evaluate_backtest(MODEL, None, home, tmp_path / "sheet", now=here.close(125))
     assert {"walk-forward", "hold-out", "since"} == {row["name"] for row in summary["cuts"]["part"]}
     assert instant(summary["span"]["last"]) == here.close(125)
 
@@ -230,7 +230,7 @@ def test_the_settings_reach_the_rules(champion: LoadedModel, history: OutOfSampl
     """Costs of the index are its own where they are set; a limit of the settings is one of the engine's."""
     settings = settings_of("test", MM_COSTS__INDEX_BPS="0.5", MM_BACKTEST__FLAT_BY_CLOSE="true")
     chosen = champion.settings.model_copy(update={"costs": settings.costs, "backtest": settings.backtest})
-    tested = backtest(replace(champion, settings=chosen), history)
+    tested = run_backtest(replace(champion, settings=chosen), history)
     assert tested.index.result.rate == pytest.approx(0.5e-4)
     assert tested.constituents.result.rate == pytest.approx(2e-4)
     nights = tested.index.panel.ends_session
@@ -248,5 +248,5 @@ def test_without_signals_there_is_no_paper(trained_home: Path, home: Path, tmp_p
 
     own_copy(trained_home, home)
     with pytest.raises(NoSignal, match="backfill"):
-        paper(MODEL, home, _log(home), tmp_path / "paper")
+        trade_on_paper(MODEL, home, _log(home), tmp_path / "paper")
     assert not (tmp_path / "paper").exists()

@@ -12,9 +12,9 @@ from scipy import stats
 from market_master.backtest.statistics import (
     daily_returns,
     dsr,
+    expected_maximum,
     least_years,
-    luckiest,
-    measure,
+    measure_returns,
     psr,
     year_of,
 )
@@ -32,7 +32,7 @@ def daily():
 def test_the_numbers_are_those_of_empyrical(daily, year):
     """Equal to empyrical-reloaded to six digits, on sessions."""
     own, benchmark = daily
-    values = measure(own, year=year, benchmark=benchmark).values
+    values = measure_returns(own, year=year, benchmark=benchmark).values
     annual = {"annualization": year}
     theirs = {
         "total": empyrical.cum_returns_final(own),
@@ -64,25 +64,25 @@ def test_bars_are_compounded_to_sessions():
 def test_the_longest_drawdown_is_counted_in_sessions():
     """From the first session below the high to the last before a new one."""
     daily = np.array([0.1, -0.1, 0.05, 0.02, 0.2, -0.1, -0.1, -0.1, -0.1, 0.01, 0.01, 0.01])
-    assert measure(daily).values["drawdown_sessions"] == 7
+    assert measure_returns(daily).values["drawdown_sessions"] == 7
 
 
 def test_few_sessions_are_marked_and_too_few_say_nothing(daily):
     """Under 30 sessions low_sample with intervals; under 10 None with the reason and the numbers in it."""
-    few = measure(daily[0][:21])
+    few = measure_returns(daily[0][:21])
     assert few.low_sample
     assert few.values["sharpe"] is not None
     assert few.intervals["sharpe"][0] < few.values["sharpe"] < few.intervals["sharpe"][1]
-    none = measure(daily[0][:9], benchmark=daily[1][:9])
-    assert set(none.values) == set(measure(*[daily[0]], benchmark=daily[1]).values)
+    none = measure_returns(daily[0][:9], benchmark=daily[1][:9])
+    assert set(none.values) == set(measure_returns(*[daily[0]], benchmark=daily[1]).values)
     assert set(none.values.values()) == {None}
     assert none.reason == "9 sessions are too few for any number; 10 are needed."
-    assert not measure(daily[0]).low_sample
+    assert not measure_returns(daily[0]).low_sample
 
 
 def test_nothing_to_divide_by_is_none_and_says_so():
     """A strategy that does nothing has a return of 0 and no Sharpe ratio."""
-    still = measure(np.zeros(50))
+    still = measure_returns(np.zeros(50))
     assert still.values["cagr"] == still.values["max_drawdown"] == 0.0
     assert still.values["sharpe"] is None
     assert "sharpe" in still.reason
@@ -91,7 +91,7 @@ def test_nothing_to_divide_by_is_none_and_says_so():
 
 def test_intervals_are_seeded(daily):
     """The same series has the same intervals; the block is the one the data ask for."""
-    one, other = measure(daily[0]), measure(daily[0])
+    one, other = measure_returns(daily[0]), measure_returns(daily[0])
     assert one == other
     assert 1 <= one.block <= 500 / 3
 
@@ -103,7 +103,7 @@ def test_the_interval_of_the_sharpe_ratio_holds_the_truth():
     random = np.random.default_rng(5)
     held = 0
     for _ in range(200):
-        low, high = measure(0.0005 + 0.01 * random.standard_normal(250)).intervals["sharpe"]
+        low, high = measure_returns(0.0005 + 0.01 * random.standard_normal(250)).intervals["sharpe"]
         held += low <= 0.05 * math.sqrt(252) <= high
     error = 3 * math.sqrt(0.9 * 0.1 / 200)
     assert 0.88 - error <= held / 200 <= 0.90 + error
@@ -122,10 +122,10 @@ def test_psr_is_its_formula(daily):
 
 def test_the_luckiest_of_many_trials():
     """Emax(10) = 1.575; 45 trials in five years show a Sharpe ratio of 1 by luck (Bailey and others 2014)."""
-    assert luckiest(10) == pytest.approx(1.5746, abs=1e-4)
-    assert luckiest(45) / math.sqrt(5) == pytest.approx(0.9998, abs=1e-4)
+    assert expected_maximum(10) == pytest.approx(1.5746, abs=1e-4)
+    assert expected_maximum(45) / math.sqrt(5) == pytest.approx(0.9998, abs=1e-4)
     assert least_years(45) == pytest.approx(5, abs=0.01)
-    assert luckiest(1) == 0.0
+    assert expected_maximum(1) == 0.0
 
 
 def test_trials_deflate_the_ratio(daily):
@@ -135,7 +135,7 @@ def test_trials_deflate_the_ratio(daily):
     falling = [dsr(own, trials) for trials in (1, 2, 10, 100)]
     assert falling == sorted(falling, reverse=True)
     assert dsr(own, 10, spread=0.2) < dsr(own, 10)
-    assert dsr(own, 10, spread=0.05) == psr(own, 0.05 * luckiest(10))
+    assert dsr(own, 10, spread=0.05) == psr(own, 0.05 * expected_maximum(10))
 
 
 def test_the_best_of_many_without_skill_is_not_believed():

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from market_master import config
 from market_master.artifact.out_of_sample import OutOfSample
 from market_master.backtest.history import stored_out_of_sample
-from market_master.batch.score import batch
+from market_master.batch.score import run_batch
 from market_master.domain import clock
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.clock import iso
@@ -24,7 +24,7 @@ from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.registry.tracking_uri import tracking_uri
-from market_master.signals.replay import replay
+from market_master.signals.replay import replay_signal
 from market_master.signals.scheduled import run_scheduled_signal
 from tests.support import ROOT
 from tests.support.command_line import mm
@@ -66,7 +66,7 @@ def newest(bars: Bars, sessions: int) -> Bars:
 
 def scored(champion: LoadedModel, path: Path, out: Path, weights: Path | None = None) -> dict[str, Any]:
     """A batch that is not logged."""
-    return batch(champion, path, weights, out, now=clock.now())
+    return run_batch(champion, path, weights, out, now=clock.now())
 
 
 def test_21_days_of_hourly_files(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_wss_is_one_number_wherever_it_is_asked(
     signals = [served]
     if not keeping:
         run_scheduled_signal(settings, altered, log, now=clock.now())
-        again = replay(MODEL, None, altered, log, asof=clock.now())
+        again = replay_signal(MODEL, None, altered, log, asof=clock.now())
         assert again.identical
         signals.append(again.signal)
     log.close()

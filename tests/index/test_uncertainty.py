@@ -18,7 +18,7 @@ from market_master.domain.actions import SCORES, expected_score
 from market_master.domain.clock import instant
 from market_master.index import uncertainty
 from market_master.index.signal import predict_index
-from market_master.index.uncertainty import interval
+from market_master.index.uncertainty import level_interval
 from market_master.market_data.weights import Weights
 from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.registry.versions import Versions
@@ -190,7 +190,7 @@ def test_an_interval_knows_no_outcome_of_later_bars(version_files: bundle.Versio
         folder = copied(version_files, tmp_path / name)
         label = np.where(rows & (past.label >= 0), 4 - past.label, past.label).astype(np.int8)
         (folder / FILE).write_bytes(replace(past, label=label).to_bytes())
-        result.append(interval(served_from(version_files, folder), table, 0.03, as_of))
+        result.append(level_interval(served_from(version_files, folder), table, 0.03, as_of))
     unaltered, later, earlier = result
     assert unaltered is not None
     assert unaltered == later
@@ -203,6 +203,6 @@ def test_too_short_a_past_has_no_interval(version_files: bundle.VersionFiles) ->
     table = Weights(dict.fromkeys(past.symbols.tolist(), 1 / len(past.symbols)), None, 1.0)
     champion, days = load_model(bundle.read(version_files)), np.unique(past.session)
     ends = [int(past.bar_end[past.session == days[n]][-1]) for n in (28, 30)]
-    assert interval(champion, table, 0.03, ends[0]) is None
-    assert interval(champion, table, 0.03, ends[1]) is not None
-    assert interval(champion, table, 0.03, instant(champion.card.train_first)) is None
+    assert level_interval(champion, table, 0.03, ends[0]) is None
+    assert level_interval(champion, table, 0.03, ends[1]) is not None
+    assert level_interval(champion, table, 0.03, instant(champion.card.train_first)) is None

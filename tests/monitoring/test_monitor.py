@@ -27,7 +27,7 @@ from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import client
 from market_master.registry.versions import Versions
-from market_master.signals.scheduled import backfill, signal_bar
+from market_master.signals.scheduled import backfill_signals, signal_bar
 from market_master.signals.settlement import settle_outcomes
 from tests.support.servers import in_process
 from tests.support.simulated_world import MODEL, World, world
@@ -45,7 +45,7 @@ def _states(home: Path, log: PredictionLog) -> dict[str, str]:
 def _log_signals(home: Path, log: PredictionLog, bars: int) -> list[int]:
     champion = load_champion(home, MODEL)
     ends: list[int] = champion.store(home).bars((champion.card.symbols[0],), last=bars).bar_end.tolist()
-    backfill(settings_of("test"), home, log, first=ends[0], last=ends[-1], now=clock.now())
+    backfill_signals(settings_of("test"), home, log, first=ends[0], last=ends[-1], now=clock.now())
     return ends
 
 

@@ -16,7 +16,7 @@ from market_master.index.inputs import read_inputs
 from market_master.index.signal import predict_index
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
-from market_master.signals.scheduled import backfill, run_scheduled_signal
+from market_master.signals.scheduled import backfill_signals, run_scheduled_signal
 from tests.support.servers import MODEL
 from tests.support.trained_home import settings_of
 
@@ -89,7 +89,7 @@ def test_missed_bars_are_filled_in_order_and_marked(altered: Path, log: Predicti
     """Every bar of the span has one signal: what was there stays, what was not is made from the bars known then."""
     settings, now, ends = settings_of("test"), clock.now(), _newest(altered)
     run_scheduled_signal(settings, altered, log, now=now)
-    runs = backfill(settings, altered, log, first=ends[0], last=ends[-1], now=now)
+    runs = backfill_signals(settings, altered, log, first=ends[0], last=ends[-1], now=now)
     assert [run.bar_end for run in runs] == [iso(end) for end in ends]
     assert [run.status for run in runs] == ["signalled"] * 5 + ["skipped"]
     rows_by_end = {row["bar_end"]: row for row in log.signals(10)}
@@ -109,7 +109,7 @@ def test_earlier_predictions_are_settled_on_the_way(altered: Path, log: Predicti
     ends = _newest(altered)
     settings, now = settings_of("test"), clock.now()
     run_scheduled_signal(settings, altered, log, now=now)
-    backfill(settings, altered, log, first=ends[2], last=ends[3], now=now)
+    backfill_signals(settings, altered, log, first=ends[2], last=ends[3], now=now)
     settled = {row["bar_end"]: row["settled_at"] is not None for row in log.recent(1000)}
     assert settled == {ends[2]: True, ends[3]: True, ends[-1]: False}
 
@@ -118,7 +118,7 @@ def test_a_bar_that_was_learned_from_is_not_filled(altered: Path, log: Predictio
     """A signal for it would be hindsight, and the reason says so."""
     champion = load_champion(altered, MODEL)
     known = instant(champion.card.label_known)
-    (run,) = backfill(settings_of("test"), altered, log, first=known, last=known, now=clock.now())
+    (run,) = backfill_signals(settings_of("test"), altered, log, first=known, last=known, now=clock.now())
     assert (run.status, run.signal) == ("skipped", None)
     assert "hindsight" in run.reason
     assert log.signals(10) == []

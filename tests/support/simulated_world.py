@@ -17,7 +17,7 @@ from market_master.market_data.ingest import fetch
 from market_master.market_data.providers.simulated import last_sessions
 from market_master.pipeline import Outcome
 from market_master.prediction_log import PredictionLog
-from market_master.signals.scheduled import SignalRun, backfill, run_scheduled_signal
+from market_master.signals.scheduled import SignalRun, backfill_signals, run_scheduled_signal
 from tests.support.quick_training import train_quickly
 from tests.support.trained_home import settings_of
 
@@ -59,7 +59,7 @@ class World:
 
     def fill(self, first: int, last: int, now: int) -> list[SignalRun]:
         """The bars that were missed."""
-        return backfill(self.settings, self.home, self.log, first=first, last=last, now=now)
+        return backfill_signals(self.settings, self.home, self.log, first=first, last=last, now=now)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import client, open_runs
 from market_master.registry.versions import Versions
-from market_master.signals.scheduled import backfill
+from market_master.signals.scheduled import backfill_signals
 from tests.support import ROOT
 from tests.support.kill_points import CHAINS, POINTS
 from tests.support.kill_points_runner import OPERATIONS, ROWS, Point, killed, log_of
@@ -193,7 +193,7 @@ def _predict(home: Path) -> None:
     champion = load_champion(home, MODEL)
     ends = champion.store(home).bars((champion.card.symbols[0],), last=6).bar_end.tolist()
     log = log_of(home)
-    backfill(settings_of("test"), home, log, first=ends[0], last=ends[1], now=clock.now())
+    backfill_signals(settings_of("test"), home, log, first=ends[0], last=ends[1], now=clock.now())
     with log.transaction() as connection:
         connection.execute(text("UPDATE predictions SET outcome = NULL, settled_at = NULL"))
     log.close()

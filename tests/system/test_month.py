@@ -22,7 +22,7 @@ from market_master.monitoring.causes import MonitoringReport
 from market_master.monitoring.daily_check import run_daily_check
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
-from market_master.signals.replay import replay
+from market_master.signals.replay import replay_signal
 from market_master.signals.settlement import settle_outcomes
 from tests.support.simulated_world import MODEL, World, world
 
@@ -98,7 +98,7 @@ def _live_through(month: Month, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
         _the_journal_tells_it(home)
         _what_was_monitored(here, month, seen)
         for end in _signalled(here):
-            assert replay(MODEL, None, home, here.log, asof=end).identical, iso(end)
+            assert replay_signal(MODEL, None, home, here.log, asof=end).identical, iso(end)
         assert versions.version_at_alias(PREVIOUS) == "2"
 
 

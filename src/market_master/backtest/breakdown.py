@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from market_master.backtest.engine import SimulationResult, simulate
 from market_master.backtest.panel import Panel
 from market_master.backtest.positions import forward
-from market_master.backtest.statistics import Measures, daily_returns, measure
+from market_master.backtest.statistics import Measures, daily_returns, measure_returns
 from market_master.backtest.trading_rules import Rules
 from market_master.domain.arrays import Array
 from market_master.stats.daily import days_permuted, newey_west_se
@@ -93,7 +93,7 @@ def cost_table(
     for multiple in multiples:
         scaled = replace(rules, cost=multiple * rules.cost, slippage=multiple * rules.slippage)
         daily = daily_returns(simulate(target, panel, scaled).net, panel.session)[1]
-        rows.append(CostScenario(multiple, scaled.rate, float(daily.mean()), measure(daily, year=year)))
+        rows.append(CostScenario(multiple, scaled.rate, float(daily.mean()), measure_returns(daily, year=year)))
     return tuple(rows)
 
 
@@ -139,14 +139,14 @@ def random_paths(
     return np.stack(daily)
 
 
-def band(daily: Array, paths: Array) -> RandomBand:
+def random_band(daily: Array, paths: Array) -> RandomBand:
     """The band of random paths' daily returns [paths, sessions] by the mean, and the share of them that a path beats."""
     nets = paths.mean(axis=1)
     low, median, high = (float(value) for value in np.quantile(nets, [0.05, 0.5, 0.95]))
     return RandomBand(low, median, high, float((nets < daily.mean()).mean()), len(nets))
 
 
-def by_bar(result: SimulationResult, panel: Panel, names: NDArray) -> tuple[Breakdown, ...]:
+def breakdown_by_bar(result: SimulationResult, panel: Panel, names: NDArray) -> tuple[Breakdown, ...]:
     """The parts of a result by a name of each bar: its slot, its session's regime."""
     parts = []
     for name in np.unique(names):
@@ -167,7 +167,7 @@ def by_bar(result: SimulationResult, panel: Panel, names: NDArray) -> tuple[Brea
     return tuple(parts)
 
 
-def by_symbol(result: SimulationResult, panel: Panel) -> tuple[Breakdown, ...]:
+def breakdown_by_symbol(result: SimulationResult, panel: Panel) -> tuple[Breakdown, ...]:
     """The parts of a result by instrument; the nets, in shares of the starting capital, add up to the change of equity."""
     columns = (result.instrument_gross, result.instrument_turnover, result.instrument_net)
     return tuple(

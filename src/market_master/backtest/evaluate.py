@@ -8,8 +8,8 @@ from typing import Any
 
 from market_master.artifact.out_of_sample import OutOfSample
 from market_master.backtest.history import OutOfSampleHistory, predict_out_of_sample, stored_out_of_sample
-from market_master.backtest.page import write
-from market_master.backtest.run import Backtest, backtest
+from market_master.backtest.page import write_tearsheet
+from market_master.backtest.run import Backtest, run_backtest
 from market_master.backtest.tearsheet import MeasuredBacktest, tearsheet
 from market_master.batch.score import read_bars
 from market_master.domain.bars import Bars
@@ -23,7 +23,7 @@ from market_master.registry.versions import Versions
 from market_master.reports import write_index
 
 
-def evaluate(
+def evaluate_backtest(
     model: str, version: str | None, home: Path, out: Path, *, bars: Path | None = None, now: int
 ) -> dict[str, Any]:
     """Backtest a version (the champion, unless named) and write its tear sheet and tables into a folder that is not there yet.
@@ -44,7 +44,7 @@ def evaluate(
     report_progress("answers", 1, 1)
     tested, measured = _measure(loaded, history, home)
     with atomic_folder(out) as part:
-        files = write(loaded, tested, measured, part)
+        files = write_tearsheet(loaded, tested, measured, part)
         summary = as_json(measured.sheet) | {
             "files": {kind: str(out / Path(file).name) for kind, file in files.items()}
         }
@@ -59,7 +59,7 @@ def report_backtest(run: Run, bars: Bars, version: str, model: str, home: Path) 
     folder = home / "data" / "runs" / run.id / "backtest"
     folder.mkdir(parents=True, exist_ok=True)
     page = home / "data" / "reports" / f"{run.id}-backtest.html"
-    for kind, file in write(loaded, tested, measured, folder, page=page).items():
+    for kind, file in write_tearsheet(loaded, tested, measured, folder, page=page).items():
         run.file(Path(file), "reports" if kind == "tearsheet" else "backtest")
     numbers = {name: measured.sheet.index_book.values[name] for name in ("sharpe", "cagr", "max_drawdown", "mean")}
     run.metrics({f"backtest_{name}": value for name, value in numbers.items()})
@@ -73,7 +73,7 @@ def _stored_history(model: LoadedModel, bars: Bars) -> OutOfSampleHistory:
 
 def _measure(model: LoadedModel, history: OutOfSampleHistory, home: Path) -> tuple[Backtest, MeasuredBacktest]:
     report_progress("backtest")
-    tested = backtest(model, history)
+    tested = run_backtest(model, history)
     measured = tearsheet(model, tested, looks=_earlier_looks(model, home))
     report_progress("backtest", 1, 1)
     return tested, measured

@@ -40,7 +40,7 @@ class Forecast:
     """of the Newey-West errors: a session's bars at least"""
 
 
-def forecast(wss: Array, next_return: Array, session: Ints) -> Forecast:
+def measure_forecast_skill(wss: Array, next_return: Array, session: Ints) -> Forecast:
     """Judge a WSS by the next returns of the index: arrays by bar, in order of time, NaN where there is none.
 
     The regression return = a + b WSS / sd(WSS) has Newey-West errors with max(one session, 4 (n / 100)^(2/9)) lags.

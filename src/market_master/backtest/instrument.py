@@ -29,16 +29,16 @@ class Instrument:
     """its highs and lows are real ones: a stop inside the bar can be seen"""
 
 
-def instrument(bars: Bars, universe: Universe) -> Instrument:
+def traded_instrument(bars: Bars, universe: Universe) -> Instrument:
     """The benchmark's own bars, or, without a benchmark, the constituents' basket at each bar's own weights."""
     name = universe.benchmark
     if name in bars.symbols:
         return Instrument(bars.select([name]), f"{name}, the index's own bars", True)
     description = f"the weighted basket of {len(bars.symbols)} symbols: there are no bars of the index itself"
-    return Instrument(basket(bars, universe), description, False)
+    return Instrument(weighted_basket(bars, universe), description, False)
 
 
-def basket(bars: Bars, universe: Universe) -> Bars:
+def weighted_basket(bars: Bars, universe: Universe) -> Bars:
     """Bars of the basket that holds every constituent with a bar at its weight, rebalanced at each bar.
 
     Its move over the gap and within the bar are the weighted means of its constituents'; of its high and low only open and

@@ -13,7 +13,7 @@ from market_master.backtest.breakdown import TradeStatistics
 from market_master.backtest.forecast_skill import group_means
 from market_master.backtest.run import Backtest
 from market_master.backtest.statistics import Measures
-from market_master.backtest.tables import tables
+from market_master.backtest.tables import backtest_tables
 from market_master.backtest.tearsheet import MeasuredBacktest, SelectionBias, TearSheet
 from market_master.domain.clock import iso, session_date
 from market_master.prediction.loaded_model import LoadedModel
@@ -42,12 +42,12 @@ BREAKDOWN_NOTES = {
 }
 
 
-def write(
+def write_tearsheet(
     model: LoadedModel, tested: Backtest, measured: MeasuredBacktest, folder: Path, *, page: Path | None = None
 ) -> dict[str, str]:
     """tearsheet.html (or `page`), and equity, trades and WSS as CSV in a folder; returns their paths by kind."""
     files = {"tearsheet": _page(model, tested, measured, page or folder / "tearsheet.html")}
-    for kind, frame in tables(tested, measured).items():
+    for kind, frame in backtest_tables(tested, measured).items():
         files[kind] = folder / f"{kind}.csv"
         frame.to_csv(files[kind], index=False)
     return {kind: str(file) for kind, file in files.items()}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.backtest.engine import SimulationResult, simulate
-from market_master.backtest.forecast_skill import Forecast, forecast
+from market_master.backtest.forecast_skill import Forecast, measure_forecast_skill
 from market_master.backtest.history import OutOfSampleHistory
-from market_master.backtest.instrument import Instrument, instrument
+from market_master.backtest.instrument import Instrument, traded_instrument
 from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
 from market_master.config import Settings
@@ -49,10 +49,10 @@ class Backtest:
     forecast: Forecast
 
 
-def backtest(model: LoadedModel, history: OutOfSampleHistory) -> Backtest:
+def run_backtest(model: LoadedModel, history: OutOfSampleHistory) -> Backtest:
     """Trade the index on its signals and the constituents on their actions, by the settings' rules and costs."""
     settings, index = model.settings, history.index
-    traded = instrument(history.predictions.bars, settings.universe)
+    traded = traded_instrument(history.predictions.bars, settings.universe)
     row = np.minimum(np.searchsorted(traded.bars.bar_end, index.bar_end), len(traded.bars) - 1)
     has_bar = traded.bars.bar_end[row] == index.bar_end
     next_log_return = np.where(has_bar, LabelWindow().returns(traded.bars)[row], np.nan)
@@ -63,7 +63,7 @@ def backtest(model: LoadedModel, history: OutOfSampleHistory) -> Backtest:
         index=trade_index(index.bar_end, index.wss, traded, settings),
         constituents=_trade_constituents(history, settings),
         next_return=np.expm1(next_log_return),
-        forecast=forecast(index.wss, next_log_return / scale, traded.bars.session[row]),
+        forecast=measure_forecast_skill(index.wss, next_log_return / scale, traded.bars.session[row]),
     )
 
 
@@ -81,11 +81,11 @@ def trade_index(
     panel = Panel.of(traded.bars, (ends >= bar_end[0]) & (ends <= bar_end[-1]))
     positions = np.array([POSITIONS[signal] if signal else 0.0 for signal in signals])
     target = np.nan_to_num(panel.matrix(np.zeros(len(bar_end), np.int64), bar_end, positions))
-    rules = rules_of(settings, settings.costs.index_bps)
+    rules = rules_from_settings(settings, settings.costs.index_bps)
     return SimulatedBook(panel, target, simulate(target, panel, rules), rules)
 
 
-def rules_of(settings: Settings, bps: float | None = None) -> Rules:
+def rules_from_settings(settings: Settings, bps: float | None = None) -> Rules:
     """The engine's rules, as the settings have them; `bps` other costs than those of a constituent."""
     rate = (settings.costs.bps if bps is None else bps) / 1e4
     slippage = min(settings.costs.slippage_bps / 1e4, rate)
@@ -106,7 +106,7 @@ def _trade_constituents(history: OutOfSampleHistory, settings: Settings) -> Simu
     weight[np.isnan(score)] = 0.0
     covered = weight.sum(axis=1, keepdims=True)
     target = np.nan_to_num(score) / 2 * np.divide(weight, covered, out=np.zeros_like(weight), where=covered > 0)
-    rules = rules_of(settings)
+    rules = rules_from_settings(settings)
     return SimulatedBook(panel, target, simulate(target, panel, rules), rules)
 
 

@@ -53,7 +53,7 @@ def daily_returns(net: Array, session: Ints) -> tuple[Ints, Array]:
     return days, np.multiply.reduceat(1 + net, first) - 1
 
 
-def measure(daily: Array, *, year: int = 252, benchmark: Array | None = None) -> Measures:
+def measure_returns(daily: Array, *, year: int = 252, benchmark: Array | None = None) -> Measures:
     """All numbers of docs/backtest.md that need daily returns only, with intervals; alpha and beta if there is a benchmark.
 
     Under 10 sessions every value is None, with the reason. The bootstrap is Politis and Romano's (1994), its mean block
@@ -107,10 +107,10 @@ def dsr(daily: Array, trials: int, *, spread: float | None = None) -> float | No
     if len(daily) < MIN_SESSIONS:
         return None
     trial_spread = 1 / math.sqrt(len(daily) - 1) if spread is None else spread
-    return psr(daily, trial_spread * luckiest(trials))
+    return psr(daily, trial_spread * expected_maximum(trials))
 
 
-def luckiest(trials: int) -> float:
+def expected_maximum(trials: int) -> float:
     """Expected maximum of so many standard normal values: (1 - g) PhiInv(1 - 1/N) + g PhiInv(1 - 1/(N e)); 0 for one."""
     if trials <= 1:
         return 0.0
@@ -120,7 +120,7 @@ def luckiest(trials: int) -> float:
 
 def least_years(trials: int, sharpe: float = 1.0) -> float:
     """MinBTL: years under which the best of so many trials without skill is expected to show an annual Sharpe ratio this high."""
-    return (luckiest(trials) / sharpe) ** 2
+    return (expected_maximum(trials) / sharpe) ** 2
 
 
 def _numbers(daily: Array, year: int) -> dict[str, Array]:

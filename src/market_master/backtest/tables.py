@@ -13,7 +13,7 @@ from market_master.domain.arrays import Ints
 from market_master.domain.clock import session_date
 
 
-def tables(tested: Backtest, measured: MeasuredBacktest) -> dict[str, pd.DataFrame]:
+def backtest_tables(tested: Backtest, measured: MeasuredBacktest) -> dict[str, pd.DataFrame]:
     """Equity by session, round trips, and WSS by bar."""
     series, trades, ends = tested.history.index, tested.index.result.trades, tested.index.panel.bar_end
     return {

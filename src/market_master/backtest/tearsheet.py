@@ -13,17 +13,17 @@ from market_master.backtest.breakdown import (
     CostScenario,
     RandomBand,
     TradeStatistics,
-    band,
+    breakdown_by_bar,
+    breakdown_by_symbol,
     buy_and_hold,
-    by_bar,
-    by_symbol,
     cost_table,
+    random_band,
     random_paths,
     trade_statistics,
 )
 from market_master.backtest.forecast_skill import GroupMean, group_means
 from market_master.backtest.run import Backtest, SimulatedBook
-from market_master.backtest.statistics import Measures, daily_returns, dsr, least_years, measure, psr, year_of
+from market_master.backtest.statistics import Measures, daily_returns, dsr, least_years, measure_returns, psr, year_of
 from market_master.backtest.threshold import tune_threshold
 from market_master.domain.actions import CLASSES
 from market_master.domain.arrays import Array, Ints
@@ -106,8 +106,8 @@ def tearsheet(model: LoadedModel, tested: Backtest, *, looks: int = 0) -> Measur
     tuning = tune_threshold(model, tested)
     trials = model.card.trials + looks + (tuning["trials"] if tuning else 0)
     paths = random_paths(book.target, book.panel, book.rules)
-    luck = SelectionBias(psr(net), dsr(net, trials), trials, least_years(trials), band(net, paths))
-    measures = measure(net, year=year, benchmark=hold_net)
+    luck = SelectionBias(psr(net), dsr(net, trials), trials, least_years(trials), random_band(net, paths))
+    measures = measure_returns(net, year=year, benchmark=hold_net)
     sheet = TearSheet(
         sentence=_sentence(model, tested, measures, luck),
         model=model.artifact.name,
@@ -117,8 +117,8 @@ def tearsheet(model: LoadedModel, tested: Backtest, *, looks: int = 0) -> Measur
         rules=_rules(book, constituents),
         span=_span(tested, len(days)),
         index_book=measures,
-        constituents_book=measure(constituents_net, year=year),
-        buy_and_hold=measure(hold_net, year=year),
+        constituents_book=measure_returns(constituents_net, year=year),
+        buy_and_hold=measure_returns(hold_net, year=year),
         dealings=trade_statistics(book.result, book.panel),
         constituents_dealings=trade_statistics(constituents.result, constituents.panel),
         costs=cost_table(book.target, book.panel, book.rules, year=year),
@@ -205,10 +205,10 @@ def _breakdowns(model: LoadedModel, tested: Backtest) -> dict[str, tuple[Breakdo
     part = _newest_values(panel.bar_end, bars.bar_end[history.predictions.rows], np.sign(history.fold))
     regime = _newest_values(panel.bar_end, bars.bar_end, regimes(bars, model.card.members))
     return {
-        "part": by_bar(result, panel, np.array([PARTS[int(number)] for number in part])),
-        "slot": by_bar(result, panel, np.char.add("bar ", np.char.zfill((panel.slot + 1).astype(str), 2))),
-        "regime": by_bar(result, panel, regime),
-        "symbol": by_symbol(tested.constituents.result, tested.constituents.panel),
+        "part": breakdown_by_bar(result, panel, np.array([PARTS[int(number)] for number in part])),
+        "slot": breakdown_by_bar(result, panel, np.char.add("bar ", np.char.zfill((panel.slot + 1).astype(str), 2))),
+        "regime": breakdown_by_bar(result, panel, regime),
+        "symbol": breakdown_by_symbol(tested.constituents.result, tested.constituents.panel),
     }
 
 

@@ -36,7 +36,9 @@ class ThresholdSearch:
     """standard error of the paired daily difference of each value to the best"""
 
 
-def tune(targets: Callable[[float], Array], thresholds: Sequence[float], panel: Panel, rules: Rules) -> ThresholdSearch:
+def search_threshold(
+    targets: Callable[[float], Array], thresholds: Sequence[float], panel: Panel, rules: Rules
+) -> ThresholdSearch:
     """The threshold by mean net a session, then the largest whose shortfall from the best is within one standard error.
 
     `targets` makes [bars, instruments] of a threshold, on development bars only. The error is that of the paired daily
@@ -73,7 +75,7 @@ def tune_threshold(model: LoadedModel, tested: Backtest) -> dict[str, Any] | Non
     def targets(threshold: float) -> Array:
         return _trade_at(model, tested, dev, threshold).target
 
-    search = tune(targets, THRESHOLD_GRID, configured.panel, configured.rules)
+    search = search_threshold(targets, THRESHOLD_GRID, configured.panel, configured.rules)
     later = {}
     if not dev.all():
         for name, threshold in (("tuned", search.threshold), ("configured", None)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from market_master.batch.result import BatchResult
-from market_master.batch.summary import numbers, summarise
+from market_master.batch.summary import summarise_batch, summary_metrics
 from market_master.batch.tables import write_tables
 from market_master.domain.bars import Bars
 from market_master.domain.clock import instant
@@ -24,7 +24,7 @@ from market_master.registry.run_lock import run_lock
 from market_master.registry.tracking import Run
 
 
-def batch(
+def run_batch(
     model: LoadedModel, path: Path, weights: Path | None, out: Path, *, now: int, log_to: Path | None = None
 ) -> dict[str, Any]:
     """Predict every bar of a file or folder, write tables by symbol, the index's series and a summary, and return that.
@@ -37,7 +37,7 @@ def batch(
     out = require_empty_folder(out)
     fetched = read_bars(model, path, now)
     result = score_bars(model, Bars.of(fetched.timetable, fetched.series), weights)
-    summary = summarise(model, result, fetched, path, weights)
+    summary = summarise_batch(model, result, fetched, path, weights)
     with atomic_folder(out) as part:
         write_tables(part, result)
         summary["out"] = str(out)
@@ -56,7 +56,7 @@ def batch(
                 summary["run_id"] = mlflow_run.id
                 _write_summary(part, summary)
                 mlflow_run.tag(kind="batch")
-                mlflow_run.metrics(numbers(summary))
+                mlflow_run.metrics(summary_metrics(summary))
                 mlflow_run.files(part, "batch")
     return summary
 

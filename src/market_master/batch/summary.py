@@ -15,7 +15,7 @@ from market_master.domain.arrays import Array
 from market_master.domain.clock import iso
 from market_master.domain.records import as_json
 from market_master.index.series import IndexSeries
-from market_master.index.signal import LOW_SHARE
+from market_master.index.signal import LOW_INDEX_SHARE
 from market_master.market_data.providers import FetchResult
 from market_master.prediction.history import PredictionHistory
 from market_master.prediction.loaded_model import LoadedModel
@@ -32,7 +32,7 @@ SILENT_FILTER_COVERAGE = 0.01
 """a confidence filter that lets less act than this share decides nothing"""
 
 
-def summarise(
+def summarise_batch(
     model: LoadedModel, result: BatchResult, fetched: FetchResult, path: Path, weights: Path | None
 ) -> dict[str, Any]:
     """Bars read, predictions, what is missing and why, and the evaluation where there is one; for `summary.json`."""
@@ -66,7 +66,7 @@ def summarise(
     }
 
 
-def numbers(summary: dict[str, Any]) -> dict[str, float | None]:
+def summary_metrics(summary: dict[str, Any]) -> dict[str, float | None]:
     """The summary's numbers, flat, for MLflow."""
     flat: dict[str, float | None] = {
         "answered": summary["bars"]["answered"],
@@ -170,7 +170,7 @@ def _filter_coverage(model: LoadedModel, predictions: PredictionHistory) -> floa
 
 def _warnings(model: LoadedModel, result: BatchResult, fetched: FetchResult) -> list[str]:
     share, card = _filter_coverage(model, result.predictions), model.card
-    low = np.isfinite(result.index.index_share) & (result.index.index_share < LOW_SHARE)
+    low = np.isfinite(result.index.index_share) & (result.index.index_share < LOW_INDEX_SHARE)
     warnings = {
         "low_index_share": bool(low.any()),
         "no_directional_edge": model.calibration.shrinkage == 0,

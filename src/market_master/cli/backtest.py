@@ -97,12 +97,12 @@ def backtest(
 
     Example: mm backtest --out sheet, or mm backtest --paper --out paper
     """
-    from market_master.backtest.evaluate import evaluate
+    from market_master.backtest.evaluate import evaluate_backtest
     from market_master.signals import paper_trading
 
     if paper and (bars or version):
         raise ConfigError("--paper trades what was logged; leave --bars and --version out.")
     if paper:
-        return paper_trading.paper(model_name(config_file), config.home(), open_log(), out)
+        return paper_trading.trade_on_paper(model_name(config_file), config.home(), open_log(), out)
     with progress():
-        return evaluate(model_name(config_file), version, config.home(), out, bars=bars, now=clock.now())
+        return evaluate_backtest(model_name(config_file), version, config.home(), out, bars=bars, now=clock.now())

@@ -82,7 +82,7 @@ def batch(
 
     champion, home = champion_and_home(config_file)
     with progress():
-        return score.batch(champion, bars, weights, out, now=clock.now(), log_to=None if no_log else home)
+        return score.run_batch(champion, bars, weights, out, now=clock.now(), log_to=None if no_log else home)
 
 
 def render_drift(report: dict[str, Any]) -> None:

@@ -165,7 +165,7 @@ def replay(asof: AsOf = None, config_file: Config = None) -> dict[str, Any]:
     from market_master.signals import replay as replaying
 
     model, instant = model_name(config_file), optional_instant(asof) or clock.now()
-    return as_json(replaying.replay(model, None, config.home(), open_log(), asof=instant))
+    return as_json(replaying.replay_signal(model, None, config.home(), open_log(), asof=instant))
 
 
 def render_backfill(runs: list[dict[str, Any]]) -> None:
@@ -190,5 +190,5 @@ def backfill_signals(
 
     begin, end, settings = parse_instant(first), parse_instant(last), load_settings(config_file)
     return as_json(
-        scheduled.backfill(settings, config.home(), open_log(), first=begin, last=end, now=clock.now()),
+        scheduled.backfill_signals(settings, config.home(), open_log(), first=begin, last=end, now=clock.now()),
     )

@@ -14,7 +14,7 @@ from market_master.index.series import signal_rule_kwargs
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.window import BarSource
 
-LOW_SHARE = 0.80
+LOW_INDEX_SHARE = 0.80
 
 
 def predict_index(
@@ -46,7 +46,7 @@ def index_signal(model: LoadedModel, inputs: IndexInputs) -> IndexSignal:
         reasons=inputs.missing,
     )
     newest, spread = inputs.predictions[0], model.card.wss_expected_sd
-    interval = uncertainty.interval(model, weights, total.wss_expected, inputs.bar_end)
+    interval = uncertainty.level_interval(model, weights, total.wss_expected, inputs.bar_end)
     return IndexSignal(
         index=settings.universe.index,
         signal_for=settings.universe.signal_for,
@@ -90,7 +90,7 @@ def _constituents(inputs: IndexInputs, total: Aggregate) -> tuple[Constituent, .
 def _warnings(inputs: IndexInputs, interval: tuple[float, float] | None, spread: float | None) -> tuple[str, ...]:
     """The predictions' warnings once each, then the index's."""
     warnings = sorted({warning for prediction in inputs.predictions for warning in prediction.warnings})
-    if inputs.weights.index_share < LOW_SHARE:
+    if inputs.weights.index_share < LOW_INDEX_SHARE:
         warnings.append("low_index_share")
     if interval and spread and uncertainty.interval_contains(interval, spread):
         warnings.append("uncertain_signal")

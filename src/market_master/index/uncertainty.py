@@ -52,7 +52,7 @@ class ForecastErrorModel:
         return float(low), float(high)
 
 
-def interval(model: LoadedModel, weights: Weights, level: float, as_of: int) -> tuple[float, float] | None:
+def level_interval(model: LoadedModel, weights: Weights, level: float, as_of: int) -> tuple[float, float] | None:
     """90 % interval of the mean realised level where this expected WSS is claimed at a bar.
 
     From the version's out-of-sample predictions before that bar whose outcome was known by then, with the bar's own

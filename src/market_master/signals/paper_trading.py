@@ -14,9 +14,9 @@ import pandas as pd
 
 from market_master.backtest.engine import simulate
 from market_master.backtest.history import index_history
-from market_master.backtest.instrument import instrument
+from market_master.backtest.instrument import traded_instrument
 from market_master.backtest.panel import Panel
-from market_master.backtest.run import POSITIONS, rules_of
+from market_master.backtest.run import POSITIONS, rules_from_settings
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
 from market_master.domain.clock import iso
@@ -37,7 +37,7 @@ WSS_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
-class Paper:
+class PaperTrading:
     """The logged signals traded forward; its field names are the JSON of `mm backtest --paper`."""
 
     sentence: str
@@ -65,7 +65,7 @@ class Paper:
     versions: list[str]
 
 
-def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, Any]:
+def trade_on_paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, Any]:
     """Trade the prediction log's signals on the store's bars and write paper.csv and summary.json into a new folder.
 
     The first signal made of a bar counts; one that was backfilled is not traded; one that came late is filled at the first
@@ -78,7 +78,7 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
     logged = {int(row["bar_end"]): row for row in reversed(log.signals_since(model, universe.index, 0))}
     if not logged:
         raise NoSignal(f"No signal of {model} was logged yet: `mm backfill`, the server and scheduled runs log them.")
-    traded = instrument(bars, universe)
+    traded = traded_instrument(bars, universe)
     since_first = traded.bars.take(traded.bars.bar_end >= min(logged))
     panel = Panel.of(since_first)
     signals, late = _executed_signals(logged, panel, since_first, live=champion.card.live)
@@ -86,7 +86,7 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
     recomputed_signals = [signal for signal, _ in recomputed]
     paper_net, backtest_net = _net(signals, panel, champion), _net(recomputed_signals, panel, champion)
     differences = _differences(logged, panel, recomputed)
-    record = Paper(
+    record = PaperTrading(
         sentence=_sentence(paper_net, backtest_net, len(differences), late),
         index=universe.index,
         instrument=traded.description,
@@ -114,7 +114,7 @@ def paper(model: str, home: Path, log: PredictionLog, out: Path) -> dict[str, An
     return _write(out, record, pd.DataFrame(columns))
 
 
-def _write(out: Path, record: Paper, table: pd.DataFrame) -> dict[str, Any]:
+def _write(out: Path, record: PaperTrading, table: pd.DataFrame) -> dict[str, Any]:
     summary: dict[str, Any] = as_json(record) | {"files": {"paper": str(out / "paper.csv")}}
     with atomic_folder(out) as part:
         table.to_csv(part / "paper.csv", index=False)
@@ -169,7 +169,7 @@ def _lookback_start(model: LoadedModel, bars: Bars, first: int) -> int:
 def _net(signals: Sequence[str | None], panel: Panel, champion: LoadedModel) -> Array:
     """Return of each bar, after costs; flat where there is no signal."""
     target = np.array([[POSITIONS[signal] if signal else 0.0] for signal in signals])
-    rules = rules_of(champion.settings, champion.settings.costs.index_bps)
+    rules = rules_from_settings(champion.settings, champion.settings.costs.index_bps)
     return simulate(target, panel, rules).net
 
 

@@ -35,7 +35,7 @@ class Replay:
     """as it was served"""
 
 
-def replay(model: str, index: str | None, home: Path, log: PredictionLog, *, asof: int) -> Replay:
+def replay_signal(model: str, index: str | None, home: Path, log: PredictionLog, *, asof: int) -> Replay:
     """Rebuild the signal that stood at an instant: the newest one whose bar had closed.
 
     Raises NoSignal when none was logged by then, and what loading its version raises: FingerprintMismatch names the commit

@@ -73,7 +73,9 @@ def run_scheduled_signal(
         return SignalRun("skipped", None if asof is None else iso(asof), "Another run is making the signal now.")
 
 
-def backfill(settings: Settings, home: Path, log: PredictionLog, *, first: int, last: int, now: int) -> list[SignalRun]:
+def backfill_signals(
+    settings: Settings, home: Path, log: PredictionLog, *, first: int, last: int, now: int
+) -> list[SignalRun]:
     """Fetch, and make the signals of the bars that ended in a span and have none, in order, marked as backfilled.
 
     Each is made from the bars that had closed by then; one that the champion has learned from stays without a signal, which
