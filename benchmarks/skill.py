@@ -47,7 +47,7 @@ def main() -> None:
         market = ingest.fetch(settings, Path(home), clock.now())
     experiment = build_experiment(market, settings)
     comparison = compare(experiment)
-    ground, found = comparison.course, dict[str, OutOfFold]()
+    ground, found = comparison.fold_data, dict[str, OutOfFold]()
     forward = experiment.dataset.labels.forward_return
     peers: dict[str, tuple[Any, Any]] = {
         "Qlib: Alpha158, LightGBM": (alpha158, QlibLightGBM(market.bars, forward)),

@@ -36,11 +36,11 @@ def approval(config: Config = "demo", hours: int = 72) -> JournalEntry | None:
     model = settings.registry.model
     shadow = compare_shadow(model, home(), log)
     if shadow is None or not shadow.served:
-        reason = shadow.words if shadow else "No version is in the shadow."
+        reason = shadow.summary if shadow else "No version is in the shadow."
         nothing: None = completed(None, "nothing", reason, market=settings.name, bar=None)
         return nothing
-    create_table_artifact([as_json(shadow)], key="shadow", description=shadow.words)
-    form = Decision.with_initial_data(description=f"Version {shadow.version} of {model}: {shadow.words}")
+    create_table_artifact([as_json(shadow)], key="shadow", description=shadow.summary)
+    form = Decision.with_initial_data(description=f"Version {shadow.version} of {model}: {shadow.summary}")
     decision = pause_flow_run(wait_for_input=form, timeout=hours * 3600, poll_interval=2)
     move = (
         approve(shadow.version, decision.by, decision.reason, model, home(), log)

@@ -12,8 +12,9 @@ from scipy.stats import binom
 
 from market_master.domain import clock
 from market_master.domain.records import Scorecard, as_json
-from market_master.gate.collect_evidence import HoldoutTerms, collect_evidence
+from market_master.gate.collect_evidence import ArtifactChecks, HoldoutTerms, collect_evidence
 from market_master.gate.contender import of_comparison
+from market_master.gate.head_to_head import Champion
 from market_master.gate.rules import Evidence, PairedComparison, judge
 from market_master.leakage import LAWS
 from market_master.leakage.certificate import Certificate
@@ -49,7 +50,7 @@ def judged(experiment: Experiment, comparison: Comparison) -> tuple[Evidence, st
     """What the gate says of its winner against the prior, at the year's first look."""
     challenger = of_comparison(experiment, comparison)
     found = collect_evidence(
-        experiment, comparison, FIRST_LOOK, challenger, None, parity=0.0, deterministic=True, certificate=PROVED
+        experiment, comparison, FIRST_LOOK, challenger, Champion(), ArtifactChecks(0.0, True, PROVED)
     )
     return found, judge(found, (), provisional=True).outcome
 
@@ -186,11 +187,8 @@ def test_better_on_average_and_broken_for_one_symbol_is_blocked(home):
         comparison,
         FIRST_LOOK,
         challenger,
-        champion,
-        champion_version="1",
-        parity=0.0,
-        deterministic=True,
-        certificate=PROVED,
+        Champion(version="1", contender=champion),
+        ArtifactChecks(0.0, True, PROVED),
     )
     assert found.against_champion is not None
     assert found.against_champion.rps.mean > 0

@@ -193,7 +193,7 @@ def test_without_a_failed_rule_it_is_promoted():
 def test_a_warning_stops_nothing(monkeypatch):
     """A verdict of severity warn is told and does not block."""
     warned = replace(ask("calibrated", **BREAKS["calibrated"]), severity="warn")
-    monkeypatch.setitem(RULES, "calibrated", replace(RULES["calibrated"], make=lambda _: warned))
+    monkeypatch.setitem(RULES, "calibrated", replace(RULES["calibrated"], factory=lambda _: warned))
     judgement = judge(evidence(), (), provisional=False)
     assert judgement.outcome == "promoted"
     assert warned in judgement.verdicts

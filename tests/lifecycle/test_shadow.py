@@ -90,7 +90,7 @@ def test_manual_approval_waits_for_somebody(altered: Path, log: PredictionLog) -
 
 def test_one_that_is_worse_beyond_doubt_is_taken_out(altered: Path, log: PredictionLog, monkeypatch) -> None:
     """Production stays, the shadow is empty, the version is rejected, and can't be promoted by hand."""
-    monkeypatch.setattr(shadow, "STRONG", 3.0)
+    monkeypatch.setattr(shadow, "WITHDRAWAL_EVIDENCE", 3.0)
     log_served_sessions(altered, log, worse_by=0.8)
     found = shadow.compare_shadow(MODEL, altered, log)
     assert found is not None
@@ -112,9 +112,9 @@ def test_evidence_may_be_looked_at_every_day() -> None:
     for day in range(1, 61):
         kinds = {good: shadow.evidence(np.r_[np.ones(good), -np.ones(day - good)])[1] for good in range(day + 1)}
         worse = np.array([kinds[good] for good in (signs[:, :day] > 0).sum(axis=1).tolist()])
-        reached |= worse >= shadow.STRONG
+        reached |= worse >= shadow.WITHDRAWAL_EVIDENCE
     assert reached.mean() <= 0.05
-    assert shadow.evidence(-np.ones(10))[1] > shadow.STRONG
+    assert shadow.evidence(-np.ones(10))[1] > shadow.WITHDRAWAL_EVIDENCE
     assert shadow.evidence(np.empty(0)) == (pytest.approx(1.0), pytest.approx(1.0))
 
 

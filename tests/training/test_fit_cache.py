@@ -56,9 +56,9 @@ def test_only_what_is_missing_is_made_and_the_order_stays(tmp_path: Path) -> Non
     kept = FitCache(tmp_path, "code")
     assert _same(_run(kept, jobs, asked), [_scaled(*job) for job in jobs])
     assert asked == [jobs[1], jobs[2], jobs[5], jobs[6]]
-    assert kept.told == {"made": 4, "reused": 4}
+    assert kept.counts == {"made": 4, "reused": 4}
     assert _same(_run(kept, jobs), [_scaled(*job) for job in jobs])
-    assert kept.told == {"made": 4, "reused": 12}
+    assert kept.counts == {"made": 4, "reused": 12}
 
 
 def test_what_was_finished_before_an_error_is_not_made_again(tmp_path: Path) -> None:
@@ -83,9 +83,9 @@ def test_other_code_reuses_nothing(tmp_path: Path) -> None:
     _run(FitCache(tmp_path, "code"), jobs)
     other = FitCache(tmp_path, "changed code")
     _run(other, jobs)
-    assert other.told == {"made": 1}
+    assert other.counts == {"made": 1}
     list(other.map(lambda f, todo: (f(*job) for job in todo), _scaled, jobs, shared="other rows"))
-    assert other.told == {"made": 2}
+    assert other.counts == {"made": 2}
 
 
 @pytest.mark.parametrize("harm", ["cut", "empty", "text", *range(0, 800, 50)])
@@ -100,7 +100,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, harm: str | int) -> None:
     assert _same(_run(FitCache(tmp_path, "code"), [(1, 3.0)]), expected)
     again = FitCache(tmp_path, "code")
     assert _same(_run(again, [(1, 3.0)]), expected)
-    assert again.told == {"reused": 1}
+    assert again.counts == {"reused": 1}
 
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
@@ -110,10 +110,10 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
         _run(kept, [(row, 1.0)])
     _run(kept, [(0, 1.0)])
     size = next(tmp_path.rglob("*.npz")).stat().st_size
-    evict(tmp_path, most=2 * size)
+    evict(tmp_path, max_bytes=2 * size)
     left = FitCache(tmp_path, "code")
     _run(left, [(0, 1.0), (3, 1.0)])
-    assert left.told == {"reused": 2}
+    assert left.counts == {"reused": 2}
     assert len(list(tmp_path.rglob("*.npz"))) == 2
 
 
@@ -158,15 +158,15 @@ def test_a_comparison_is_the_same_bits_with_and_without_what_was_kept(home: Path
     plain = _numbers(_comparison(home, None, **two))
     made, reused = (_comparison(home, home, **two) for _ in range(2))
     assert _numbers(made) == _numbers(reused) == plain
-    assert reused.course.kept
-    assert set(reused.course.kept.told) == {"reused"}
+    assert reused.fold_data.cache
+    assert set(reused.fold_data.cache.counts) == {"reused"}
     assert [card.fit_seconds for card in made.leaderboard] == [card.fit_seconds for card in reused.leaderboard]
     for file in sorted((home / "data" / "steps").rglob("*.npz"))[::2]:
         file.unlink()
     half = _comparison(home, home, **two)
     assert _numbers(half) == plain
-    assert half.course.kept
-    assert half.course.kept.told["made"] > 5 < half.course.kept.told["reused"]
+    assert half.fold_data.cache
+    assert half.fold_data.cache.counts["made"] > 5 < half.fold_data.cache.counts["reused"]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +184,6 @@ def test_a_fit_is_made_again_when_anything_it_sees_is_another(
 ) -> None:
     """Labels, bars and folds each make another fit; what a fit does not see makes none."""
     _comparison(home, home, MM_CANDIDATES="[logistic]")
-    course = _comparison(home, home, MM_CANDIDATES="[logistic]", **environ).course
-    assert course.kept
-    assert set(course.kept.told) == ({"reused"} if reused else {"made"})
+    fold_data = _comparison(home, home, MM_CANDIDATES="[logistic]", **environ).fold_data
+    assert fold_data.cache
+    assert set(fold_data.cache.counts) == ({"reused"} if reused else {"made"})

@@ -175,7 +175,7 @@ def test_the_hold_out_has_the_size_of_ruling_7(sessions, held, short):
     """20 % and at least 60 sessions; with fewer than 4 x 60, 20 % and at least 5, and that is called short."""
     day = np.repeat(np.arange(sessions), 2)
     end = np.arange(2 * sessions) * 12 * HOUR
-    cut = zones(day, end + 12 * HOUR, end, share=0.20, least=60, embargo=1)
+    cut = zones(day, end + 12 * HOUR, end, share=0.20, min_holdout=60, embargo=1)
     assert (cut.holdout_sessions, cut.short) == (held, short)
     assert np.unique(day[cut.holdout]).tolist() == list(range(sessions - held, sessions))
     assert np.unique(day[cut.dev]).tolist() == list(range(sessions - held - 1))
@@ -188,7 +188,7 @@ def test_too_short_a_history_is_refused_with_both_numbers(sessions, embargo, nee
     """Below 15 sessions, or where the embargo leaves nothing to learn from."""
     day = np.arange(sessions)
     with pytest.raises(TooFewBars, match="longer history") as caught:
-        zones(day, day * DAY + DAY, day * DAY, share=0.20, least=60, embargo=embargo)
+        zones(day, day * DAY + DAY, day * DAY, share=0.20, min_holdout=60, embargo=embargo)
     assert exit_code(caught.value) == 3
     assert caught.value.numbers == {"given": sessions, "needed": needed}
 
@@ -199,7 +199,7 @@ def test_development_knew_nothing_of_the_hold_out(panel, embargo, least, share):
     """The folds' laws hold for the zones: by time, by session, for all symbols."""
     if len(np.unique(panel.session)) < 15:
         return
-    cut = zones(panel.session, panel.label_end, panel.end, share=share, least=least, embargo=embargo)
+    cut = zones(panel.session, panel.label_end, panel.end, share=share, min_holdout=least, embargo=embargo)
     assert cut.dev.any()
     assert panel.label_end[cut.dev].max() < panel.end[cut.holdout].min()
     assert panel.label_end[cut.dev].max() <= panel.start[cut.holdout].min()
@@ -212,7 +212,7 @@ def test_development_knew_nothing_of_the_hold_out(panel, embargo, least, share):
 def test_real_calendars_keep_the_laws():
     """Half-days, nights and holes: the labels of bars of real sessions end before the hold-out begins."""
     bars = random_bars(1, symbols=3, sessions=40, missing=0.1)
-    cut = zones(bars.session, bars.next_end, bars.bar_end, share=0.2, least=10, embargo=1)
+    cut = zones(bars.session, bars.next_end, bars.bar_end, share=0.2, min_holdout=10, embargo=1)
     assert bars.next_end[cut.dev].max() < bars.bar_start[cut.holdout].min()
     for fold in PurgedWalkForward(3, 1).split(bars.session, bars.bar_end, bars.next_end):
         assert bars.next_end[fold.train].max() < bars.bar_start[fold.test].min()

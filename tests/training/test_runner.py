@@ -103,7 +103,7 @@ def test_a_comparison_on_a_cluster_is_the_local_one(address: str, home: Path) ->
 
 def test_a_cluster_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address where nobody answers is refused with the address and what to start."""
-    monkeypatch.setattr("market_master.training.runner.PATIENCE", "1s")
+    monkeypatch.setattr("market_master.training.runner.SCHEDULER_TIMEOUT", "1s")
     with pytest.raises(RunnerError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1 .*dask scheduler"):
         list(Runner("dask", address="tcp://127.0.0.1:1").map(_refuse, [(1,)]))
 

@@ -172,8 +172,8 @@ def test_an_option_of_training_changes_the_fit_and_nothing_of_the_ground(home: P
     assert np.array_equal(plain.rows, other.rows)
     assert np.array_equal(plain.action, other.action)
     assert not np.array_equal(plain.probabilities, other.probabilities)
-    assert len(found[1].kept) == int(environ.get("MM_FEATURES__KEEP", len(found[0].kept)))
-    assert set(found[1].kept) <= set(found[0].kept)
+    assert len(found[1].selected) == int(environ.get("MM_FEATURES__KEEP", len(found[0].selected)))
+    assert set(found[1].selected) <= set(found[0].selected)
 
 
 def test_recency_halves_the_weight_with_every_half_life(home: Path) -> None:

@@ -44,10 +44,10 @@ def holdout_budget(journal: Journal, experiment: Experiment, lane: str) -> Holdo
     year = session_date(int(days[-1])).year
     looks = [entry.details for entry in new_looks(journal)]
     spans = [(look["first"], look["last"]) for look in looks if look["source"] == market.source]
-    seen = sum(any(first <= date <= last for first, last in spans) for date in dates)
-    unseen = 1 - seen / len(dates)
+    seen_days = sum(any(first <= date <= last for first, last in spans) for date in dates)
+    unseen = 1 - seen_days / len(dates)
     look = 1 + sum(entry["year"] == year for entry in looks) if lane == NEW_RECIPE else 1
-    wait = max(0, int(np.ceil(LEAST_UNSEEN * len(dates))) - (len(dates) - seen))
+    wait = max(0, int(np.ceil(LEAST_UNSEEN * len(dates))) - (len(dates) - seen_days))
     return HoldoutBudget(
         lane=lane,
         year=year,
@@ -64,15 +64,15 @@ def holdout_budget(journal: Journal, experiment: Experiment, lane: str) -> Holdo
 def pending_look(journal: Journal, challenger: ModelCard, lane: str) -> HoldoutBudget | None:
     """The look that a killed run had spent on this recipe and these bars, and whose outcome was never told: it is gone on with."""
     for entry in reversed(journal.entries()):
-        told = entry.details
+        details = entry.details
         if (
             entry.event == "looked"
-            and (entry.data_hash, told.get("recipe_hash"), told["lane"])
+            and (entry.data_hash, details.get("recipe_hash"), details["lane"])
             == (challenger.data_hash, challenger.recipe_hash, lane)
             and journal.last_decision(str(entry.to_version)) is None
         ):
-            kept = {name: told[name] for name in ("year", "look", "alpha", "first", "last", "unseen")}
-            return HoldoutBudget(lane=lane, **kept, allowed=True, remedy="")
+            budget = {name: details[name] for name in ("year", "look", "alpha", "first", "last", "unseen")}
+            return HoldoutBudget(lane=lane, **budget, allowed=True, remedy="")
     return None
 
 
@@ -93,7 +93,7 @@ def record_look(journal: Journal, terms: HoldoutBudget, challenger: ModelVersion
 
 def prior_decision(journal: Journal, challenger: ModelCard, production: str | None) -> JournalEntry | None:
     """The decision there already is about this recipe on these bars, unless it made the standing champion."""
-    same = [
+    decisions = [
         entry
         for entry in journal.entries()
         if entry.event in DECISIONS
@@ -102,4 +102,4 @@ def prior_decision(journal: Journal, challenger: ModelCard, production: str | No
         and entry.details.get("recipe_hash") == challenger.recipe_hash
         and not entry.details.get("refused")
     ]
-    return None if not same or any(entry.to_version == production for entry in same) else same[-1]
+    return None if not decisions or any(entry.to_version == production for entry in decisions) else decisions[-1]

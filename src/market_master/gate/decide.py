@@ -20,13 +20,14 @@ from market_master.domain.errors import Failed, ModelError
 from market_master.domain.records import JournalEntry, Scorecard, Verdict
 from market_master.files import write_atomic
 from market_master.gate import rules as gates
-from market_master.gate.alpha_ledger import holdout_budget, pending_look, prior_decision, record_look
-from market_master.gate.collect_evidence import HoldoutTerms, collect_evidence
+from market_master.gate.alpha_ledger import HoldoutBudget, holdout_budget, pending_look, prior_decision, record_look
+from market_master.gate.collect_evidence import ArtifactChecks, HoldoutTerms, collect_evidence
 from market_master.gate.contender import of_version
+from market_master.gate.head_to_head import Champion
 from market_master.gate.rules import Evidence, Judgement
 from market_master.leakage.certificate import Certificate
 from market_master.prediction.loaded_model import verify_model
-from market_master.registry.journal import journal_of
+from market_master.registry.journal import Journal, journal_of
 from market_master.registry.versions import Versions
 from market_master.training.compare import Comparison
 from market_master.training.experiment import Experiment
@@ -65,78 +66,90 @@ def decide(
     A recipe that was judged on these very bars gets its recorded decision, without another look; a new recipe whose
     hold-out was mostly seen before is refused one.
     """
-    market, settings = experiment.market, experiment.settings
+    settings = experiment.settings
     versions, journal = Versions(home, settings.registry.model), journal_of(home)
     challenger = versions.load(version)
     champion, card, unusable = _champion(versions)
     lane = lane_of(challenger.card.recipe_hash, card)
-    before = prior_decision(journal, challenger.card, versions.production())
-    if before is not None:
-        return _kept(_repeat(challenger, before, home), home)
+    earlier = prior_decision(journal, challenger.card, versions.production())
+    if earlier is not None:
+        return _save(_repeat(challenger, earlier, home), home)
     provisional = settings.gate.provisional and (champion is None or champion.outcome == "provisional")
     rules = settings.gate.rules
-    with journal.locked():
-        stand = pending_look(journal, challenger.card, lane)
-        if stand is None:
-            stand = holdout_budget(journal, experiment, lane)
-            if stand.allowed:
-                record_look(journal, stand, challenger, market)
-    if stand.allowed:
+    budget = _spend_look(experiment, challenger, lane, journal)
+    if budget.allowed:
+        checks = ArtifactChecks(
+            challenger.card.parity,
+            _loads_alike(versions, challenger, comparison, experiment.holdout_rows),
+            certificate,
+        )
         evidence = collect_evidence(
             experiment,
             comparison,
-            HoldoutTerms(lane, stand.alpha, stand.unseen),
+            HoldoutTerms(lane, budget.alpha, budget.unseen),
             of_version(challenger),
-            of_version(champion) if champion and _same_market(champion, settings) else None,
-            champion_version=champion.version if champion else None,
-            champion_card=champion.card if champion else None,
-            champion_reason=_why_not(champion, settings),
-            parity=challenger.card.parity,
-            deterministic=_same_twice(versions, challenger, comparison, experiment.holdout_rows),
-            certificate=certificate,
+            _opponent(champion, settings),
+            checks,
         )
     else:
-        standing = champion.version if champion else None
-        evidence = Evidence.unlooked(lane, experiment.dataset.zones.holdout_sessions, stand.unseen, standing)
+        sessions = experiment.dataset.zones.holdout_sessions
+        evidence = Evidence.unlooked(lane, sessions, budget.unseen, champion.version if champion else None)
         rules = ("fresh_holdout",)
     judgement = gates.judge(evidence, rules, provisional=provisional)
-    decision = Decision(
-        id=hashlib.sha256(f"{challenger.card.run_id} {version} {datetime.now(UTC)}".encode()).hexdigest()[:12],
+    reason = judgement.reason + ("" if budget.allowed else f" {budget.remedy}") + (f" {unusable}" if unusable else "")
+    record = {
+        "evidence": asdict(evidence),
+        "rules": rules,
+        "provisional_allowed": provisional,
+        "ledger": asdict(budget),
+        "holdout": {"first": budget.first, "last": budget.last, "rows": len(experiment.holdout_rows)},
+        "data": _fingerprints(experiment.market.bars),
+        "label": challenger.card.label,
+        "libraries": challenger.card.libraries,
+        "certificate": certificate.key,
+        "previous_production": versions.production(),
+    }
+    return _save(_decision(challenger, evidence, replace(judgement, reason=reason), record), home)
+
+
+def _spend_look(experiment: Experiment, challenger: ModelVersion, lane: str, journal: Journal) -> HoldoutBudget:
+    """The terms of a look at the hold-out; one that is allowed is in the journal before it is taken."""
+    with journal.locked():
+        budget = pending_look(journal, challenger.card, lane)
+        if budget is None:
+            budget = holdout_budget(journal, experiment, lane)
+            if budget.allowed:
+                record_look(journal, budget, challenger, experiment.market)
+    return budget
+
+
+def _decision(challenger: ModelVersion, evidence: Evidence, judgement: Judgement, record: dict[str, Any]) -> Decision:
+    card = challenger.card
+    return Decision(
+        id=hashlib.sha256(f"{card.run_id} {challenger.version} {datetime.now(UTC)}".encode()).hexdigest()[:12],
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=version,
+        version=challenger.version,
         outcome=judgement.outcome,
-        reason=judgement.reason + ("" if stand.allowed else f" {stand.remedy}") + (f" {unusable}" if unusable else ""),
+        reason=judgement.reason,
         verdicts=judgement.verdicts,
-        lane=lane,
-        champion_version=champion.version if champion else None,
+        lane=evidence.lane,
+        champion_version=evidence.champion_version,
         holdout=evidence.challenger,
         champion_holdout=evidence.champion,
-        run_id=challenger.card.run_id,
-        recipe_hash=challenger.card.recipe_hash,
-        data_hash=market.data_hash,
-        feature_fingerprint=challenger.card.fingerprint,
-        code_commit=challenger.card.code_commit,
-        record={
-            "evidence": asdict(evidence),
-            "rules": rules,
-            "provisional_allowed": provisional,
-            "ledger": asdict(stand),
-            "holdout": {"first": stand.first, "last": stand.last, "rows": len(experiment.holdout_rows)},
-            "data": _fingerprints(market.bars),
-            "label": challenger.card.label,
-            "libraries": challenger.card.libraries,
-            "certificate": certificate.key,
-            "previous_production": versions.production(),
-        },
+        run_id=card.run_id,
+        recipe_hash=card.recipe_hash,
+        data_hash=card.data_hash,
+        feature_fingerprint=card.fingerprint,
+        code_commit=card.code_commit,
+        record=record,
     )
-    return _kept(decision, home)
 
 
 def rejudge(record: dict[str, Any]) -> Judgement:
     """The decision made again from its own record: every gain from its days, every rule from the evidence."""
-    held = record["record"]
-    evidence = Evidence.from_record(held["evidence"])
-    return gates.judge(evidence, tuple(held["rules"]), provisional=held["provisional_allowed"])
+    stored = record["record"]
+    evidence = Evidence.from_record(stored["evidence"])
+    return gates.judge(evidence, tuple(stored["rules"]), provisional=stored["provisional_allowed"])
 
 
 def _champion(versions: Versions) -> tuple[ModelVersion | None, Any, str]:
@@ -152,41 +165,41 @@ def _champion(versions: Versions) -> tuple[ModelVersion | None, Any, str]:
     return champion, champion.card, ""
 
 
-def _same_market(champion: ModelVersion, settings: Settings) -> bool:
-    return bool(champion.card.timetable["interval"] == settings.interval)
-
-
-def _why_not(champion: ModelVersion | None, settings: Settings) -> str:
+def _opponent(champion: ModelVersion | None, settings: Settings) -> Champion:
+    """The champion as the challenger meets it: only on bars of the interval it was made for."""
     if champion is None:
-        return "there is none."
-    return (
+        return Champion()
+    if champion.card.timetable["interval"] == settings.interval:
+        return Champion(champion.version, champion.card, of_version(champion), "")
+    reason = (
         f"it answers {champion.card.timetable['interval']} bars and these are {settings.interval}; use another "
         "registry.model or another MM_HOME for another market."
     )
+    return Champion(champion.version, champion.card, None, reason)
 
 
-def _repeat(challenger: ModelVersion, before: JournalEntry, home: Path) -> Decision:
+def _repeat(challenger: ModelVersion, entry: JournalEntry, home: Path) -> Decision:
     """The recorded decision about the same recipe on the same bars, now about this version; a champion's is not one."""
-    file = home / "data" / "runs" / str(before.details["run_id"]) / "decision.json"
+    file = home / "data" / "runs" / str(entry.details["run_id"]) / "decision.json"
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Failed(
-            f"This recipe was judged on these bars before, in run {before.details['run_id']}, and the record {file} can't be "
+            f"This recipe was judged on these bars before, in run {entry.details['run_id']}, and the record {file} can't be "
             f"read: {error}. Bring the file back, or fetch newer bars."
         ) from error
     outcome = values["outcome"] if values["outcome"] == "rejected" else "rejected"
-    said = f"This recipe was judged on these very bars on {before.time[:10]} as version {before.to_version}"
-    reason = f"{said}: {values['outcome']}, {values['reason']}"
+    judged = f"This recipe was judged on these very bars on {entry.time[:10]} as version {entry.to_version}"
+    reason = f"{judged}: {values['outcome']}, {values['reason']}"
     if values["outcome"] != "rejected":
-        reason = f"{said} and was {values['outcome']}; `mm promote {before.to_version}` brings that version back."
+        reason = f"{judged} and was {values['outcome']}; `mm promote {entry.to_version}` brings that version back."
     cards = {name: values[name] and Scorecard(**values[name]) for name in ("holdout", "champion_holdout")}
     verdicts = tuple(Verdict(**verdict) for verdict in values["verdicts"])
     known = {**values, **cards, "verdicts": verdicts, "outcome": outcome, "reason": reason}
     return replace(Decision(**known), version=challenger.version, run_id=challenger.card.run_id)
 
 
-def _kept(decision: Decision, home: Path) -> Decision:
+def _save(decision: Decision, home: Path) -> Decision:
     file = home / "data" / "runs" / decision.run_id / "decision.json"
     write_atomic(file, json.dumps(asdict(decision), indent=2).encode())
     return decision
@@ -194,20 +207,20 @@ def _kept(decision: Decision, home: Path) -> Decision:
 
 def _fingerprints(bars: Bars) -> dict[str, dict[str, Any]]:
     """Rows, first, last and hash of each symbol's bars."""
-    told = {}
+    fingerprints = {}
     for symbol, rows in bars:
         ends = bars.bar_end[rows]
         if len(ends):
-            told[symbol] = {
+            fingerprints[symbol] = {
                 "rows": len(ends),
                 "first": iso(ends[0]),
                 "last": iso(ends[-1]),
                 "sha256": digest(bars, rows, names=("bar_end", *OHLCV)),
             }
-    return told
+    return fingerprints
 
 
-def _same_twice(versions: Versions, challenger: ModelVersion, comparison: Comparison, rows: Ints) -> bool:
-    again, sample = versions.load(challenger.version), comparison.inputs[rows[:1000]]
-    same = np.array_equal(challenger.graph.probabilities(sample), again.graph.probabilities(sample))
-    return same and again.graph.sha256 == challenger.graph.sha256 and again.card == challenger.card
+def _loads_alike(versions: Versions, challenger: ModelVersion, comparison: Comparison, rows: Ints) -> bool:
+    reloaded, sample = versions.load(challenger.version), comparison.inputs[rows[:1000]]
+    equal = np.array_equal(challenger.graph.probabilities(sample), reloaded.graph.probabilities(sample))
+    return equal and reloaded.graph.sha256 == challenger.graph.sha256 and reloaded.card == challenger.card

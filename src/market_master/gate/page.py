@@ -17,8 +17,8 @@ from market_master.stats import metrics
 from market_master.training.compare import Comparison
 from market_master.training.experiment import Experiment
 
-MOST_FEATURES, MOST_SEGMENTS = 25, 15
-SHOWN = ("rpss", "vol", "dir", "ic", "log_loss", "macro_f1", "accuracy", "ece")
+MAX_FEATURES, MAX_SEGMENTS = 25, 15
+HOLDOUT_NUMBERS = ("rpss", "vol", "dir", "ic", "log_loss", "macro_f1", "accuracy", "ece")
 
 
 def write_gate_page(
@@ -34,7 +34,7 @@ def write_gate_page(
         home / "data" / "reports" / f"{run.id}-gate.html",
         model=model,
         decision=asdict(decision),
-        said=_said(decision, card.calibration),
+        said=_warnings(decision, card.calibration),
         facts=_facts(card, market),
         board=[asdict(one) for one in comparison.leaderboard],
         winner=comparison.winner,
@@ -45,7 +45,7 @@ def write_gate_page(
             f"{card.calibration['shrinkage']:.3f}."
         ),
         segments=sorted(evidence["segments"] or (), key=lambda part: -max(part["t"] / 3, part["worse"] / 0.02))[
-            :MOST_SEGMENTS
+            :MAX_SEGMENTS
         ],
         classes=_classes(card.class_shares),
         certificate={**asdict(certificate), "broken": certificate.broken},
@@ -63,7 +63,7 @@ def write_gate_page(
             "importance": charts.intervals_svg(
                 {
                     one.feature: (one.loss, one.loss - 2 * one.error, one.loss + 2 * one.error)
-                    for one in comparison.importance[:MOST_FEATURES]
+                    for one in comparison.importance[:MAX_FEATURES]
                 },
                 "RPS lost, %",
             ),
@@ -74,20 +74,20 @@ def write_gate_page(
     return file
 
 
-def _said(decision: Decision, calibration: dict[str, Any]) -> list[str]:
+def _warnings(decision: Decision, calibration: dict[str, Any]) -> list[str]:
     """The sentences a trader needs before any number."""
-    words = []
+    warnings = []
     if decision.outcome == "provisional":
-        words.append("Paper only: nothing is proved against this model, and no skill is proved for it.")
+        warnings.append("Paper only: nothing is proved against this model, and no skill is proved for it.")
     skilled = next((verdict for verdict in decision.verdicts if verdict.rule == "knows_direction"), None)
     if calibration["shrinkage"] == 0 or (skilled is not None and not skilled.passed):
-        words.append("No evidence of direction: what it knows, if anything, is how volatile the next bar will be.")
+        warnings.append("No evidence of direction: what it knows, if anything, is how volatile the next bar will be.")
     random = next((verdict for verdict in decision.verdicts if verdict.rule == "beats_random_trades"), None)
     if random is not None and not random.passed:
-        words.append(
+        warnings.append(
             "Its trades earned no more than the same positions dealt to other days: it has no proved earning skill."
         )
-    return words
+    return warnings
 
 
 def _facts(card: Any, market: Market) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _holdout(decision: Decision) -> list[dict[str, Any]]:
     there = {name: card for name, card in cards.items() if card is not None}
     return [
         {"number": number, "names": list(there), "cells": [_cell(card, number) for card in there.values()]}
-        for number in SHOWN
+        for number in HOLDOUT_NUMBERS
         if there
     ]
 
@@ -128,7 +128,7 @@ def _cell(card: Scorecard, number: str) -> str:
 
 def _paths(evidence: dict[str, Any]) -> str:
     named = {"against the prior": "against_prior", "against the champion": "against_champion"}
-    series = {told: evidence[name]["rps_daily"] for told, name in named.items() if evidence[name]}
+    series = {title: evidence[name]["rps_daily"] for title, name in named.items() if evidence[name]}
     return charts.paths_svg(series, "Running sum of the daily RPS gain, % of the prior's RPS") if series else ""
 
 
@@ -140,16 +140,16 @@ def _classes(shares: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def _limits(market: Market, decision: Decision, calibration: dict[str, Any]) -> list[str]:
-    told = [
+    limits = [
         "Out-of-sample numbers are of these symbols and this time; others, and later times, may differ.",
         "Symbols that died before the data were collected are not in it, unless the source kept them (survivorship).",
         "Costs are the configured ones; there are no quotes, so spreads, impact, borrow and funding are assumptions or left out.",
         "Expect an IC of 0.00 to 0.05 and a sign accuracy of 49 to 52 % on hourly bars of large companies; more is a bug first.",
     ]
     if market.provider == "simulated":
-        told.insert(0, "The market is simulated, with a planted edge: no number here says anything about a real one.")
+        limits.insert(0, "The market is simulated, with a planted edge: no number here says anything about a real one.")
     if calibration["shrinkage"] == 0:
-        told.insert(0, "Lambda is 0: every action is hold and the WSS is 0.")
+        limits.insert(0, "Lambda is 0: every action is hold and the WSS is 0.")
     if decision.holdout is None:
-        told.insert(0, "The hold-out was not looked at, so nothing here is final.")
-    return told
+        limits.insert(0, "The hold-out was not looked at, so nothing here is final.")
+    return limits

@@ -40,19 +40,19 @@ def trade(
     symbol's row to its next, so only changes cost. Random paths deal whole days of positions out anew.
     """
     order = np.lexsort((bar_end, code))
-    held = SCORES[decided[order]] / (2 * horizon)
+    position = SCORES[decided[order]] / (2 * horizon)
     rows = _Rows(code[order], bar_end[order], session[order], np.expm1(forward_return[order]), cost)
-    gross, net, turnover = rows.daily(held)
+    gross, net, turnover = rows.daily(position)
     wealth = np.concatenate([[1.0], np.cumprod(1 + net)])
     random = np.random.default_rng(SEED)
-    others = [held[days_permuted(rows.code, slot[order], rows.session, random)] for _ in range(RANDOM_PATHS)]
+    permuted = [position[days_permuted(rows.code, slot[order], rows.session, random)] for _ in range(RANDOM_PATHS)]
     return Trades(
         net=float(net.mean()),
         net_se=newey_west_se(net),
         gross=float(gross.mean()),
         turnover=float(turnover.mean()),
         drawdown=float((1 - wealth / np.maximum.accumulate(wealth)).max()),
-        random_95=float(np.quantile([rows.daily(other)[1].mean() for other in others], 0.95)),
+        random_95=float(np.quantile([rows.daily(path)[1].mean() for path in permuted], 0.95)),
     )
 
 
@@ -66,13 +66,13 @@ class _Rows:
     earns: Array
     cost: float
 
-    def daily(self, held: Array) -> tuple[Array, Array, Array]:
+    def daily(self, position: Array) -> tuple[Array, Array, Array]:
         """Gross and net return and turnover of each session."""
-        before = np.concatenate([[0.0], held[:-1]])
-        before[np.concatenate([[True], self.code[1:] != self.code[:-1]])] = 0.0
+        previous = np.concatenate([[0.0], position[:-1]])
+        previous[np.concatenate([[True], self.code[1:] != self.code[:-1]])] = 0.0
         _, instant = np.unique(self.bar_end, return_inverse=True)
         share = 1.0 / np.bincount(instant)[instant]
         _, day = np.unique(self.session, return_inverse=True)
-        gross = np.bincount(day, weights=share * held * self.earns).astype(float)
-        turnover = np.bincount(day, weights=share * np.abs(held - before)).astype(float)
+        gross = np.bincount(day, weights=share * position * self.earns).astype(float)
+        turnover = np.bincount(day, weights=share * np.abs(position - previous)).astype(float)
         return gross, gross - self.cost * turnover, turnover

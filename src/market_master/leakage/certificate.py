@@ -51,10 +51,11 @@ class Certificate:
     def from_json(cls, text: str) -> Certificate:
         """What `to_json` wrote."""
         values = json.loads(text)
-        found = tuple(
-            Finding(**{**one, "proof": Proof(**one["proof"]) if one["proof"] else None}) for one in values["findings"]
+        findings = tuple(
+            Finding(**{**finding, "proof": Proof(**finding["proof"]) if finding["proof"] else None})
+            for finding in values["findings"]
         )
-        return cls(values["key"], values["made"], values["facts"], tuple(values["laws"]), found)
+        return cls(values["key"], values["made"], values["facts"], tuple(values["laws"]), findings)
 
 
 def certify(
@@ -71,14 +72,14 @@ def certify(
     if full is None:
         champion = Versions(home, experiment.settings.registry.model).production_card()
         full = lane_of(facts["recipe"], champion) == NEW_RECIPE
-    wanted = tuple(LAWS) if full else FAST
+    laws = tuple(LAWS) if full else FAST
     if file.exists() and not again:
-        kept = Certificate.from_json(file.read_text(encoding="utf-8"))
-        if set(wanted) <= set(kept.laws):
-            return kept
+        stored = Certificate.from_json(file.read_text(encoding="utf-8"))
+        if set(laws) <= set(stored.laws):
+            return stored
     pipeline = AuditedPipeline.of(experiment, comparison)
-    made = datetime.now(UTC).isoformat(timespec="seconds")
-    certificate = Certificate(key, made, facts, wanted, tuple(run_checks(pipeline, wanted)))
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    certificate = Certificate(key, created, facts, laws, tuple(run_checks(pipeline, laws)))
     write_atomic(file, certificate.to_json().encode())
     return certificate
 

@@ -45,11 +45,11 @@ def run_checks(pipeline: AuditedPipeline, laws: Sequence[str]) -> Iterator[Findi
 
 
 def _time(pipeline: AuditedPipeline) -> list[Finding]:
-    found = []
+    findings = []
     for probe in (_features(pipeline), _label(pipeline), _regime(pipeline)):
-        found += leakage.check_lookahead(probe, pipeline.bars, pipeline.instants)
-    trained, instants = _pipeline(pipeline)
-    return found + leakage.check_lookahead(trained, pipeline.bars, instants)
+        findings += leakage.check_lookahead(probe, pipeline.bars, pipeline.instants)
+    fitted, instants = _pipeline(pipeline)
+    return findings + leakage.check_lookahead(fitted, pipeline.bars, instants)
 
 
 def _live(pipeline: AuditedPipeline) -> list[Finding]:
@@ -61,9 +61,9 @@ def _live(pipeline: AuditedPipeline) -> list[Finding]:
 
 
 def _isolation(pipeline: AuditedPipeline) -> list[Finding]:
-    own = tuple(name for name in pipeline.experiment.features.names if not features.needs_market((name,)))
-    probe = _features(pipeline, own)
-    return leakage.check_symbol_isolation(probe, pipeline.bars, own, pipeline.bars.symbols[:3])
+    of_symbol = tuple(name for name in pipeline.experiment.features.names if not features.needs_market((name,)))
+    probe = _features(pipeline, of_symbol)
+    return leakage.check_symbol_isolation(probe, pipeline.bars, of_symbol, pipeline.bars.symbols[:3])
 
 
 def _splits(pipeline: AuditedPipeline) -> list[Finding]:
@@ -73,12 +73,12 @@ def _splits(pipeline: AuditedPipeline) -> list[Finding]:
         pipeline.experiment.dataset.zones,
         pipeline.experiment.dataset.labels,
     )
-    found = [leakage.split_in_time("development and hold-out", bars, zones.dev, zones.holdout, labels.label_end)]
-    for number, fold in enumerate(pipeline.comparison.course.folds):
+    findings = [leakage.split_in_time("development and hold-out", bars, zones.dev, zones.holdout, labels.label_end)]
+    for number, fold in enumerate(pipeline.comparison.fold_data.folds):
         train, test = np.zeros(len(bars), dtype=bool), np.zeros(len(bars), dtype=bool)
         train[fold.train], test[fold.test] = True, True
-        found.append(leakage.split_in_time(f"fold {number + 1}", bars, train, test, fold.label_end))
-    return found
+        findings.append(leakage.split_in_time(f"fold {number + 1}", bars, train, test, fold.label_end))
+    return findings
 
 
 def _sensitivity(pipeline: AuditedPipeline) -> list[Finding]:
@@ -163,15 +163,15 @@ def _pipeline(pipeline: AuditedPipeline) -> tuple[LeakProbe, list[int]]:
         learned = calibration.fit(
             _fit(recipe, inputs, early, labels.action, bars)(inputs[late]), labels.action[late], prior
         )
-        said = learned.apply(_fit(recipe, inputs, train, labels.action, bars)(inputs))
-        decided = policy.assign_actions(said, settings.policy.rule, learned.cuts)
+        probabilities = learned.apply(_fit(recipe, inputs, train, labels.action, bars)(inputs))
+        action = policy.assign_actions(probabilities, settings.policy.rule, learned.cuts)
         measure: Any = getattr(labeler, "scale", None)
         scale = measure(bars) if callable(measure) else np.full(len(bars), np.nan)
         facts = [learned.temperature, learned.shrinkage, *(learned.cuts or (0.0,) * 4)]
         facts += [float(labeler.state().get(name, 0.0)) for name in ("k1", "k2")]
-        wss, equity = _index(bars, np.where(usable, SCORES[decided], 0.0), usable, market, settings.costs.bps / 1e4)
-        said[~usable] = np.nan
-        return np.column_stack([scale, np.tile(facts, (len(bars), 1)), said, decided, wss, equity])
+        wss, equity = _index(bars, np.where(usable, SCORES[action], 0.0), usable, market, settings.costs.bps / 1e4)
+        probabilities[~usable] = np.nan
+        return np.column_stack([scale, np.tile(facts, (len(bars), 1)), probabilities, action, wss, equity])
 
     return LeakProbe("pipeline", names, columns), [
         cut,
@@ -183,10 +183,10 @@ def _index(bars: Bars, score: Array, usable: NDArray[np.bool_], market: Market, 
     """WSS at each row's instant, and the compounded equity of positions held over the bar that ends there."""
     weight = np.array([market.weights.by_symbol.get(symbol, 0.0) for symbol in bars.symbols])[bars.code] * usable
     by_bar = weighted_by_bar(bars.bar_end, weight, score)
-    at, wss = by_bar.bar_of_row, np.where(by_bar.covered > 0, by_bar.means[0], 0.0)
-    held = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], score[:-1] / 2, 0.0)])
-    before = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], held[:-1], 0.0)])
-    earned = held * (bars.close / bars.open - 1) - cost * np.abs(held - before)
-    share = 1 / np.bincount(at)
-    equity = np.cumsum(np.log1p(np.bincount(at, weights=earned) * share))
-    return wss[at], equity[at]
+    bar_of_row, wss = by_bar.bar_of_row, np.where(by_bar.covered > 0, by_bar.means[0], 0.0)
+    position = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], score[:-1] / 2, 0.0)])
+    previous = np.concatenate([[0.0], np.where(bars.code[1:] == bars.code[:-1], position[:-1], 0.0)])
+    earned = position * (bars.close / bars.open - 1) - cost * np.abs(position - previous)
+    share = 1 / np.bincount(bar_of_row)
+    equity = np.cumsum(np.log1p(np.bincount(bar_of_row, weights=earned) * share))
+    return wss[bar_of_row], equity[bar_of_row]

@@ -12,10 +12,10 @@ def changed(bars: Bars, rows: NDArray, **columns: NDArray | float) -> Bars:
     """The same bars with some columns of some rows (a mask or indices) put to other values."""
     series = {symbol: bars.series(symbol) for symbol in bars.symbols}
     for name, values in columns.items():
-        whole = getattr(bars, name).copy()
-        whole[rows] = values
+        column = getattr(bars, name).copy()
+        column[rows] = values
         for symbol, span in bars:
-            series[symbol][name] = whole[span]
+            series[symbol][name] = column[span]
     return Bars.of(bars.timetable, series)
 
 
@@ -53,6 +53,6 @@ def reordered(bars: Bars) -> Bars:
 
 def with_stranger(bars: Bars) -> Bars:
     """The bars and those of one more symbol, which sorts last: the first symbol's, shaken."""
-    own = bars.select([bars.symbols[0]])
-    other = shaken(own, np.ones(len(own), dtype=bool), seed=3)
-    return bars.with_series({"~stranger": other.series(own.symbols[0])})
+    first = bars.select([bars.symbols[0]])
+    stranger = shaken(first, np.ones(len(first), dtype=bool), seed=3)
+    return bars.with_series({"~stranger": stranger.series(first.symbols[0])})

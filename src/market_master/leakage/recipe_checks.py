@@ -52,17 +52,17 @@ def cpcv_path_scores(pipeline: AuditedPipeline) -> list[float]:
         prior = np.bincount(labels.action[train], minlength=5) / len(train)
         fitted = pipeline.comparison.recipe.new(len(bars.symbols)).fit(inputs[train], labels.action[train])
         raw = np.asarray(fitted.predict_proba(inputs[test]), dtype=float)
-        said = replace(pipeline.comparison.calibration, prior=tuple(prior.tolist()), cuts=None).apply(raw)
-        gained = np.column_stack(
-            [rps(said, labels.action[test]), rps(np.tile(prior, (len(test), 1)), labels.action[test])]
+        probabilities = replace(pipeline.comparison.calibration, prior=tuple(prior.tolist()), cuts=None).apply(raw)
+        losses = np.column_stack(
+            [rps(probabilities, labels.action[test]), rps(np.tile(prior, (len(test), 1)), labels.action[test])]
         )
         blocks = np.array_split(np.unique(bars.session[dev]), splitter.groups)
         for number in chosen:
             inside = np.isin(bars.session[test], blocks[number])
-            scores[number].append(gained[inside].sum(axis=0))
+            scores[number].append(losses[inside].sum(axis=0))
         report_progress("audit", len(scores[-1]), splitter.paths)
     totals = np.array(scores).sum(axis=0)
-    return [float(1 - own / base) for own, base in totals]
+    return [float(1 - loss / prior_loss) for loss, prior_loss in totals]
 
 
 def _too_good(pipeline: AuditedPipeline, table: FeatureTable | None = None) -> list[Finding]:
@@ -71,41 +71,43 @@ def _too_good(pipeline: AuditedPipeline, table: FeatureTable | None = None) -> l
     dataset, manifest = experiment.dataset, experiment.market.manifest
     rows = np.flatnonzero(dataset.zones.dev & dataset.labels.known & table.complete)
     z, session = dataset.labels.z[rows], experiment.market.bars.session[rows]
-    found = []
+    findings = []
     for column, name in enumerate(table.names):
         value = table.values[rows, column]
-        said, limit = ic(value, z), experiment.settings.gate.max_ic
+        value_ic, limit = ic(value, z), experiment.settings.gate.max_ic
         if "ic" in manifest:
             t = day_t(ic_terms(value, z), session)
-            limit = float(manifest["ic"]) + MAX_T * (abs(said / t) if t else 0.0)
+            limit = float(manifest["ic"]) + MAX_T * (abs(value_ic / t) if t else 0.0)
         centred = value - np.median(value)
         sides = (centred != 0) & (z != 0)
         hit = float((np.sign(centred) == np.sign(z))[sides].mean()) if sides.any() else 0.5
-        told = f"IC {said:+.4f}, limit {limit:.4f}; sign accuracy {max(hit, 1 - hit):.1%}"
-        told += ": look into it" if max(hit, 1 - hit) > MAX_SIGN else ""
-        found.append(Finding("L5", "feature", name, abs(said) <= limit, None, told))
-    return found
+        note = f"IC {value_ic:+.4f}, limit {limit:.4f}; sign accuracy {max(hit, 1 - hit):.1%}"
+        note += ": look into it" if max(hit, 1 - hit) > MAX_SIGN else ""
+        findings.append(Finding("L5", "feature", name, abs(value_ic) <= limit, None, note))
+    return findings
 
 
 def _shuffled(pipeline: AuditedPipeline) -> list[Finding]:
     """L6: with the labels of whole days dealt to other days, the recipe learns nothing."""
-    ground = _small(pipeline)
+    fold_data = _small(pipeline)
     random = np.random.default_rng(SEED)
-    dealt = []
-    for fold in ground.folds:
+    shuffled = []
+    for fold in fold_data.folds:
         action, z = fold.action.copy(), fold.z.copy()
         for rows in (fold.train, fold.test):
-            other = rows[
-                days_permuted(ground.bars.code[rows], ground.bars.slot[rows], ground.bars.session[rows], random)
+            permuted = rows[
+                days_permuted(
+                    fold_data.bars.code[rows], fold_data.bars.slot[rows], fold_data.bars.session[rows], random
+                )
             ]
-            action[rows], z[rows] = fold.action[other], fold.z[other]
-        dealt.append(replace(fold, action=action, z=z))
+            action[rows], z[rows] = fold.action[permuted], fold.z[permuted]
+        shuffled.append(replace(fold, action=action, z=z))
     recipe = pipeline.comparison.recipe
-    oof, learned = _walk(recipe, replace(ground, folds=tuple(dealt)))
-    direction, information = _skill_t(oof, ground.bars)
+    oof, learned = _walk(recipe, replace(fold_data, folds=tuple(shuffled)))
+    direction, information = _skill_t(oof, fold_data.bars)
     passed = abs(direction) < MAX_T and abs(information) < MAX_T
-    told = f"DIR t {direction:+.2f}, IC t {information:+.2f} (limits {MAX_T:.0f}), lambda {learned.shrinkage:.2f}"
-    return [Finding("L6", "recipe", recipe.name, passed, None, told)]
+    note = f"DIR t {direction:+.2f}, IC t {information:+.2f} (limits {MAX_T:.0f}), lambda {learned.shrinkage:.2f}"
+    return [Finding("L6", "recipe", recipe.name, passed, None, note)]
 
 
 def _planted_edge(pipeline: AuditedPipeline) -> list[Finding]:
@@ -122,49 +124,49 @@ def _planted_edge(pipeline: AuditedPipeline) -> list[Finding]:
     )
     with TemporaryDirectory() as folder:
         market = fetch(planted, Path(folder), 2**33)
-    ground = replace(prepare_folds(build_experiment(market, planted)), max_train_rows=20_000)
-    oof, _ = _walk(pipeline.comparison.recipe, ground)
-    found, edge = ic(expected_score(oof.probabilities), oof.z), float(market.manifest["ic"])
+    fold_data = replace(prepare_folds(build_experiment(market, planted)), max_train_rows=20_000)
+    oof, _ = _walk(pipeline.comparison.recipe, fold_data)
+    measured, edge = ic(expected_score(oof.probabilities), oof.z), float(market.manifest["ic"])
     direction, information = _skill_t(oof, market.bars)
-    error = abs(found / information) if information else 0.0
+    error = abs(measured / information) if information else 0.0
     low, high = 0.6 * edge - MAX_T * error, edge + MAX_T * error
-    told = (
-        f"IC {found:.4f} of a planted {edge:.4f} ({low:.4f} to {high:.4f}), DIR t {direction:+.2f} (above {MAX_T:.0f})"
-    )
+    note = f"IC {measured:.4f} of a planted {edge:.4f} ({low:.4f} to {high:.4f}), DIR t {direction:+.2f} (above {MAX_T:.0f})"
     name = pipeline.comparison.recipe.name
-    return [Finding("L7", "recipe", name, low <= found <= high and direction > MAX_T, None, told)]
+    return [Finding("L7", "recipe", name, low <= measured <= high and direction > MAX_T, None, note)]
 
 
 def _planted_leaks(pipeline: AuditedPipeline) -> list[Finding]:
     """L8: the next z with noise, and a z-score over the whole sample, must be caught by the other laws."""
     bars, labeler = pipeline.bars, pipeline.experiment.dataset.labeler
 
-    def next_z(given: Bars) -> Array:
+    def next_z(perturbed: Bars) -> Array:
         noise = np.random.default_rng(SEED).standard_normal(len(bars))
-        return (np.nan_to_num(labeler.transform(given).z) + 3 * noise[: len(given)])[:, None]
+        return (np.nan_to_num(labeler.transform(perturbed).z) + 3 * noise[: len(perturbed)])[:, None]
 
-    def whole_sample(given: Bars) -> Array:
-        return ((given.close - given.close.mean()) / given.close.std())[:, None]
+    def whole_sample(perturbed: Bars) -> Array:
+        return ((perturbed.close - perturbed.close.mean()) / perturbed.close.std())[:, None]
 
-    found = []
+    findings = []
     for name, leak in (("next z and noise", next_z), ("z-score of the whole sample", whole_sample)):
         caught = leakage.check_lookahead(LeakProbe("planted leak", (name,), leak), bars, pipeline.instants[:3])
         proof = next((finding.proof for finding in caught if not finding.passed), None)
-        told = f"caught by {', '.join(finding.law for finding in caught if not finding.passed) or 'no law'}"
-        found.append(Finding("L8", "planted leak", name, proof is not None, proof, told))
-    return found
+        note = f"caught by {', '.join(finding.law for finding in caught if not finding.passed) or 'no law'}"
+        findings.append(Finding("L8", "planted leak", name, proof is not None, proof, note))
+    return findings
 
 
 def _small(pipeline: AuditedPipeline) -> FoldData:
     """The run's own folds, trained on fewer rows."""
-    return replace(pipeline.comparison.course, max_train_rows=3 * TRAINED_ON, kept=None)
+    return replace(pipeline.comparison.fold_data, max_train_rows=3 * TRAINED_ON, cache=None)
 
 
-def _walk(recipe: Recipe, ground: FoldData) -> tuple[OutOfFold, Calibration]:
-    raw = [said for *_, said, _ in fit_predict_folds([recipe], ground, range(len(ground.folds)))]
-    came = np.concatenate([fold.action[fold.test] for fold in ground.folds])
-    return calibrate_out_of_fold(recipe, raw, ground), calibration.fit(
-        np.concatenate(raw), came, ground.folds[-1].prior
+def _walk(recipe: Recipe, fold_data: FoldData) -> tuple[OutOfFold, Calibration]:
+    raw = [
+        probabilities for *_, probabilities, _ in fit_predict_folds([recipe], fold_data, range(len(fold_data.folds)))
+    ]
+    action = np.concatenate([fold.action[fold.test] for fold in fold_data.folds])
+    return calibrate_out_of_fold(recipe, raw, fold_data), calibration.fit(
+        np.concatenate(raw), action, fold_data.folds[-1].prior
     )
 
 

@@ -56,13 +56,13 @@ class AuditedPipeline:
         ends = np.flatnonzero(np.diff(self.bars.session[np.unique(self.bars.bar_end, return_index=True)[1]]) != 0)
         edges = [int(ends[-2]), int(ends[-2]) + 1, int(ends[-2]) - 1] if len(ends) > 1 else []
         picked = random.permutation(late)[: INSTANTS - len(edges)].tolist()
-        return [int(times[place]) for place in sorted({*picked, *edges})]
+        return [int(times[index]) for index in sorted({*picked, *edges})]
 
 
 def _fit(recipe: Recipe, inputs: NDArray[np.float32], rows: Ints, action: Any, bars: Bars) -> Callable[[Any], Array]:
     rows = _thin(bars, rows, TRAINED_ON)
     fitted = recipe.new(len(bars.symbols)).fit(inputs[rows], action[rows])
-    return lambda asked: _exactly(fitted, asked)
+    return lambda predicted: _exactly(fitted, predicted)
 
 
 def _exactly(fitted: Any, inputs: NDArray[np.float32]) -> Array:
@@ -79,8 +79,8 @@ def _thin(bars: Bars, rows: Ints, limit: int) -> Ints:
 def _newest(bars: Bars, rows: int) -> Bars:
     """Whole sessions at the end, about so many rows, thirty sessions at least."""
     days, counts = np.unique(bars.session, return_counts=True)
-    kept = int(np.searchsorted(np.cumsum(counts[::-1]), rows)) + 1
-    first = days[-min(len(days), max(kept, 30))]
+    day_count = int(np.searchsorted(np.cumsum(counts[::-1]), rows)) + 1
+    first = days[-min(len(days), max(day_count, 30))]
     part = bars.take(bars.session >= first)
     return part.select([symbol for symbol in part.symbols if symbol in np.asarray(part.symbols)[np.unique(part.code)]])
 

@@ -27,19 +27,19 @@ def attach_artifacts(experiment: Experiment, comparison: Comparison, version: st
     """
     versions = Versions(home, experiment.settings.registry.model)
     contender = of_version(versions.load(version))
-    answered = _answered(experiment, comparison, contender)
+    predictions = _out_of_sample_predictions(experiment, comparison, contender)
     prior = np.asarray(contender.calibration.prior)
-    kept = _sampled(experiment, answered, prior)
+    reference = _reference_window(experiment, predictions, prior)
     with tempfile.TemporaryDirectory() as folder:
-        for name, record in ((out_of_sample.FILE, _kept(experiment, answered)), (FILE, kept)):
+        for name, record in ((out_of_sample.FILE, _stored_predictions(experiment, predictions)), (FILE, reference)):
             file = Path(folder) / name
             file.write_bytes(record.to_bytes())
             versions.attach_file(version, file)
-    return kept
+    return reference
 
 
 @dataclass(frozen=True, eq=False)
-class _Answered:
+class _Predictions:
     """Of all bars: who answered (-1 = nobody), and what."""
 
     fold: NDArray[np.int8]
@@ -47,38 +47,38 @@ class _Answered:
     decided: NDArray[np.int8]
 
 
-def _answered(experiment: Experiment, comparison: Comparison, contender: Contender) -> _Answered:
+def _out_of_sample_predictions(experiment: Experiment, comparison: Comparison, contender: Contender) -> _Predictions:
     """The winner's answers out of fold, and the registered graph's on the hold-out, whether or not the label is known."""
     bars, oof = experiment.market.bars, comparison.out_of_fold[comparison.winner]
-    seen = np.flatnonzero(experiment.dataset.zones.holdout & experiment.features.complete)
+    holdout = np.flatnonzero(experiment.dataset.zones.holdout & experiment.features.complete)
     fold, decided = np.full(len(bars), -1, np.int8), np.zeros(len(bars), np.int8)
     probabilities = np.full((len(bars), 5), np.nan)
-    for number, part in enumerate(comparison.course.folds[1:], start=2):
+    for number, part in enumerate(comparison.fold_data.folds[1:], start=2):
         fold[part.test] = number
-    fold[seen] = HOLDOUT
+    fold[holdout] = HOLDOUT
     probabilities[oof.rows], decided[oof.rows] = oof.probabilities, oof.decided
-    probabilities[seen] = contender.probabilities(contender.values(experiment), seen, bars)
-    decided[seen] = policy.assign_actions(probabilities[seen], contender.rule, contender.calibration.cuts)
-    return _Answered(fold, probabilities, decided)
+    probabilities[holdout] = contender.probabilities(contender.values(experiment), holdout, bars)
+    decided[holdout] = policy.assign_actions(probabilities[holdout], contender.rule, contender.calibration.cuts)
+    return _Predictions(fold, probabilities, decided)
 
 
-def _kept(experiment: Experiment, answered: _Answered) -> OutOfSample:
-    bars, rows = experiment.market.bars, np.flatnonzero(answered.fold >= 0)
+def _stored_predictions(experiment: Experiment, predictions: _Predictions) -> OutOfSample:
+    bars, rows = experiment.market.bars, np.flatnonzero(predictions.fold >= 0)
     rows = rows[np.lexsort((bars.code[rows], bars.bar_end[rows]))]
     return OutOfSample(
         symbols=np.array(bars.symbols),
         code=bars.code[rows],
         bar_end=bars.bar_end[rows],
         session=bars.session[rows],
-        fold=answered.fold[rows],
-        probabilities=answered.probabilities[rows],
-        decided=answered.decided[rows],
+        fold=predictions.fold[rows],
+        probabilities=predictions.probabilities[rows],
+        decided=predictions.decided[rows],
         label=experiment.dataset.labels.action[rows],
         z=experiment.dataset.labels.z[rows],
     )
 
 
-def _sampled(experiment: Experiment, answered: _Answered, prior: Array) -> Reference:
+def _reference_window(experiment: Experiment, predictions: _Predictions, prior: Array) -> Reference:
     bars, table = experiment.market.bars, experiment.features
     zones, labels = experiment.dataset.zones, experiment.dataset.labels
     usable = np.flatnonzero((zones.dev | zones.holdout) & labels.known & table.complete)
@@ -92,6 +92,6 @@ def _sampled(experiment: Experiment, answered: _Answered, prior: Array) -> Refer
         learned=zones.dev[rows],
         action=labels.action[rows],
         z=labels.z[rows],
-        probabilities=answered.probabilities[rows],
+        probabilities=predictions.probabilities[rows],
         prior=prior,
     )

@@ -57,8 +57,10 @@ def promote_by_hand(version: str, by: str, reason: str, model: str, home: Path) 
     decision = journal.last_decision(version)
     outcome = outcome_of(decision)
     if decision is None or outcome not in PROMOTABLE:
-        said = f"rejected on {decision.time[:10]}" if decision else "never decided on"
-        raise NotPromotable(f"Version {version} of {model} was {said}; only one that passed the gate can be promoted.")
+        status = f"rejected on {decision.time[:10]}" if decision else "never decided on"
+        raise NotPromotable(
+            f"Version {version} of {model} was {status}; only one that passed the gate can be promoted."
+        )
     complete_interrupted_move(model, home)
     standing = versions.production()
     if outcome == "provisional" and standing and versions.load(standing).outcome == "promoted":
@@ -147,16 +149,16 @@ def _carry_out(
     versions, journal = Versions(home, model), journal_of(home)
     with journal.locked():
         standing = versions.production()
-        words: dict[str, Any] = {**facts, "by": by, "reason": reason, "from_version": standing, "to_version": version}
+        entry: dict[str, Any] = {**facts, "by": by, "reason": reason, "from_version": standing, "to_version": version}
         if event in ALIASES:
-            journal.write("intended", **{**words, "details": {**facts["details"], "move": event}})
+            journal.write("intended", **{**entry, "details": {**facts["details"], "move": event}})
         if event != ROLLED_BACK:
             versions.set_outcome(version, str(facts["details"].get("outcome", event)))
         if event in ALIASES:
             versions.set_alias(ALIASES[event], version)
         if event in MOVES:
             _leave_behind(versions, standing, version)
-        return journal.write(event, **words)
+        return journal.write(event, **entry)
 
 
 def _facts(version: ModelVersion, **details: str) -> dict[str, Any]:

@@ -25,9 +25,9 @@ def recover(model: str, home: Path) -> None:
     decided = {entry.to_version for entry in journal_of(home).entries() if entry.event in DECISIONS}
     for version in [row["version"] for row in rows if row["version"] not in decided]:
         versions.set_outcome(version, INTERRUPTED)
-    for own, parent in open_runs(home):
-        if _is_over(home, parent):
-            Run(home, own).finish(KILLED)
+    for run, parent_run in open_runs(home):
+        if _is_over(home, parent_run):
+            Run(home, run).finish(KILLED)
     for part in (home / "data").rglob(".*.part"):
         if time.time() - part.stat().st_mtime > HOUR:
             part.unlink(missing_ok=True)

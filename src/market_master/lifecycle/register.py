@@ -72,7 +72,7 @@ def register(run: Run, experiment: Experiment, comparison: Comparison, certifica
         parameters=parameters(comparison),
         tuned=comparison.recipe.parameters,
         class_shares=comparison.class_shares,
-        importance=tuple(asdict(one) for one in comparison.importance),
+        importance=tuple(asdict(importance) for importance in comparison.importance),
         trials=comparison.trials,
         certificate=certificate.key,
         recipe_hash=recipe_hash(comparison, hashes, settings),
@@ -142,8 +142,8 @@ def _log(run: Run, experiment: Experiment, comparison: Comparison, home: Path) -
         "winner": comparison.winner,
         "why": comparison.why,
         "class_shares": comparison.class_shares,
-        "importance": [asdict(one) for one in comparison.importance],
-        "kept": list(comparison.kept),
+        "importance": [asdict(importance) for importance in comparison.importance],
+        "kept": list(comparison.selected),
         "tuning": {name: search.why for name, search in comparison.searches.items()},
         "trials": [
             {"candidate": name, "number": trial.number, "rps": trial.value, **trial.parameters}

@@ -88,13 +88,13 @@ def _divided(
 ) -> tuple[list[RetainedVersion], list[dict[str, Any]]]:
     """The versions (newest first) that stay with the reason, and those that go."""
     stays, going = [], []
-    for place, row in enumerate(versions):
+    for index, row in enumerate(versions):
         version = row["version"]
         if row["aliases"]:
             stays.append(RetainedVersion(version, f"behind {', '.join(row['aliases'])}"))
         elif version in in_production:
             stays.append(RetainedVersion(version, f"named by the journal: {in_production[version]}"))
-        elif place < keep:
+        elif index < keep:
             stays.append(RetainedVersion(version, f"one of the {keep} newest"))
         else:
             going.append(row)
@@ -114,8 +114,8 @@ def _in_production(journal: Journal) -> dict[str, str]:
 
 def _of_versions(home: Path, model: str, going: list[dict[str, Any]]) -> list[str]:
     """The runs behind versions that go, but for those that another version came from too."""
-    gone = {(model, row["version"]) for row in going}
-    return [run.id for run in recorded_runs(home) if run.versions and set(run.versions) <= gone]
+    deleted = {(model, row["version"]) for row in going}
+    return [run.id for run in recorded_runs(home) if run.versions and set(run.versions) <= deleted]
 
 
 def _without_version(home: Path, now: int, keep: int) -> list[str]:
@@ -126,10 +126,10 @@ def _without_version(home: Path, now: int, keep: int) -> list[str]:
 
 def _files(home: Path, run: str) -> list[Path]:
     data = home / "data"
-    kept = [file for file in sorted((data / "runs" / run).glob("*")) if file.name not in RECORDS]
-    return kept + sorted((data / "reports").glob(f"{run}-*"))
+    files = [file for file in sorted((data / "runs" / run).glob("*")) if file.name not in RECORDS]
+    return files + sorted((data / "reports").glob(f"{run}-*"))
 
 
 def _size(file: Path) -> int:
     inside = file.rglob("*") if file.is_dir() else (file,)
-    return sum(one.stat().st_size for one in inside if one.is_file())
+    return sum(part.stat().st_size for part in inside if part.is_file())

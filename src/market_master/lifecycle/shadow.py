@@ -23,7 +23,7 @@ from market_master.registry.versions import Versions
 from market_master.stats import metrics
 from market_master.stats.daily import by_day
 
-STRONG = 20.0
+WITHDRAWAL_EVIDENCE = 20.0
 """evidence at which a version is taken out: where it is no worse, ever reached with a chance of 1 in 20 at most"""
 
 
@@ -49,7 +49,7 @@ class ShadowComparison:
         return self.sessions >= self.needed
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The comparison in a sentence."""
         return (
             f"{self.sessions} of {self.needed} sessions in the shadow of version {self.champion}: RPS {self.gain:+.2%} saved, "
@@ -80,12 +80,12 @@ def compare_shadow(model: str, home: Path, log: PredictionLog) -> ShadowComparis
     )
 
 
-def decide_shadow(found: ShadowComparison | None, model: str, home: Path) -> JournalEntry | None:
+def decide_shadow(comparison: ShadowComparison | None, model: str, home: Path) -> JournalEntry | None:
     """Take out a version that is worse beyond doubt; promote one that has served its sessions where the config says so."""
-    if found and found.evidence_worse >= STRONG:
-        return withdraw(found.version, "shadow", f"Worse than the champion: {found.words}", model, home)
-    if found and found.served and found.approval == "auto":
-        return _approved(found, "shadow", "The config approves by itself.", model, home)
+    if comparison and comparison.evidence_worse >= WITHDRAWAL_EVIDENCE:
+        return withdraw(comparison.version, "shadow", f"Worse than the champion: {comparison.summary}", model, home)
+    if comparison and comparison.served and comparison.approval == "auto":
+        return _approved(comparison, "shadow", "The config approves by itself.", model, home)
     return None
 
 
@@ -94,9 +94,9 @@ def approve(version: str, by: str, reason: str, model: str, home: Path, log: Pre
 
     Raises NotPromotable.
     """
-    found = compare_shadow(model, home, log)
-    if found and found.version == version:
-        return _approved(found, by, reason, model, home)
+    comparison = compare_shadow(model, home, log)
+    if comparison and comparison.version == version:
+        return _approved(comparison, by, reason, model, home)
     return promote_by_hand(version, by, reason, model, home)
 
 
@@ -117,25 +117,25 @@ def evidence(gains: Array) -> tuple[float, float]:
     return bet(good, bad), bet(bad, good)
 
 
-def _approved(found: ShadowComparison, by: str, reason: str, model: str, home: Path) -> JournalEntry:
+def _approved(comparison: ShadowComparison, by: str, reason: str, model: str, home: Path) -> JournalEntry:
     """Out of the shadow into production."""
-    if not found.served:
-        raise NotPromotable(f"Version {found.version} of {model} has not served yet: {found.words}")
+    if not comparison.served:
+        raise NotPromotable(f"Version {comparison.version} of {model} has not served yet: {comparison.summary}")
     journal_of(home).write(
         "approved",
         by=by,
-        reason=f"{reason} {found.words}",
-        from_version=found.champion,
-        to_version=found.version,
-        details=asdict(found),
+        reason=f"{reason} {comparison.summary}",
+        from_version=comparison.champion,
+        to_version=comparison.version,
+        details=asdict(comparison),
     )
-    return promote_by_hand(found.version, by, reason, model, home)
+    return promote_by_hand(comparison.version, by, reason, model, home)
 
 
 def _gains(shadows: list[dict[str, Any]], champions: list[dict[str, Any]], card: ModelCard) -> tuple[Array, float]:
     """RPS saved by session, by the shadow's own labels, in sessions with every outcome known; and the champion's mean RPS."""
-    theirs = {_key(row): row for row in champions}
-    rows = [row for row in shadows if _key(row) in theirs]
+    by_key = {_key(row): row for row in champions}
+    rows = [row for row in shadows if _key(row) in by_key]
     if not rows:
         return np.empty(0), 1.0
     ends = np.array([row["bar_end"] for row in rows], dtype=np.int64)
@@ -143,15 +143,15 @@ def _gains(shadows: list[dict[str, Any]], champions: list[dict[str, Any]], card:
     session = schedule.session[schedule.by_end(ends)]
     waiting = session[np.array([row["settled_at"] is None for row in rows])]
     known = np.array([row["outcome"] is not None for row in rows]) & ~np.isin(session, waiting)
-    counted = [row for row, there in zip(rows, known, strict=True) if there]
+    counted = [row for row, is_known in zip(rows, known, strict=True) if is_known]
     if not counted:
         return np.empty(0), 1.0
-    came = np.array([CLASSES.index(row["outcome"]) for row in counted], dtype=np.int8)
-    mine, others = (
-        metrics.rps(np.array([[row[name] for name in CLASSES] for row in part], dtype=float), came)
-        for part in (counted, [theirs[_key(row)] for row in counted])
+    outcome = np.array([CLASSES.index(row["outcome"]) for row in counted], dtype=np.int8)
+    shadow_rps, champion_rps = (
+        metrics.rps(np.array([[row[name] for name in CLASSES] for row in part], dtype=float), outcome)
+        for part in (counted, [by_key[_key(row)] for row in counted])
     )
-    return by_day(others - mine, session[known]), float(others.mean())
+    return by_day(champion_rps - shadow_rps, session[known]), float(champion_rps.mean())
 
 
 def _key(row: dict[str, Any]) -> tuple[str, int]:

@@ -39,7 +39,7 @@ class DailyCheck:
         """The day in a sentence or two."""
         moved = ", ".join(self.report.alarms) or "nothing"
         moves = " ".join(f"Version {entry.to_version} {entry.event}: {entry.reason}" for entry in self.moves)
-        shadow = f" {self.shadow.words}" if self.shadow and not self.moves else ""
+        shadow = f" {self.shadow.summary}" if self.shadow and not self.moves else ""
         return f"Version {self.report.version} as of {self.report.as_of}: {moved} moved. {moves}{shadow}".strip()
 
 

@@ -152,8 +152,8 @@ def _compared(run: Run, experiment: Experiment, comparison: Comparison) -> Outco
 
 
 def _fits(comparison: Comparison) -> dict[str, int]:
-    cache = comparison.course.kept
-    return dict(cache.told) if cache else {}
+    cache = comparison.fold_data.cache
+    return dict(cache.counts) if cache else {}
 
 
 def summary(experiment: Experiment) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Comparison:
     """what tuning tried for each candidate"""
     importance: tuple[Importance, ...]
     """of the winner's features, most important first"""
-    kept: tuple[str, ...]
+    selected: tuple[str, ...]
     """the features the winner looks at"""
     estimator: Any
     calibration: Calibration
@@ -69,7 +69,7 @@ class Comparison:
     """how many recipes were tried, pruned ones included"""
     excess: dict[str, float]
     """winner's RPS above each baseline's, in standard errors of the daily difference"""
-    course: FoldData
+    fold_data: FoldData
     """the folds that all of this ran over"""
     wss_expected_sd: float | None
     train_rows: Ints
@@ -88,31 +88,34 @@ def compare(experiment: Experiment, home: Path | None = None) -> Comparison:
     bars = market.bars
     candidates, baselines = _recipes(settings)
     cache = FitCache(home / "data" / "steps", environment_fingerprint()) if home else None
-    ground = prepare_folds(experiment, cache)
+    fold_data = prepare_folds(experiment, cache)
     if settings.features.keep is not None:
-        ground = select_features(ground, Recipe(load_family("models")[SCREENER]), table.names, settings.features.keep)
+        fold_data = select_features(
+            fold_data, Recipe(load_family("models")[SCREENER]), table.names, settings.features.keep
+        )
     key = f"{market.data_hash} {features.combined(features.fingerprint(table.names))}"
-    searches = {recipe.name: tune(recipe, ground, settings, key, home) for recipe in candidates}
+    searches = {recipe.name: tune(recipe, fold_data, settings, key, home) for recipe in candidates}
     tuned = [searches[recipe.name].recipe for recipe in candidates]
-    raw, seconds = _fit_all([*tuned, *baselines], ground)
+    raw, seconds = _fit_all([*tuned, *baselines], fold_data)
     out_of_fold = {
-        recipe.name: calibrate_out_of_fold(recipe, raw[recipe.name], ground) for recipe in (*tuned, *baselines)
+        recipe.name: calibrate_out_of_fold(recipe, raw[recipe.name], fold_data) for recipe in (*tuned, *baselines)
     }
     winner, why = _winner(tuned, out_of_fold, bars.session)
-    fitted = fit_calibration(raw[winner.name], ground, range(len(ground.folds)), _class_shares_of_dev(experiment))
-    estimator, rows = fit(winner, ground, experiment)
+    fitted = fit_calibration(raw[winner.name], fold_data, range(len(fold_data.folds)), _class_shares_of_dev(experiment))
+    estimator, rows = fit(winner, fold_data, experiment)
     cards = [
-        _card(recipe, out_of_fold[recipe.name], seconds[recipe.name], ground, market) for recipe in (*tuned, *baselines)
+        _card(recipe, out_of_fold[recipe.name], seconds[recipe.name], fold_data, market)
+        for recipe in (*tuned, *baselines)
     ]
-    keep = ground.keep[-1]
+    keep = fold_data.keep[-1]
     return Comparison(
         leaderboard=tuple(sorted(cards, key=lambda card: card.rps)),
         winner=winner.name,
         why=why,
         recipe=winner,
         searches=searches,
-        importance=permutation_importance(winner, ground, table.names, range(1, len(ground.folds))),
-        kept=table.names if keep is None else tuple(table.names[k] for k in keep[:-1]),
+        importance=permutation_importance(winner, fold_data, table.names, range(1, len(fold_data.folds))),
+        selected=table.names if keep is None else tuple(table.names[k] for k in keep[:-1]),
         estimator=estimator,
         calibration=fitted,
         out_of_fold=out_of_fold,
@@ -121,20 +124,20 @@ def compare(experiment: Experiment, home: Path | None = None) -> Comparison:
         excess={
             one.name: _loss_gap_t(out_of_fold[winner.name], out_of_fold[one.name], bars.session) for one in baselines
         },
-        course=ground,
+        fold_data=fold_data,
         wss_expected_sd=_wss_expected_sd(out_of_fold[winner.name], market),
         train_rows=rows,
-        inputs=ground.inputs,
-        class_shares=_class_shares(ground, experiment),
+        inputs=fold_data.inputs,
+        class_shares=_class_shares(fold_data, experiment),
     )
 
 
-def fit(recipe: Recipe, ground: FoldData, experiment: Experiment) -> tuple[Any, Ints]:
+def fit(recipe: Recipe, fold_data: FoldData, experiment: Experiment) -> tuple[Any, Ints]:
     """The recipe fitted on all development rows, and which rows it saw."""
-    rows = ground.train_rows(recipe, experiment.dev_rows)
-    extra = {} if ground.weight is None else {"sample_weight": ground.weight[rows]}
-    estimator = recipe.new(len(ground.bars.symbols), ground.keep[-1])
-    return estimator.fit(ground.inputs[rows], experiment.dataset.labels.action[rows], **extra), rows
+    rows = fold_data.train_rows(recipe, experiment.dev_rows)
+    extra = {} if fold_data.weight is None else {"sample_weight": fold_data.weight[rows]}
+    estimator = recipe.new(len(fold_data.bars.symbols), fold_data.keep[-1])
+    return estimator.fit(fold_data.inputs[rows], experiment.dataset.labels.action[rows], **extra), rows
 
 
 def _recipes(settings: Settings) -> tuple[list[Recipe], list[Recipe]]:
@@ -148,21 +151,21 @@ def _recipes(settings: Settings) -> tuple[list[Recipe], list[Recipe]]:
     return candidates, [Recipe(plugin) for plugin in known.values() if plugin.metadata["kind"] == "baseline"]
 
 
-def _fit_all(recipes: Sequence[Recipe], ground: FoldData) -> tuple[dict[str, list[Array]], dict[str, float]]:
+def _fit_all(recipes: Sequence[Recipe], fold_data: FoldData) -> tuple[dict[str, list[Array]], dict[str, float]]:
     """Raw test probabilities of every recipe by fold, and its mean seconds for a fit."""
     raw: dict[str, list[Array]] = {recipe.name: [] for recipe in recipes}
     seconds = {recipe.name: 0.0 for recipe in recipes}
-    total = len(recipes) * len(ground.folds)
-    for done, (place, _, probabilities, spent) in enumerate(
-        fit_predict_folds(recipes, ground, range(len(ground.folds)))
+    total = len(recipes) * len(fold_data.folds)
+    for done, (index, _, probabilities, fit_seconds) in enumerate(
+        fit_predict_folds(recipes, fold_data, range(len(fold_data.folds)))
     ):
-        raw[recipes[place].name].append(probabilities)
-        seconds[recipes[place].name] += spent / len(ground.folds)
+        raw[recipes[index].name].append(probabilities)
+        seconds[recipes[index].name] += fit_seconds / len(fold_data.folds)
         report_progress("train_compare", done + 1, total + 1)
     return raw, seconds
 
 
-def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: FoldData, market: Market) -> Scorecard:
+def _card(recipe: Recipe, oof: OutOfFold, seconds: float, fold_data: FoldData, market: Market) -> Scorecard:
     bars = market.bars
     card = metrics.scorecard(
         recipe.name,
@@ -174,13 +177,15 @@ def _card(recipe: Recipe, oof: OutOfFold, seconds: float, ground: FoldData, mark
         z=oof.z,
         session=bars.session[oof.rows],
         fit_seconds=seconds,
-        folds=len(ground.folds) - 1,
+        folds=len(fold_data.folds) - 1,
         bar_end=bars.bar_end[oof.rows],
-        overlap=ground.overlap,
+        overlap=fold_data.overlap,
     )
-    said, came, session = _index_series(oof, market)
+    predicted, realised, session = _index_series(oof, market)
     return replace(
-        card, wss_ic=metrics.ic(said, came), wss_ic_t=day_t(metrics.ic_terms(said, came), session, ground.overlap)
+        card,
+        wss_ic=metrics.ic(predicted, realised),
+        wss_ic_t=day_t(metrics.ic_terms(predicted, realised), session, fold_data.overlap),
     )
 
 
@@ -215,9 +220,9 @@ def _everything_tried(
     return np.stack(columns, axis=1)
 
 
-def _loss_gap_t(one: OutOfFold, other: OutOfFold, session: Ints) -> float:
+def _loss_gap_t(oof: OutOfFold, reference: OutOfFold, session: Ints) -> float:
     """How far one's RPS lies above another's, in standard errors of the daily difference."""
-    daily = by_day(one.rps - other.rps, session[one.rows])
+    daily = by_day(oof.rps - reference.rps, session[oof.rows])
     se = newey_west_se(daily)
     return float(daily.mean() / se) if se > 0 else 0.0
 
@@ -239,10 +244,10 @@ def _wss_expected_sd(oof: OutOfFold, market: Market) -> float | None:
     return spread if spread > 1e-12 else None
 
 
-def _class_shares(ground: FoldData, experiment: Experiment) -> dict[str, Any]:
+def _class_shares(fold_data: FoldData, experiment: Experiment) -> dict[str, Any]:
     bars, labels, dev = experiment.market.bars, experiment.dataset.labels, experiment.dataset.zones.dev
     return {
-        "fold": [_fold_summary(fold, bars) for fold in ground.folds],
+        "fold": [_fold_summary(fold, bars) for fold in fold_data.folds],
         "slot": shares_by(labels, dev, bars.next_slot),
         "regime": shares_by(labels, dev, regimes(bars, experiment.market.members)),
     }

@@ -17,7 +17,7 @@ from market_master.plugins import load_family
 from market_master.training import folds
 from market_master.training.folds import Zones
 
-LEAST_SHARE = 0.03
+MIN_CLASS_SHARE = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ def label_bars(bars: Bars, settings: Settings) -> Dataset:
         window.end(bars),
         bars.bar_end,
         share=settings.folds.holdout_share,
-        least=settings.folds.holdout_min_sessions,
+        min_holdout=settings.folds.holdout_min_sessions,
         embargo=settings.folds.embargo_sessions,
     )
     labeler = labeler.fit(bars, zones.dev)
@@ -54,11 +54,11 @@ def label_bars(bars: Bars, settings: Settings) -> Dataset:
 
 def shares_by(labels: Labels, rows: NDArray[np.bool_], part: NDArray[Any]) -> dict[str, list[float]]:
     """Class shares of some rows, for each part of them: a slot, a regime."""
-    found = {}
+    shares = {}
     for name in np.unique(part[rows & labels.known]).tolist():
         action = labels.action[rows & labels.known & (part == name)]
-        found[str(name)] = (np.bincount(action, minlength=len(CLASSES)) / len(action)).round(4).tolist()
-    return found
+        shares[str(name)] = (np.bincount(action, minlength=len(CLASSES)) / len(action)).round(4).tolist()
+    return shares
 
 
 def new_labeler(settings: Settings) -> Labeler:
@@ -80,10 +80,10 @@ def new_labeler(settings: Settings) -> Labeler:
 def class_shares(action: NDArray[np.int8]) -> NDArray[np.float64]:
     """Share of each class among training labels. Raises TooFewBars when one has less than 3 %."""
     shares = np.bincount(action, minlength=len(CLASSES)) / max(len(action), 1)
-    if shares.min() < LEAST_SHARE:
+    if shares.min() < MIN_CLASS_SHARE:
         rare = CLASSES[int(shares.argmin())]
         raise TooFewBars(
-            f"Only {shares.min():.1%} of {len(action)} training labels are {rare}, {LEAST_SHARE:.0%} is needed; lengthen "
+            f"Only {shares.min():.1%} of {len(action)} training labels are {rare}, {MIN_CLASS_SHARE:.0%} is needed; lengthen "
             "the history or change label.hold and label.strong.",
             share=float(shares.min()),
         )

@@ -15,7 +15,7 @@ import numpy as np
 
 from market_master.files import write_atomic
 
-MOST = 1_000_000_000
+MAX_BYTES = 1_000_000_000
 """bytes that are kept, those used last"""
 Result = tuple[Any, ...]
 """arrays and floats"""
@@ -28,7 +28,7 @@ class FitCache:
     folder: Path
     code: str
     """what makes the results, their inputs apart: a hash of the source and the libraries' versions"""
-    told: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     """how many results were `made` and how many `reused`"""
 
     def map(
@@ -54,25 +54,25 @@ class FitCache:
                     yield job
 
         for result in run(function, missing()):
-            yield from self._found(waiting)
+            yield from self._reused(waiting)
             _write(waiting.popleft()[0], result)
-            self.told["made"] += 1
+            self.counts["made"] += 1
             yield result
-        yield from self._found(waiting)
+        yield from self._reused(waiting)
 
-    def _found(self, waiting: deque[tuple[Path, Result | None]]) -> Iterator[Result]:
+    def _reused(self, waiting: deque[tuple[Path, Result | None]]) -> Iterator[Result]:
         """Those before the next one that has to be made."""
         while waiting and (result := waiting[0][1]) is not None:
             waiting.popleft()[0].touch()
-            self.told["reused"] += 1
+            self.counts["reused"] += 1
             yield result
 
 
-def evict(folder: Path, most: int = MOST) -> None:
+def evict(folder: Path, max_bytes: int = MAX_BYTES) -> None:
     """Let go of the results in a folder that were used longest ago, until the rest is small enough."""
-    files = sorted(((file.stat(), file) for file in folder.rglob("*.npz")), key=lambda one: -one[0].st_mtime_ns)
-    for (_, file), size in zip(files, np.cumsum([told.st_size for told, _ in files]), strict=True):
-        if size > most:
+    files = sorted(((file.stat(), file) for file in folder.rglob("*.npz")), key=lambda item: -item[0].st_mtime_ns)
+    for (_, file), size in zip(files, np.cumsum([stat.st_size for stat, _ in files]), strict=True):
+        if size > max_bytes:
             file.unlink(missing_ok=True)
 
 
@@ -90,8 +90,8 @@ def _write(file: Path, result: Result) -> None:
 def _read(file: Path) -> Result | None:
     """None where nothing is kept, or nothing whole."""
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-            arrays = [kept[f"arr_{place}"] for place in range(len(kept.files))]
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            arrays = [stored[f"arr_{number}"] for number in range(len(stored.files))]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     return tuple(array if array.ndim else array.item() for array in arrays)

@@ -11,7 +11,7 @@ import numpy as np
 from market_master.domain.arrays import Ints, Mask
 from market_master.domain.errors import TooFewBars
 
-LEAST_SESSIONS = 15
+MIN_SESSIONS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,25 +107,25 @@ class CombinatorialPurged:
             yield chosen, Fold(train, test)
 
 
-def zones(session: Ints, label_end: Ints, bar_end: Ints, *, share: float, least: int, embargo: int) -> Zones:
+def zones(session: Ints, label_end: Ints, bar_end: Ints, *, share: float, min_holdout: int, embargo: int) -> Zones:
     """Cut the hold-out off the end: `share` of the sessions, at least `least`.
 
     With fewer than 4 x `least` sessions it is 20 % of them, at least 5, and the history counts as short.
     Raises TooFewBars below 15 sessions, and where hold-out and embargo leave nothing to learn from.
     """
     days = np.unique(session)
-    short = len(days) < 4 * least
-    held = max(5, round(0.20 * len(days))) if short else max(least, round(share * len(days)))
-    needed = max(LEAST_SESSIONS, held + embargo + 1)
-    if len(days) < needed:
+    short = len(days) < 4 * min_holdout
+    holdout_sessions = max(5, round(0.20 * len(days))) if short else max(min_holdout, round(share * len(days)))
+    min_sessions = max(MIN_SESSIONS, holdout_sessions + embargo + 1)
+    if len(days) < min_sessions:
         raise TooFewBars(
-            f"Training needs at least {needed} sessions, {len(days)} were given; fetch a longer history.",
+            f"Training needs at least {min_sessions} sessions, {len(days)} were given; fetch a longer history.",
             given=len(days),
-            needed=needed,
+            needed=min_sessions,
         )
-    holdout = session >= days[-held]
-    dev = (session <= days[-held - 1 - embargo]) & (label_end < bar_end[holdout].min())
-    return Zones(dev, holdout, held, short)
+    holdout = session >= days[-holdout_sessions]
+    dev = (session <= days[-holdout_sessions - 1 - embargo]) & (label_end < bar_end[holdout].min())
+    return Zones(dev, holdout, holdout_sessions, short)
 
 
 def sample_timestamps(train: Mask, bar_end: Ints, limit: int) -> Mask:
@@ -135,9 +135,9 @@ def sample_timestamps(train: Mask, bar_end: Ints, limit: int) -> Mask:
         return train
     instants, rows = np.unique(bar_end[train], return_counts=True)
     keep, saved = np.zeros(len(instants), dtype=bool), 0
-    for place, here in enumerate(rows.tolist()):
+    for index, here in enumerate(rows.tolist()):
         saved += here * limit
         if saved >= here * count:
             saved -= here * count
-            keep[place] = True
+            keep[index] = True
     return train & np.isin(bar_end, instants[keep])

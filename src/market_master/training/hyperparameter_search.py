@@ -54,7 +54,7 @@ def search(
     """
     import optuna
 
-    begun = time.monotonic()
+    start = time.monotonic()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=name,
@@ -66,19 +66,19 @@ def search(
     for unfinished in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(unfinished.number, state=optuna.trial.TrialState.FAIL)
     while (finished := len(study.get_trials(states=done))) < trials:
-        if seconds is not None and finished and time.monotonic() - begun > seconds:
+        if seconds is not None and finished and time.monotonic() - start > seconds:
             break
         study.sampler = _sampler(finished)
         if not finished:
             study.enqueue_trial(defaults)
-        asked = [study.ask(_distributions(space)) for _ in range(min(batch, trials - finished))]
+        batch_trials = [study.ask(_distributions(space)) for _ in range(min(batch, trials - finished))]
 
-        def stop(place: int, fold: int, mean: float, asked: list[Any] = asked) -> bool:
-            asked[place].report(mean, fold)
-            return bool(asked[place].should_prune())
+        def stop(index: int, fold: int, mean: float, batch_trials: list[Any] = batch_trials) -> bool:
+            batch_trials[index].report(mean, fold)
+            return bool(batch_trials[index].should_prune())
 
-        scores = evaluate([{**defaults, **trial.params} for trial in asked], stop)
-        for trial, daily in zip(asked, scores, strict=True):
+        scores = evaluate([{**defaults, **trial.params} for trial in batch_trials], stop)
+        for trial, daily in zip(batch_trials, scores, strict=True):
             if daily is None:
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             else:

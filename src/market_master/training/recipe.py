@@ -15,7 +15,7 @@ from market_master.training.compare import Comparison
 def recipe_hash(comparison: Comparison, fingerprints: dict[str, str], settings: Settings) -> str:
     """Hash of features, label, folds, training, candidate and parameters."""
     sections = settings.model_dump(mode="json", include={"label", "folds", "training"})
-    parts: list[Any] = [fingerprints, comparison.kept, sections, comparison.winner, parameters(comparison)]
+    parts: list[Any] = [fingerprints, comparison.selected, sections, comparison.winner, parameters(comparison)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 

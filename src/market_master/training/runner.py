@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from market_master.domain.errors import RunnerError
 
 T = TypeVar("T")
-AHEAD = 2
+QUEUED_JOBS_PER_THREAD = 2
 """jobs that wait for each Dask thread: enough to keep it busy, few enough to fit in memory"""
-PATIENCE = "15s"
+SCHEDULER_TIMEOUT = "15s"
 """for a Dask scheduler to answer"""
 
 
@@ -50,28 +50,28 @@ class Runner:
         from distributed import Client
 
         try:
-            client = Client(self.address, timeout=PATIENCE, set_as_default=False)
+            client = Client(self.address, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise RunnerError(
-                f"No Dask scheduler answers at {self.address} within {PATIENCE}: start one with `dask scheduler` and "
+                f"No Dask scheduler answers at {self.address} within {SCHEDULER_TIMEOUT}: start one with `dask scheduler` and "
                 "`dask worker ADDRESS --nthreads 1`, or set runner.kind to local."
             ) from error
         with client:
             threads = sum(client.nthreads().values())
             if not threads:
                 raise RunnerError(f"The Dask scheduler at {self.address} has no worker; start one with `dask worker`.")
-            sent = client.scatter(list(shared), broadcast=True) if shared else []
+            scattered = client.scatter(list(shared), broadcast=True) if shared else []
             waiting, todo = deque[Any](), iter(jobs)
 
             def submit(count: int) -> None:
                 for job in islice(todo, count):
-                    waiting.append(client.submit(_call, function, len(sent), *sent, job, pure=False))
+                    waiting.append(client.submit(_call, function, len(scattered), *scattered, job, pure=False))
 
-            submit(AHEAD * threads)
+            submit(QUEUED_JOBS_PER_THREAD * threads)
             while waiting:
                 yield waiting.popleft().result()
                 submit(1)
 
 
-def _call(function: Callable[..., T], count: int, *given: Any) -> T:
-    return function(*given[:count], *given[count])
+def _call(function: Callable[..., T], count: int, *arguments: Any) -> T:
+    return function(*arguments[:count], *arguments[count])

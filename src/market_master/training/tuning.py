@@ -32,7 +32,7 @@ class Search:
     why: str
 
 
-def tune(recipe: Recipe, course: FoldData, settings: Settings, key: str, home: Path | None) -> Search:
+def tune(recipe: Recipe, fold_data: FoldData, settings: Settings, key: str, home: Path | None) -> Search:
     """The defaults, unless a trial's mean RPS is lower by more than one standard error of the daily difference.
 
     `key` names the data and features; the study lies in `home`/data/optuna.db, or in memory.
@@ -40,25 +40,25 @@ def tune(recipe: Recipe, course: FoldData, settings: Settings, key: str, home: P
     space = recipe.plugin.metadata["space"]
     if not space or not settings.tuning.trials:
         return Search(recipe, (), "not tuned")
-    usual = defaults(recipe.plugin)
-    told = [key, recipe.name, recipe.seeds, space, usual, settings.tuning.batch]
-    told += [settings.model_dump(mode="json", include=PARTS)]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    defaults_of_recipe = defaults(recipe.plugin)
+    key_parts = [key, recipe.name, recipe.seeds, space, defaults_of_recipe, settings.tuning.batch]
+    key_parts += [settings.model_dump(mode="json", include=PARTS)]
+    digest = hashlib.sha256(json.dumps(key_parts, sort_keys=True, default=str).encode()).hexdigest()
 
-    def evaluate(asked: Sequence[dict[str, Any]], stop: Callable[[int, int, float], bool]) -> list[Array | None]:
-        return _evaluate([replace(recipe, parameters=one) for one in asked], course, stop)
+    def evaluate(batch: Sequence[dict[str, Any]], stop: Callable[[int, int, float], bool]) -> list[Array | None]:
+        return _evaluate([replace(recipe, parameters=parameters) for parameters in batch], fold_data, stop)
 
     trials = hyperparameter_search.search(
         f"{recipe.name}-{digest[:16]}",
         space,
-        usual,
+        defaults_of_recipe,
         evaluate,
         trials=settings.tuning.trials,
         batch=settings.tuning.batch,
         seconds=settings.tuning.seconds,
         store=home / "data" / "optuna.db" if home else None,
     )
-    return _chosen(recipe, trials, usual)
+    return _chosen(recipe, trials, defaults_of_recipe)
 
 
 def defaults(plugin: Plugin) -> dict[str, Any]:
@@ -68,38 +68,38 @@ def defaults(plugin: Plugin) -> dict[str, Any]:
 
 
 def _evaluate(
-    recipes: Sequence[Recipe], course: FoldData, stop: Callable[[int, int, float], bool]
+    recipes: Sequence[Recipe], fold_data: FoldData, stop: Callable[[int, int, float], bool]
 ) -> list[Array | None]:
     """Daily RPS of each recipe, fold by fold; None for those told to stop."""
     raw: list[list[Array]] = [[] for _ in recipes]
     alive = list(range(len(recipes)))
-    for number in range(len(course.folds)):
-        for place, _, probabilities, _ in fit_predict_folds([recipes[k] for k in alive], course, [number]):
-            raw[alive[place]].append(probabilities)
-        report_progress("tune", number + 1, len(course.folds))
+    for number in range(len(fold_data.folds)):
+        for index, _, probabilities, _ in fit_predict_folds([recipes[k] for k in alive], fold_data, [number]):
+            raw[alive[index]].append(probabilities)
+        report_progress("tune", number + 1, len(fold_data.folds))
         if number:
             means = {
-                k: float(daily_rps(calibrate_out_of_fold(recipes[k], raw[k], course), course.bars).mean())
+                k: float(daily_rps(calibrate_out_of_fold(recipes[k], raw[k], fold_data), fold_data.bars).mean())
                 for k in alive
             }
-            last = number == len(course.folds) - 1
+            last = number == len(fold_data.folds) - 1
             alive = [k for k in alive if not stop(k, number, means[k]) or last]
     return [
-        daily_rps(calibrate_out_of_fold(recipe, raw[k], course), course.bars) if k in alive else None
+        daily_rps(calibrate_out_of_fold(recipe, raw[k], fold_data), fold_data.bars) if k in alive else None
         for k, recipe in enumerate(recipes)
     ]
 
 
-def _chosen(recipe: Recipe, trials: Sequence[Trial], usual: dict[str, Any]) -> Search:
+def _chosen(recipe: Recipe, trials: Sequence[Trial], defaults_of_recipe: dict[str, Any]) -> Search:
     scored = [(trial, trial.daily) for trial in trials if trial.daily is not None]
-    first, before = next(pair for pair in scored if pair[0].parameters == usual)
+    default, default_daily = next(pair for pair in scored if pair[0].parameters == defaults_of_recipe)
     best, daily = min(scored, key=lambda pair: (float(pair[1].mean()), pair[0].number))
-    said = f"of {len(trials)} trials of {recipe.name} ({len(trials) - len(scored)} pruned)"
-    if best is first:
-        return Search(recipe, tuple(trials), f"The defaults are the best {said}.")
-    gained = before - daily
+    counts = f"of {len(trials)} trials of {recipe.name} ({len(trials) - len(scored)} pruned)"
+    if best is default:
+        return Search(recipe, tuple(trials), f"The defaults are the best {counts}.")
+    gained = default_daily - daily
     error = newey_west_se(gained)
     verdict = f"trial {best.number} gains {gained.mean():.6f} of RPS a day on the defaults, standard error {error:.6f}"
     if gained.mean() <= error:
-        return Search(recipe, tuple(trials), f"The defaults stay: {said}, {verdict}.")
-    return Search(replace(recipe, parameters=best.parameters), tuple(trials), f"Tuned: {said}, {verdict}.")
+        return Search(recipe, tuple(trials), f"The defaults stay: {counts}, {verdict}.")
+    return Search(replace(recipe, parameters=best.parameters), tuple(trials), f"Tuned: {counts}, {verdict}.")

@@ -54,8 +54,8 @@ class Recipe:
     def new(self, symbols: int, keep: Ints | None = None) -> Any:
         """An unfitted estimator; a candidate looks only at the columns of the inputs in `keep`."""
         seeds = range(SEED, SEED + self.seeds) if self.learns else range(SEED, SEED + 1)
-        made = soft_vote([self.plugin.factory(symbols=symbols, seed=seed, **self.parameters) for seed in seeds])
-        return made if keep is None or not self.learns else select_columns(made, keep.tolist())
+        estimator = soft_vote([self.plugin.factory(symbols=symbols, seed=seed, **self.parameters) for seed in seeds])
+        return estimator if keep is None or not self.learns else select_columns(estimator, keep.tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class FoldData:
     folds: tuple[FoldRows, ...]
     inputs: NDArray[np.float32]
     """the matrix of all rows, as the graph sees it"""
-    rules_see: tuple[NDArray[np.float32], ...]
+    baseline_inputs: tuple[NDArray[np.float32], ...]
     """for each fold what baselines look at, all rows"""
     weight: Array | None
     """of each training row; None = all alike"""
@@ -92,7 +92,7 @@ class FoldData:
     """sessions that neighbouring labels share"""
     keep: tuple[Ints | None, ...]
     """for each fold, then for all of them: the columns of `inputs` that candidates look at; None = all"""
-    kept: FitCache | None = None
+    cache: FitCache | None = None
     """where the results of fits lie, to be found again; None = each is made anew"""
 
     def train_rows(self, recipe: Recipe, rows: Ints) -> Ints:
@@ -106,15 +106,15 @@ class FoldData:
         """What `fit_and_answer` needs to run a recipe over fold `number`."""
         fold = self.folds[number]
         rows = self.train_rows(recipe, fold.train)
-        seen = None if recipe.learns else self.rules_see[number][np.concatenate([rows, fold.test])]
+        baseline = None if recipe.learns else self.baseline_inputs[number][np.concatenate([rows, fold.test])]
         weight = None if self.weight is None or not recipe.learns else self.weight[rows]
         estimator = recipe.new(len(self.bars.symbols), self.keep[number])
-        return estimator, rows, fold.action[rows], weight, fold.test, seen
+        return estimator, rows, fold.action[rows], weight, fold.test, baseline
 
     def map(self, function: Callable[..., Result], jobs: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
         """function(inputs, *job) for each job, in order; what is kept is not made again."""
         run = partial(self.runner.map, shared=(self.inputs,))
-        return self.kept.map(run, function, jobs, shared=self._inputs_hash) if self.kept else run(function, jobs)
+        return self.cache.map(run, function, jobs, shared=self._inputs_hash) if self.cache else run(function, jobs)
 
     @cached_property
     def _inputs_hash(self) -> str:
@@ -151,26 +151,26 @@ def prepare_folds(experiment: Experiment, cache: FitCache | None = None) -> Fold
         bars=bars,
         folds=folds,
         inputs=model_inputs(table.values, bars.symbols, bars.code, bars.symbols),
-        rules_see=tuple(_baseline_inputs(bars, table, fold, settings.label.horizon) for fold in folds),
+        baseline_inputs=tuple(_baseline_inputs(bars, table, fold, settings.label.horizon) for fold in folds),
         weight=_weight(bars, experiment.dataset, settings.training.recency_sessions),
         max_train_rows=settings.folds.max_train_rows,
         runner=Runner(**settings.runner.model_dump()),
         rule=settings.policy.rule,
         overlap=experiment.dataset.overlap,
         keep=(None,) * (len(folds) + 1),
-        kept=cache,
+        cache=cache,
     )
 
 
 def fit_predict_folds(
-    recipes: Sequence[Recipe], course: FoldData, numbers: Iterable[int]
+    recipes: Sequence[Recipe], fold_data: FoldData, numbers: Iterable[int]
 ) -> Iterator[tuple[int, int, Array, float]]:
     """Fit recipes on folds: (recipe's place, fold, raw test probabilities, seconds of the fit), fold by fold."""
-    owners = [(place, number) for number in numbers for place in range(len(recipes))]
-    jobs = (course.job(recipes[place], number) for place, number in owners)
-    results = course.map(fit_predict, jobs)
-    for (place, number), (probabilities, spent) in zip(owners, results, strict=True):
-        yield place, number, probabilities, spent
+    positions = [(index, number) for number in numbers for index in range(len(recipes))]
+    jobs = (fold_data.job(recipes[index], number) for index, number in positions)
+    results = fold_data.map(fit_predict, jobs)
+    for (index, number), (probabilities, spent) in zip(positions, results, strict=True):
+        yield index, number, probabilities, spent
 
 
 def fit_predict(
@@ -180,24 +180,30 @@ def fit_predict(
     action: Actions,
     weight: Array | None,
     test: Ints,
-    seen: NDArray[np.float32] | None,
+    baseline: NDArray[np.float32] | None,
 ) -> tuple[Array, float]:
     """Raw probabilities of the test rows, and the seconds the fit took; `seen` stands in for the inputs of a baseline."""
-    known, asked = (inputs[train], inputs[test]) if seen is None else (seen[: len(train)], seen[len(train) :])
-    begun = time.perf_counter()
-    fitted = estimator.fit(known, action) if weight is None else estimator.fit(known, action, sample_weight=weight)
-    spent = time.perf_counter() - begun
-    return np.asarray(fitted.predict_proba(asked), dtype=float), spent
+    train_inputs, test_inputs = (
+        (inputs[train], inputs[test]) if baseline is None else (baseline[: len(train)], baseline[len(train) :])
+    )
+    start = time.perf_counter()
+    fitted = (
+        estimator.fit(train_inputs, action)
+        if weight is None
+        else estimator.fit(train_inputs, action, sample_weight=weight)
+    )
+    seconds = time.perf_counter() - start
+    return np.asarray(fitted.predict_proba(test_inputs), dtype=float), seconds
 
 
-def calibrate_out_of_fold(recipe: Recipe, raw: Sequence[Array], course: FoldData) -> OutOfFold:
+def calibrate_out_of_fold(recipe: Recipe, raw: Sequence[Array], fold_data: FoldData) -> OutOfFold:
     """Answers of folds 2 and on, as many as there are, each calibrated and cut by what the folds before it taught."""
     probabilities, decided = [], []
     for number in range(1, len(raw)):
-        learned = fit_calibration(raw, course, range(number), course.folds[number].prior)
+        learned = fit_calibration(raw, fold_data, range(number), fold_data.folds[number].prior)
         probabilities.append(learned.apply(raw[number]) if recipe.learns else raw[number])
-        decided.append(policy.assign_actions(probabilities[-1], course.rule, learned.cuts))
-    scored = course.folds[1 : len(raw)]
+        decided.append(policy.assign_actions(probabilities[-1], fold_data.rule, learned.cuts))
+    scored = fold_data.folds[1 : len(raw)]
     return OutOfFold(
         rows=np.concatenate([fold.test for fold in scored]),
         action=np.concatenate([fold.action[fold.test] for fold in scored]),
@@ -208,11 +214,11 @@ def calibrate_out_of_fold(recipe: Recipe, raw: Sequence[Array], course: FoldData
     )
 
 
-def fit_calibration(raw: Sequence[Array], course: FoldData, which: range, prior: Array) -> Calibration:
+def fit_calibration(raw: Sequence[Array], fold_data: FoldData, numbers: range, prior: Array) -> Calibration:
     """What the raw answers of some folds teach."""
-    said = np.concatenate([raw[k] for k in which])
-    came = np.concatenate([course.folds[k].action[course.folds[k].test] for k in which])
-    return calibration.fit(said, came, prior)
+    probabilities = np.concatenate([raw[k] for k in numbers])
+    action = np.concatenate([fold_data.folds[k].action[fold_data.folds[k].test] for k in numbers])
+    return calibration.fit(probabilities, action, prior)
 
 
 def daily_rps(oof: OutOfFold, bars: Bars) -> Array:
@@ -232,16 +238,16 @@ def _fold_rows(experiment: Experiment) -> Iterator[FoldRows]:
         if not np.array_equal(labels.label_end, window_end):
             ended = list(splitter.split(bars.session[dev], bars.bar_end[dev], labels.label_end[dev]))[number]
             train[dev[ended.train]] = True
-        taught = np.flatnonzero(train & labels.known)
-        asked = dev[fold.test][labels.known[dev[fold.test]]]
-        if len(taught) < 100 or len(asked) < 20:
+        trained = np.flatnonzero(train & labels.known)
+        tested = dev[fold.test][labels.known[dev[fold.test]]]
+        if len(trained) < 100 or len(tested) < 20:
             raise TooFewBars(
-                f"A fold has {len(taught)} training and {len(asked)} test rows with a label; at least 100 and 20 are needed. "
+                f"A fold has {len(trained)} training and {len(tested)} test rows with a label; at least 100 and 20 are needed. "
                 "Fetch a longer history or lower folds.splits.",
-                train=len(taught),
-                test=len(asked),
+                train=len(trained),
+                test=len(tested),
             )
-        yield FoldRows(taught, asked, labels.action, labels.z, class_shares(labels.action[taught]), labels.label_end)
+        yield FoldRows(trained, tested, labels.action, labels.z, class_shares(labels.action[trained]), labels.label_end)
 
 
 def _baseline_inputs(bars: Bars, table: FeatureTable, fold: FoldRows, horizon: int) -> NDArray[np.float32]:
@@ -260,6 +266,6 @@ def _weight(bars: Bars, dataset: Dataset, halflife: int | None) -> Array | None:
     """How much each training row counts: less where labels overlap, half with every `halflife` sessions; None = all alike."""
     if halflife is None:
         return dataset.weight
-    days, place = np.unique(bars.session, return_inverse=True)
-    recency = np.asarray(0.5 ** ((len(days) - 1 - place) / halflife))
+    days, day = np.unique(bars.session, return_inverse=True)
+    recency = np.asarray(0.5 ** ((len(days) - 1 - day) / halflife))
     return recency if dataset.weight is None else recency * dataset.weight

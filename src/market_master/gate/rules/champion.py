@@ -20,8 +20,8 @@ def beats_champion(evidence: Evidence) -> Verdict:
     rule, name = "beats_champion", f"champion version {evidence.champion_version}"
     if evidence.champion_version is None:
         return Verdict(rule, True, "warn", None, None, "There is no champion yet; the prior stands in for it.")
-    duel, other = evidence.against_champion, evidence.against_champion_relabelled
-    if duel is None or other is None or evidence.rows_lost is None:
+    duel, relabelled = evidence.against_champion, evidence.against_champion_relabelled
+    if duel is None or relabelled is None or evidence.rows_lost is None:
         return Verdict(rule, False, "block", None, None, f"No comparison with {name}: {evidence.champion_reason}")
     if not evidence.rows_lost <= MOST_LOST:
         return Verdict(
@@ -30,11 +30,11 @@ def beats_champion(evidence: Evidence) -> Verdict:
         )  # fmt: skip
     if evidence.lane == "refresh":
         return _not_worse(rule, name, duel)
-    agree = other.rps.mean > 0
+    agree = relabelled.rps.mean > 0
     passed = _better(duel, evidence.alpha) and agree
     return Verdict(
         rule, passed, "block", duel.rps.p_value, evidence.alpha,
-        f"Against {name} RPS gains {duel.rps.mean:+.3%} a day over {duel.rps.days} days ({other.rps.mean:+.3%} by the "
+        f"Against {name} RPS gains {duel.rps.mean:+.3%} a day over {duel.rps.days} days ({relabelled.rps.mean:+.3%} by the "
         f"champion's own labels), direction {duel.direction.mean:+.3%}; p = {duel.rps.p_value:.4f}, limit "
         f"{evidence.alpha:.4f}, least gain {LEAST_GAIN:.2%}.",
     )  # fmt: skip

@@ -48,10 +48,10 @@ def fresh_holdout(evidence: Evidence) -> Verdict:
     """A new recipe is judged on days that earlier new recipes were mostly not judged on."""
     if evidence.unseen is None:
         return missing("fresh_holdout", "Which days earlier looks have seen")
-    told = evidence.lane != "new_recipe"
+    noted_only = evidence.lane != "new_recipe"
     return Verdict(
-        "fresh_holdout", evidence.unseen >= LEAST_UNSEEN or told, "block", evidence.unseen, LEAST_UNSEEN,
+        "fresh_holdout", evidence.unseen >= LEAST_UNSEEN or noted_only, "block", evidence.unseen, LEAST_UNSEEN,
         f"{evidence.unseen:.0%} of the hold-out's {evidence.holdout_sessions} sessions were never seen by a new recipe's "
         f"look; at least {LEAST_UNSEEN:.0%} are needed"
-        + (" (told only: a refresh is counted, not spent)." if told else "."),
+        + (" (told only: a refresh is counted, not spent)." if noted_only else "."),
     )  # fmt: skip

@@ -20,14 +20,14 @@ def certified(evidence: Evidence) -> Verdict:
         return missing("certified", "The leak suite's certificate")
     needed = FULL if evidence.lane == "new_recipe" else FAST
     unchecked = [law for law in needed if law not in evidence.laws]
-    said = (
+    finding = (
         f"laws {', '.join(evidence.broken_laws)} are broken (`mm audit` shows the proof)" if evidence.broken_laws
         else f"laws {', '.join(unchecked)} were not checked (`mm audit` checks all)" if unchecked
         else f"all {len(needed)} laws that this lane needs hold"
     )  # fmt: skip
     return Verdict(
         "certified", not evidence.broken_laws and not unchecked, "block", evidence.certificate, None,
-        f"Certificate {evidence.certificate}: {said}.",
+        f"Certificate {evidence.certificate}: {finding}.",
     )  # fmt: skip
 
 

@@ -99,5 +99,7 @@ def deterministic(evidence: Evidence) -> Verdict:
     """Loaded twice from the registry, it is the same bytes and gives the same answers."""
     if evidence.deterministic is None:
         return missing("deterministic", "A second load")
-    said = "gave the same answers" if evidence.deterministic else "gave different answers"
-    return Verdict("deterministic", evidence.deterministic, "block", None, None, f"Two loads from the registry {said}.")
+    result = "gave the same answers" if evidence.deterministic else "gave different answers"
+    return Verdict(
+        "deterministic", evidence.deterministic, "block", None, None, f"Two loads from the registry {result}."
+    )

@@ -12,20 +12,24 @@ MORE_TURNOVER = 1.5
 @gate()
 def trades_like_champion(evidence: Evidence) -> Verdict:
     """Its drawdown and turnover stay near the champion's, its net return is not worse by more than a standard error."""
-    mine, theirs = evidence.trades, evidence.champion_trades
-    if mine is None or (theirs is None and evidence.champion_version is not None):
+    trades, champion_trades = evidence.trades, evidence.champion_trades
+    if trades is None or (champion_trades is None and evidence.champion_version is not None):
         return missing("trades_like_champion", "What the actions would have earned")
-    told = f"Net {mine.net:+.4%} a session (SE {mine.net_se:.4%}), drawdown {mine.drawdown:.2%}, turnover {mine.turnover:.2f}"
-    if theirs is None:
+    summary = (
+        f"Net {trades.net:+.4%} a session (SE {trades.net_se:.4%}), drawdown {trades.drawdown:.2%}, turnover "
+        f"{trades.turnover:.2f}"
+    )
+    if champion_trades is None:
         return Verdict(
-            "trades_like_champion", True, "warn", mine.net, None, f"{told}; there is no champion to compare."
+            "trades_like_champion", True, "warn", trades.net, None, f"{summary}; there is no champion to compare."
         )
-    deepest, most = theirs.drawdown * DEEPER + DEEPER_BY, theirs.turnover * MORE_TURNOVER
-    least = theirs.net - mine.net_se
-    passed = mine.drawdown <= deepest and mine.turnover <= most and mine.net >= least
+    max_drawdown, max_turnover = champion_trades.drawdown * DEEPER + DEEPER_BY, champion_trades.turnover * MORE_TURNOVER
+    min_net = champion_trades.net - trades.net_se
+    passed = trades.drawdown <= max_drawdown and trades.turnover <= max_turnover and trades.net >= min_net
     return Verdict(
-        "trades_like_champion", passed, "block", mine.net, least,
-        f"{told}; by the champion's the limits are net {least:+.4%}, drawdown {deepest:.2%}, turnover {most:.2f}.",
+        "trades_like_champion", passed, "block", trades.net, min_net,
+        f"{summary}; by the champion's the limits are net {min_net:+.4%}, drawdown {max_drawdown:.2%}, turnover "
+        f"{max_turnover:.2f}.",
     )  # fmt: skip
 
 
@@ -34,8 +38,8 @@ def beats_random_trades(evidence: Evidence) -> Verdict:
     """The same positions dealt to other days would hardly have earned as much: no claim of earning skill without it."""
     if evidence.trades is None:
         return missing("beats_random_trades", "What the actions would have earned")
-    mine = evidence.trades
+    trades = evidence.trades
     return Verdict(
-        "beats_random_trades", mine.net > mine.random_95, "warn", mine.net, mine.random_95,
-        f"Net {mine.net:+.4%} a session; 95 of 100 random paths with the same positions stay below {mine.random_95:+.4%}.",
+        "beats_random_trades", trades.net > trades.random_95, "warn", trades.net, trades.random_95,
+        f"Net {trades.net:+.4%} a session; 95 of 100 random paths with the same positions stay below {trades.random_95:+.4%}.",
     )  # fmt: skip
