@@ -70,7 +70,7 @@ def test_a_month(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _live_through(month: Month, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with world(
-        home, PROVIDER__SESSIONS=str(FIRST + month.days), PROVIDER__SYMBOLS="12", PROVIDER__SEED="8", PROVIDER__EDGE="0.4",
+        home, PROVIDER__SESSIONS=str(FIRST + WHOLE_MONTH.days), PROVIDER__SYMBOLS="12", PROVIDER__SEED="8", PROVIDER__EDGE="0.4",
         CANDIDATES="[logistic]", FOLDS__HOLDOUT_MIN_SESSIONS="25", SHADOW__SESSIONS="2",
     ) as here:  # fmt: skip
         assert here.train(here.close(FIRST - 1)).outcome == "promoted"
