@@ -125,7 +125,7 @@ def test_symbols_do_not_touch(market):
 
 
 @MARKETS
-def test_strangers_do_not_move_the_market(market):
+def test_non_members_do_not_change_market_features(market):
     """A symbol that is no member of the market changes no value of any other symbol."""
     bars = market()
     members, inside = bars.symbols[:2], np.isin(bars.code, [0, 1])
@@ -139,7 +139,7 @@ def test_panel_features_see_the_panel():
     assert named(PANEL, ~feels_others(of(PANEL), plain())) == []
 
 
-def test_a_stranger_has_market_features_too():
+def test_a_non_member_has_market_features_too():
     """A symbol outside the market gets a value at every bar the members have, and none where they have no bar."""
     bars = plain()
     members = bars.symbols[:2]
@@ -156,7 +156,7 @@ def test_units_of_price_and_volume_do_not_matter(price, volume):
     assert named(ALL, differ(of(ALL)(scaled(bars, price, volume)), of(ALL)(bars))) == []
 
 
-def test_every_feature_listens():
+def test_every_feature_varies_with_its_bars():
     """A feature varies, and replacing a bar changes it at that bar or later, unless it only reads the clock."""
     bars = random_bars(6, symbols=3, sessions=60)
     values = of(ALL)(bars)

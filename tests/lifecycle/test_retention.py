@@ -152,8 +152,6 @@ def test_runs_without_a_version_stay_while_new(crowded: Path) -> None:
 @pytest.mark.parametrize("step_cut", ["files", "runs", "collected"])
 def test_cut_off_anywhere_the_next_run_finishes(crowded: Path, monkeypatch: pytest.MonkeyPatch, step_cut: str) -> None:
     """After a crash among the files, among the runs or before the collection the same call leaves nothing behind."""
-    from market_master.registry import deletion
-
     expected = set(retain(crowded, keep=2).runs)
 
     def crash(*_: Any, **__: Any) -> None:
@@ -165,7 +163,7 @@ def test_cut_off_anywhere_the_next_run_finishes(crowded: Path, monkeypatch: pyte
         elif step_cut == "runs":
             patch.setattr(type(client(crowded)), "delete_run", crash)
         else:
-            patch.setattr(deletion, "_collected", crash)
+            patch.setattr("mlflow.cli.gc.main", crash)
         with pytest.raises(KeyboardInterrupt):
             retain(crowded, keep=2, apply=True)
     retain(crowded, keep=2, apply=True)

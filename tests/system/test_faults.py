@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -210,10 +211,21 @@ def test_predictions_on_a_full_disk_wait_and_go_in_once(disk: Disk, monkeypatch:
     log = PredictionLog(f"sqlite:///{disk.folder / 'predictions.db'}")
     log.count()
     disk.fill()
+    refused = threading.Event()
+    write = PredictionLog.write
+
+    def watched(self: PredictionLog, rows: Any) -> Any:
+        try:
+            return write(self, rows)
+        except LogAway:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(PredictionLog, "write", watched)
     written = Writer(log, disk.folder / "spill")
     for number in range(1000):
         written.put("prediction", row(bar_end=3600 * number))
-    wait_for(lambda: written._waiting.empty())
+    wait_for(refused.is_set)
     assert log.count() < 1000
     disk.make_room()
     wait_for(lambda: log.count() == 1000)
