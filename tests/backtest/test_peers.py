@@ -42,10 +42,10 @@ def vectorbt_alone(rate: float) -> Array:
     import vectorbt
 
     positions, panel = alone()
-    held = np.vstack([np.zeros((1, positions.shape[1])), positions[:-1]])
-    before = np.vstack([np.zeros((1, positions.shape[1])), held[:-1]])
-    orders = np.where(held != before, held, np.nan)
-    fees = np.where(held > before, rate / (1 - rate), rate)
+    filled = np.vstack([np.zeros((1, positions.shape[1])), positions[:-1]])
+    before = np.vstack([np.zeros((1, positions.shape[1])), filled[:-1]])
+    orders = np.where(filled != before, filled, np.nan)
+    fees = np.where(filled > before, rate / (1 - rate), rate)
     folio = vectorbt.Portfolio.from_orders(
         panel.close, size=orders, size_type="targetpercent", price=panel.open, fees=fees, init_cash=CASH, freq="1h"
     )
@@ -57,10 +57,10 @@ def vectorbt_together() -> Array:
     import vectorbt
 
     positions, panel = together()
-    held = np.vstack([np.zeros((1, 4)), positions[:-1]])
+    filled = np.vstack([np.zeros((1, 4)), positions[:-1]])
     marks = np.stack([panel.open, panel.close], axis=1).reshape(-1, 4)
     folio = vectorbt.Portfolio.from_orders(
-        marks, size=np.repeat(held, 2, axis=0), size_type="targetpercent", price=marks, init_cash=CASH, freq="1h",
+        marks, size=np.repeat(filled, 2, axis=0), size_type="targetpercent", price=marks, init_cash=CASH, freq="1h",
         group_by=True, cash_sharing=True, call_seq="auto",
     )  # fmt: skip
     return np.asarray(folio.value())[1::2] / CASH

@@ -31,25 +31,25 @@ def daily():
 @pytest.mark.parametrize("year", [252, 365])
 def test_the_numbers_are_those_of_empyrical(daily, year):
     """Equal to empyrical-reloaded to six digits, on sessions."""
-    own, benchmark = daily
-    values = measure_returns(own, year=year, benchmark=benchmark).values
+    returns, benchmark = daily
+    values = measure_returns(returns, year=year, benchmark=benchmark).values
     annual = {"annualization": year}
-    theirs = {
-        "total": empyrical.cum_returns_final(own),
-        "cagr": empyrical.cagr(own, **annual),
-        "volatility": empyrical.annual_volatility(own, **annual),
-        "sharpe": empyrical.sharpe_ratio(own, **annual),
-        "sortino": empyrical.sortino_ratio(own, **annual),
-        "max_drawdown": empyrical.max_drawdown(own),
-        "calmar": empyrical.calmar_ratio(own, **annual),
-        "omega": empyrical.omega_ratio(own),
-        "tail_ratio": empyrical.tail_ratio(own),
-        "var_95": empyrical.value_at_risk(own),
-        "es_95": empyrical.conditional_value_at_risk(own),
-        "alpha": empyrical.alpha(own, benchmark, **annual),
-        "beta": empyrical.beta(own, benchmark),
+    expected = {
+        "total": empyrical.cum_returns_final(returns),
+        "cagr": empyrical.cagr(returns, **annual),
+        "volatility": empyrical.annual_volatility(returns, **annual),
+        "sharpe": empyrical.sharpe_ratio(returns, **annual),
+        "sortino": empyrical.sortino_ratio(returns, **annual),
+        "max_drawdown": empyrical.max_drawdown(returns),
+        "calmar": empyrical.calmar_ratio(returns, **annual),
+        "omega": empyrical.omega_ratio(returns),
+        "tail_ratio": empyrical.tail_ratio(returns),
+        "var_95": empyrical.value_at_risk(returns),
+        "es_95": empyrical.conditional_value_at_risk(returns),
+        "alpha": empyrical.alpha(returns, benchmark, **annual),
+        "beta": empyrical.beta(returns, benchmark),
     }
-    for name, value in theirs.items():
+    for name, value in expected.items():
         assert values[name] == pytest.approx(float(value), rel=1e-6), name
 
 
@@ -69,10 +69,10 @@ def test_the_longest_drawdown_is_counted_in_sessions():
 
 def test_few_sessions_are_marked_and_too_few_say_nothing(daily):
     """Under 30 sessions low_sample with intervals; under 10 None with the reason and the numbers in it."""
-    few = measure_returns(daily[0][:21])
-    assert few.low_sample
-    assert few.values["sharpe"] is not None
-    assert few.intervals["sharpe"][0] < few.values["sharpe"] < few.intervals["sharpe"][1]
+    short = measure_returns(daily[0][:21])
+    assert short.low_sample
+    assert short.values["sharpe"] is not None
+    assert short.intervals["sharpe"][0] < short.values["sharpe"] < short.intervals["sharpe"][1]
     none = measure_returns(daily[0][:9], benchmark=daily[1][:9])
     assert set(none.values) == set(measure_returns(*[daily[0]], benchmark=daily[1]).values)
     assert set(none.values.values()) == {None}
@@ -91,9 +91,9 @@ def test_nothing_to_divide_by_is_none_and_says_so():
 
 def test_intervals_are_seeded(daily):
     """The same series has the same intervals; the block is the one the data ask for."""
-    one, other = measure_returns(daily[0]), measure_returns(daily[0])
-    assert one == other
-    assert 1 <= one.block <= 500 / 3
+    first, second = measure_returns(daily[0]), measure_returns(daily[0])
+    assert first == second
+    assert 1 <= first.block <= 500 / 3
 
 
 @pytest.mark.long
@@ -101,23 +101,23 @@ def test_the_interval_of_the_sharpe_ratio_holds_the_truth():
     """Of 200 series of 250 independent sessions, 90 % of the intervals hold the true ratio, within 3 errors of a share;
     a bootstrap of percentiles is known to be a little narrow, so the lower bound allows for two points."""
     random = np.random.default_rng(5)
-    held = 0
+    covering = 0
     for _ in range(200):
         low, high = measure_returns(0.0005 + 0.01 * random.standard_normal(250)).intervals["sharpe"]
-        held += low <= 0.05 * math.sqrt(252) <= high
+        covering += low <= 0.05 * math.sqrt(252) <= high
     error = 3 * math.sqrt(0.9 * 0.1 / 200)
-    assert 0.88 - error <= held / 200 <= 0.90 + error
+    assert 0.88 - error <= covering / 200 <= 0.90 + error
 
 
 def test_psr_is_its_formula(daily):
     """By hand on known moments, per period; at its own ratio it is one half; normal returns of a large ratio are sure."""
-    own = daily[0]
-    ratio = own.mean() / own.std(ddof=1)
-    g3, g4 = stats.skew(own), stats.kurtosis(own) + 3
+    returns = daily[0]
+    ratio = returns.mean() / returns.std(ddof=1)
+    g3, g4 = stats.skew(returns), stats.kurtosis(returns) + 3
     z = ratio * math.sqrt(499) / math.sqrt(1 - g3 * ratio + (g4 - 1) / 4 * ratio**2)
-    assert psr(own) == pytest.approx(stats.norm.cdf(z))
-    assert psr(own, ratio) == pytest.approx(0.5)
-    assert psr(-own) < 0.5 < psr(own)
+    assert psr(returns) == pytest.approx(stats.norm.cdf(z))
+    assert psr(returns, ratio) == pytest.approx(0.5)
+    assert psr(-returns) < 0.5 < psr(returns)
 
 
 def test_the_luckiest_of_many_trials():
@@ -130,12 +130,12 @@ def test_the_luckiest_of_many_trials():
 
 def test_trials_deflate_the_ratio(daily):
     """With one trial DSR is PSR above 0; each further trial lowers it; wider trials lower it more."""
-    own = daily[0]
-    assert dsr(own, 1) == psr(own)
-    falling = [dsr(own, trials) for trials in (1, 2, 10, 100)]
+    returns = daily[0]
+    assert dsr(returns, 1) == psr(returns)
+    falling = [dsr(returns, trials) for trials in (1, 2, 10, 100)]
     assert falling == sorted(falling, reverse=True)
-    assert dsr(own, 10, spread=0.2) < dsr(own, 10)
-    assert dsr(own, 10, spread=0.05) == psr(own, 0.05 * expected_maximum(10))
+    assert dsr(returns, 10, spread=0.2) < dsr(returns, 10)
+    assert dsr(returns, 10, spread=0.05) == psr(returns, 0.05 * expected_maximum(10))
 
 
 def test_the_best_of_many_without_skill_is_not_believed():

@@ -89,10 +89,10 @@ def test_21_days_of_hourly_files(champion: LoadedModel, bars: Bars, tmp_path: Pa
     scores = {"strong_sell": -2, "sell": -1, "hold": 0, "buy": 1, "strong_buy": 2}
     mean = pd.concat(tables.values()).assign(score=lambda t: t["action"].map(scores)).groupby("bar_end")["score"].mean()
     assert index["wss"].to_numpy() == pytest.approx(mean.to_numpy(), abs=1e-12)
-    one = tables["S001"]
-    assert one[list(scores)].sum(axis=1).to_numpy() == pytest.approx(1.0)
-    assert one["confidence"].tolist() == one[list(scores)].max(axis=1).tolist()
-    assert one["outcome"].isna().tolist() == [*[False] * (len(one) - 1), True]
+    table = tables["S001"]
+    assert table[list(scores)].sum(axis=1).to_numpy() == pytest.approx(1.0)
+    assert table["confidence"].tolist() == table[list(scores)].max(axis=1).tolist()
+    assert table["outcome"].isna().tolist() == [*[False] * (len(table) - 1), True]
 
 
 def test_csv_and_parquet_hold_the_same(champion: LoadedModel, bars: Bars, tmp_path: Path) -> None:
@@ -219,8 +219,8 @@ def test_weights_of_a_file_are_used(champion: LoadedModel, bars: Bars, tmp_path:
     file.write_text("symbol,weight\nS003,1\nELSE,1\n", encoding="utf-8")
     summary = scored(champion, folder_of(newest(bars, SESSIONS), tmp_path / "in"), tmp_path / "out", file)
     index = pd.read_parquet(tmp_path / "out" / "index.parquet")
-    one = pd.read_parquet(tmp_path / "out" / "symbols" / "S003.parquet")
-    assert index["wss_expected"].to_numpy() == pytest.approx(one["expected_score"].to_numpy(), abs=1e-12)
+    table = pd.read_parquet(tmp_path / "out" / "symbols" / "S003.parquet")
+    assert index["wss_expected"].to_numpy() == pytest.approx(table["expected_score"].to_numpy(), abs=1e-12)
     assert summary["index"]["index_share"] == 0.5
     assert "low_index_share" in summary["warnings"]
 
@@ -228,8 +228,8 @@ def test_weights_of_a_file_are_used(champion: LoadedModel, bars: Bars, tmp_path:
 def test_bars_of_another_interval_are_refused(champion: LoadedModel, shared_data: Path, tmp_path: Path) -> None:
     """Ten days of 5-minute bars are not for an hourly champion; nothing is written."""
     frame = pd.read_parquet(shared_data / "us-5m" / "bars.parquet")
-    one = frame[frame["symbol"] == frame["symbol"].iloc[0]].head(780)
-    one.to_csv(tmp_path / "five.csv", index=False)
+    table = frame[frame["symbol"] == frame["symbol"].iloc[0]].head(780)
+    table.to_csv(tmp_path / "five.csv", index=False)
     with pytest.raises(IntervalMismatch, match=r"300 seconds \(5m\); 1h bars are asked for"):
         scored(champion, tmp_path / "five.csv", tmp_path / "out")
     assert not (tmp_path / "out").exists()

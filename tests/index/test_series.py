@@ -52,15 +52,15 @@ class BarsInMemory:
 
     def __init__(self, bars: Bars) -> None:
         """Hold these."""
-        self.held, self.source = bars, "test"
+        self._bars, self.source = bars, "test"
 
     def symbols(self) -> tuple[str, ...]:
         """All of them."""
-        return self.held.symbols
+        return self._bars.symbols
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
         """Those of some symbols, the last of them, up to an instant."""
-        series = self.held.select(symbols or self.held.symbols)
+        series = self._bars.select(symbols or self._bars.symbols)
         series = series if until is None else series.until(until)
         return series if last is None else series.tail(last)
 

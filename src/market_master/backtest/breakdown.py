@@ -1,4 +1,4 @@
-"""Breakdown of a simulation: costs, trades, benchmarks, random paths, and parts by bar and by symbol."""
+"""Breakdown of a simulation: costs, trades, benchmarks, random paths, by bar and by symbol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backtest evaluation: from a version's out-of-sample predictions to a tear sheet, for the pipeline and by hand."""
+"""Backtest evaluation of a version, from out-of-sample predictions to a tear sheet."""
 
 from __future__ import annotations
 

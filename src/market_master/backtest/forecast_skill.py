@@ -1,4 +1,4 @@
-"""Forecast skill of the WSS: correlation, hit rate and regression on the index's next return."""
+"""Forecast skill of the WSS: correlation, hit rate, regression on the index's next return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Out-of-sample history of a version: its predictions for bars it was not fitted on, and the index made of them."""
+"""Out-of-sample history of a version: its predictions, and the index made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instrument that is traded on the index's signal: its own bars where there are any, else the weighted basket."""
+"""Instrument traded on the index's signal: the index's own bars, else the weighted basket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions made of targets: through the gap, from the open on, and after each bar, with stops or without.
+"""Positions made of targets: through the gap, from the open on, and after each bar.
 
 A target is decided at a bar's close and filled at the instrument's next open; NaN decides nothing, and what is held stays.
 """

@@ -1,4 +1,4 @@
-"""Round trips: trades from flat to flat, or to the other side, recorded over stretches of bars."""
+"""Round trips: trades from flat to flat, or to the other side, recorded over stretches."""
 
 from __future__ import annotations
 

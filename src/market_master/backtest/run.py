@@ -1,4 +1,4 @@
-"""Backtest of a version: the index and its constituents traded bar by bar on out-of-sample predictions."""
+"""Backtest of a version: index and constituents traded on its out-of-sample predictions."""
 
 from __future__ import annotations
 

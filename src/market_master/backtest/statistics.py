@@ -1,4 +1,4 @@
-"""Statistics of daily returns: return, risk, bootstrap intervals, and how much of them may be luck.
+"""Statistics of daily returns: return, risk, bootstrap intervals, and tests against luck.
 
 A session is one observation: bars are compounded to sessions before anything is annualised.
 """

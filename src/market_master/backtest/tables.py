@@ -1,4 +1,4 @@
-"""Tables of a backtest: equity, round trips and WSS, as they are written beside the tear sheet."""
+"""Tables of a backtest, written beside the tear sheet: equity, round trips and WSS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choice of the signal's threshold on the walk-forward part; each value tried is a trial for the deflated Sharpe ratio."""
+"""Choice of the signal's threshold on the walk-forward part of a backtest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch run: predictions for every bar of some files, the index's series and the outcomes, written as one set of files."""
+"""Batch run: predictions, index series and outcomes of files of bars, as one set of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration of a model's raw probabilities: temperature, directional shrinkage and action thresholds."""
+"""Calibration of raw probabilities: temperature, directional shrinkage, action thresholds."""
 
 from __future__ import annotations
 

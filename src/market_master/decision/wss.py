@@ -1,4 +1,4 @@
-"""Weighted sentiment score (WSS): the constituents' actions, weighted, of one bar or bar by bar."""
+"""Weighted sentiment score (WSS): the constituents' weighted actions, of a bar or by bar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What moved the WSS since the bar before, by symbol, and by the features behind each expected score."""
+"""Attribution of the change of WSS since the bar before, by symbol and by group of features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs of an index signal: bars, weights, predictions and the WSS before, read and predicted once."""
+"""Inputs of an index signal: bars, weights, predictions and earlier WSS, read once."""
 
 from __future__ import annotations
 

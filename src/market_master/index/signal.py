@@ -1,4 +1,4 @@
-"""The index's signal at a bar: the constituents' actions, weighted to WSS, and the signal that the policy makes of it."""
+"""The index's signal at a bar: actions weighted to WSS, and the policy's signal of it."""
 
 from __future__ import annotations
 

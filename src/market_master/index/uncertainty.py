@@ -1,4 +1,4 @@
-"""Interval of the index's realised level around its expected WSS, from the version's past forecast errors."""
+"""Interval of the realised level around an expected WSS, from past forecast errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paper trading: what the logged signals would have earned when they were made, beside the backtest of the same bars."""
+"""Paper trading: returns of the logged signals, beside the backtest of the same bars."""
 
 from __future__ import annotations
 

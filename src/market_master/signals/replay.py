@@ -1,4 +1,4 @@
-"""Replay: a served signal made again from stored bars, weights, code and model, and compared with the log."""
+"""Replay: a served signal rebuilt from stored bars, weights, code and model, and compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scheduled signal of the index: each bar has exactly one in the log, or one stated reason why it has none."""
+"""The scheduled signal: one logged for each bar, or one stated reason why there is none."""
 
 from __future__ import annotations
 
