@@ -23,6 +23,7 @@ VAGUE = {
 }  # fmt: skip
 ONE_MEANING = {
     "router": "the routes of an API module",
+    "main": "the entry point of a program",
     "model": "the decorator of a candidate and its module's only offer",
 }
 """names that many modules may define, for they mean the same in each"""

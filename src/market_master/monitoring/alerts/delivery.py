@@ -17,7 +17,8 @@ from market_master.monitoring.alerts.book import Alert
 
 logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 4
-TIMEOUT_SECONDS = 10.0
+DELIVERY_TIMEOUT = 10.0
+"""seconds of one attempt"""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ def _post_webhook(alert: Alert, addresses: Addresses) -> bool:
             reraise=True,
         ):
             with attempt:
-                httpx.post(addresses.webhook, content=body, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
+                httpx.post(
+                    addresses.webhook, content=body, headers=headers, timeout=DELIVERY_TIMEOUT
+                ).raise_for_status()
     except httpx.HTTPError as error:
         logger.warning("alert %s was not taken by the webhook: %s", alert.id, error)
         return False
