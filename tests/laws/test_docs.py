@@ -111,7 +111,7 @@ def test_every_path_in_the_documents_exists() -> None:
     """A file or folder of ours that a document names is there, from the root, the package or tests/."""
     roots = (ROOT, ROOT / "src" / "market_master", ROOT / "tests")
     for page in PAGES:
-        for path in re.findall(r"`([\w./-]+/[\w.-]*|[\w-]+\.(?:py|yaml|toml))`", page.read_text(encoding="utf-8")):
+        for path in re.findall(r"`([\w./-]+/|[\w./-]+\.(?:py|yaml|toml|html|css))`", page.read_text(encoding="utf-8")):
             if path.split("/")[0] in OURS and not any((root / path).exists() for root in roots):
                 raise AssertionError(f"{page.name} names {path}, which is not there")
 
