@@ -15,7 +15,10 @@ PLANTED = {
     "src/market_master/files.py": (
         "import evidently, exchange_calendars, fastapi, mlflow, prefect, skl2onnx, typer, yfinance",
     ),
-    "src/market_master/domain/clock.py": ("from market_master import files", "from market_master.domain import calendar"),
+    "src/market_master/domain/clock.py": (
+        "from market_master import files",
+        "from market_master.domain import calendar",
+    ),
     "src/market_master/prediction/window.py": ("from market_master import labels",),
     "src/market_master/stats/metrics.py": ("import yaml",),
 }
