@@ -113,7 +113,7 @@ class LiveModel:
 
     def warm(self, now: int) -> None:
         """Have everything compiled, loaded and predicted once, so that the first request is as fast as the next."""
-        self.model.artifact.check_answers()
+        self.model.artifact.check_example()
         _try(lambda: self.snapshot(now))
 
     def features(self, symbol: str, lookback: int) -> list[dict[str, object]]:

@@ -34,7 +34,6 @@ from market_master.domain.clock import iso
 from market_master.domain.model_inputs import model_inputs
 from market_master.plugins import load_family
 from market_master.prediction.loaded_model import LoadedModel
-from market_master.registry import tracking
 from market_master.registry.champion import load_champion
 from market_master.registry.versions import Versions
 from market_master.training.dataset import label_bars
@@ -226,11 +225,9 @@ def distinct(champion: LoadedModel, home: Path, bars: int, count: int) -> list[b
 
 def again(versions: Versions, champion: LoadedModel) -> str:
     """A second version with the same files, where there is only one."""
-    api = tracking.client(versions.home)
-    found = api.get_model_version(MODEL, champion.artifact.version)
-    made = api.create_model_version(MODEL, found.source, found.run_id)
-    versions.set_outcome(str(made.version), "promoted")
-    return str(made.version)
+    version = versions.create(str(champion.artifact.folder), champion.artifact.run_id)
+    versions.set_outcome(version, "promoted")
+    return version
 
 
 @contextmanager

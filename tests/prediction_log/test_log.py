@@ -135,7 +135,7 @@ def test_putting_does_not_wait(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_nothing_is_lost_while_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL is stopped and started again: what came meanwhile lies on disk, then in the log, once."""
-    monkeypatch.setattr(writer, "PATIENCE", 0.2)
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.2)
     with running_postgres() as server:
         log, folder = PredictionLog(server.url), tmp_path / "spill"
         written = Writer(log, folder)
@@ -160,7 +160,7 @@ def test_what_a_dead_process_left_is_written_first(tmp_path: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     folder.mkdir()
-    lines = "".join(f"{writer.line('prediction', row(bar_end=3600 * n))}\n" for n in range(3))
+    lines = "".join(f"{writer.spill_line('prediction', row(bar_end=3600 * n))}\n" for n in range(3))
     (folder / f"{gone.pid}.jsonl").write_text(lines + lines[:40])
     (folder / f"{os.getppid()}.jsonl").write_text(lines.replace("S001", "S009"))
     Writer(log, folder).close()
@@ -171,7 +171,9 @@ def test_what_a_dead_process_left_is_written_first(tmp_path: Path) -> None:
 
 
 def _set_aside(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in (folder / writer.REFUSED).read_text(encoding="utf-8").splitlines() if text]
+    return [
+        json.loads(text) for text in (folder / writer.REFUSED_FILE).read_text(encoding="utf-8").splitlines() if text
+    ]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_a_damaged_spill_holds_up_no_other_row(tmp_path: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     folder.mkdir()
-    good = [writer.line("prediction", row(bar_end=3600 * n)) for n in range(3)]
+    good = [writer.spill_line("prediction", row(bar_end=3600 * n)) for n in range(3)]
     bad = [good[0][:40], "[]", "null", '["guess", {}]', '["signal", 1]', "\ufffd"]
     (folder / f"{gone.pid}.jsonl").write_text("\n".join([good[0], *bad, "", *good[1:], ""]), encoding="utf-8")
     written = Writer(log, folder)
@@ -216,12 +218,12 @@ def test_a_damaged_spill_holds_up_no_other_row(tmp_path: Path) -> None:
     log.close()
     assert [told["row"] for told in _set_aside(folder)] == bad
     assert written.lost == len(bad)
-    assert [file.name for file in folder.glob("*.jsonl")] == [writer.REFUSED]
+    assert [file.name for file in folder.glob("*.jsonl")] == [writer.REFUSED_FILE]
 
 
 def test_a_full_disk_loses_nothing_that_fits_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither log nor spill can be written for a while; when the log can again, all of it is there."""
-    monkeypatch.setattr(writer, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.1)
     log = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}")
     log.count()
     away = {"now": True}

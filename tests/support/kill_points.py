@@ -8,8 +8,8 @@ from __future__ import annotations
 from tests.support.kill_points_runner import Point
 
 APPEND = "market_master.registry.journal:append_atomic"
-POINT = "market_master.registry.versions:Versions.set_alias"
-DECIDE = "market_master.registry.versions:Versions.set_outcome"
+SET_ALIAS = "market_master.registry.versions:Versions.set_alias"
+SET_OUTCOME = "market_master.registry.versions:Versions.set_outcome"
 BARS = "market_master.market_data.store.bars:write_atomic"
 REPLACE = "pathlib:Path.replace"
 RECENT = "market_master.market_data.store.recent:write"
@@ -46,7 +46,7 @@ CHAINS: tuple[tuple[Point, ...], ...] = (
         Point("training", "laws proved, certificate not written", CERTIFICATE, "before"),
         Point("training", "model logged, no version of it", LOG_MODEL, "after"),
         Point("training", "version made, no alias", CREATE_VERSION, "after"),
-        Point("training", "alias `challenger` moved", POINT, "after", "challenger"),
+        Point("training", "alias `challenger` moved", SET_ALIAS, "after", "challenger"),
         Point("training", "half a line `registered`", APPEND, "half-way", _entry("registered")),
     ),
     (Point("training", "look written, not taken", APPEND, "after", _entry("looked")),),
@@ -55,8 +55,8 @@ CHAINS: tuple[tuple[Point, ...], ...] = (
         Point("training", "the gate's page written", GATE_PAGE, "after"),
     ),
     (Point("training", "`intended` written", APPEND, "after", _entry("intended")),),
-    (Point("training", "outcome noted on the version", DECIDE, "after"),),
-    (Point("training", "`production` moved", POINT, "after", "production"),),
+    (Point("training", "outcome noted on the version", SET_OUTCOME, "after"),),
+    (Point("training", "`production` moved", SET_ALIAS, "after", "production"),),
     (Point("training", "half the entry of the promotion", APPEND, "half-way", _entry("provisional")),),
     (
         Point("training", "promotion written", APPEND, "after", _entry("provisional")),
@@ -82,22 +82,22 @@ CHAINS: tuple[tuple[Point, ...], ...] = (
     (
         Point("promote", "half a line `intended`", APPEND, "half-way", _entry("intended")),
         Point("promote", "`intended` written", APPEND, "after", _entry("intended")),
-        Point("promote", "outcome noted on the version", DECIDE, "after"),
+        Point("promote", "outcome noted on the version", SET_OUTCOME, "after"),
     ),
-    (Point("promote", "`production` moved", POINT, "after", "production"),),
-    (Point("promote", "`previous` moved", POINT, "after", "previous"),),
+    (Point("promote", "`production` moved", SET_ALIAS, "after", "production"),),
+    (Point("promote", "`previous` moved", SET_ALIAS, "after", "previous"),),
     (
         Point("promote", "half the entry of the promotion", APPEND, "half-way", _entry("promoted")),
-        Point("mend", "before `previous` follows", POINT, "before", "previous"),
+        Point("mend", "before `previous` follows", SET_ALIAS, "before", "previous"),
         Point("mend", "`recovered` written", APPEND, "after", _entry("recovered")),
     ),
     (Point("promote", "promotion written", APPEND, "after", _entry("promoted")),),
     (
         Point("rollback", "`intended` written", APPEND, "after", _entry("intended")),
-        Point("rollback", "before `production` moves", POINT, "before", "production"),
+        Point("rollback", "before `production` moves", SET_ALIAS, "before", "production"),
     ),
-    (Point("rollback", "`production` moved", POINT, "after", "production"),),
-    (Point("rollback", "`previous` moved", POINT, "after", "previous"),),
+    (Point("rollback", "`production` moved", SET_ALIAS, "after", "production"),),
+    (Point("rollback", "`previous` moved", SET_ALIAS, "after", "previous"),),
     (Point("rollback", "half the entry of the rollback", APPEND, "half-way", _entry("rolled_back")),),
     (
         Point("settle", "three outcomes in an open transaction", EXECUTE, "after", "UPDATE predictions", nth=3),

@@ -22,7 +22,6 @@ from api.app import create_app
 from market_master.domain.bars import OHLCV
 from market_master.domain.clock import iso
 from market_master.registry.champion import load_champion
-from market_master.registry.tracking import client
 from market_master.registry.versions import Versions
 from tests.support import ROOT
 
@@ -33,10 +32,10 @@ NO_PREFECT = "http://127.0.0.1:9/api"
 
 @contextmanager
 def in_process(home: Path, **environ: str) -> Iterator[TestClient]:
-    """The app over a home, told by an environment."""
+    """The app over a home, with some environment variables."""
     with pytest.MonkeyPatch.context() as patch:
-        usual = {"MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", "PREFECT_API_URL": NO_PREFECT}
-        for name, value in {"MM_HOME": str(home), **usual, **environ}.items():
+        defaults = {"MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", "PREFECT_API_URL": NO_PREFECT}
+        for name, value in {"MM_HOME": str(home), **defaults, **environ}.items():
             patch.setenv(name, value)
         with TestClient(create_app(), raise_server_exceptions=False) as running:
             yield running
@@ -46,11 +45,11 @@ def in_process(home: Path, **environ: str) -> Iterator[TestClient]:
 def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: str) -> Iterator[int]:
     """`python -m api` on a free port, from its first answer to its end."""
     port = free_port()
-    told = outside(home, **{"PORT": str(port), "MM_RATE_LIMIT": "off", "PREFECT_API_URL": NO_PREFECT, **environ})
+    variables = outside(home, **{"PORT": str(port), "MM_RATE_LIMIT": "off", "PREFECT_API_URL": NO_PREFECT, **environ})
     process = subprocess.Popen(
         [os.environ.get("MM_SERVER_PYTHON", sys.executable), *command],
         cwd=ROOT,
-        env=told,
+        env=variables,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -64,8 +63,8 @@ def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: s
 
 def outside(home: Path, **environ: str) -> dict[str, str]:
     """The environment of a process beside this one; MLflow leaves the store it was told last in ours, which is another's."""
-    ours = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    return {**ours, "MM_HOME": str(home), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **environ}
+    inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    return {**inherited, "MM_HOME": str(home), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", **environ}
 
 
 def wait_for(holds: Any, process: subprocess.Popen[bytes] | None = None, seconds: float = 90) -> None:
@@ -100,11 +99,11 @@ def own_copy(trained: Path, home: Path) -> Path:
 def another_version(home: Path, folder: Path, outcome: str = "promoted") -> str:
     """A version with a copy of the champion's files, which may be altered in `folder` before it is served."""
     versions = Versions(home, MODEL)
-    place = versions.files(versions.production() or "")
-    shutil.copytree(place.folder, folder, dirs_exist_ok=True)
-    made = client(home).create_model_version(MODEL, str(folder), place.run_id)
-    versions.set_outcome(str(made.version), outcome)
-    return str(made.version)
+    files = versions.files(versions.production() or "")
+    shutil.copytree(files.folder, folder, dirs_exist_ok=True)
+    version = versions.create(str(folder), files.run_id)
+    versions.set_outcome(version, outcome)
+    return version
 
 
 def newest_bars(home: Path, symbol: str = "S001", count: int = 60) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def test_a_journal_on_a_full_disk_keeps_whole_lines(disk: Disk) -> None:
 
 def test_predictions_on_a_full_disk_wait_and_go_in_once(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the log nor the spill has room: rows wait in memory, and are in the log when there is some."""
-    monkeypatch.setattr(writer, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer, "RETRY_SECONDS", 0.1)
     log = PredictionLog(f"sqlite:///{disk.folder / 'predictions.db'}")
     log.count()
     disk.fill()

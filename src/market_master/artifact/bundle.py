@@ -1,4 +1,4 @@
-"""What a model version is made of, as files in a folder: graph, card, calendar, and answers to check it by.
+"""Files of a model version: graph, card, calendar, and an example to check its predictions by.
 
 NumPy and onnxruntime only: this is what a server reads.
 """
@@ -26,10 +26,10 @@ GRAPH_FILE = "model.onnx"
 CARD_FILE = "card.json"
 CALENDAR_FILE = "calendar.json"
 EXAMPLE_FILE = "example.json"
-NOTE_FILE = "copy.json"
-FILES = (GRAPH_FILE, CARD_FILE, CALENDAR_FILE, EXAMPLE_FILE)
-PARITY = 1e-6
-"""float32 graphs on another processor"""
+FALLBACK_NOTE_FILE = "copy.json"
+REQUIRED_FILES = (GRAPH_FILE, CARD_FILE, CALENDAR_FILE, EXAMPLE_FILE)
+MAX_EXAMPLE_DIFFERENCE = 1e-6
+"""of a probability: float32 graphs on another processor"""
 
 
 @dataclass(frozen=True)
@@ -54,49 +54,49 @@ class ModelVersion:
     card: ModelCard
     graph: Graph
     calendar: Mapping[str, Any]
-    """sessions around its time, see `domain.sessions.hand_over`"""
+    """sessions around its time, see `domain.calendar.preload_sessions`"""
     example: Mapping[str, Any]
     """`inputs` and the `probabilities` that the graph gave for them when it was registered"""
     folder: Path
-    """where its files lie, with what else was kept beside it"""
+    """of its files, with those attached to it later"""
 
-    def check_answers(self) -> None:
-        """Raise ModelError unless the graph still answers its stored example as it did."""
+    def check_example(self) -> None:
+        """Raise ModelError unless the graph still predicts its stored example as it did."""
         inputs = np.asarray(self.example["inputs"], dtype=np.float32)
-        off = float(np.abs(self.graph.probabilities(inputs) - np.asarray(self.example["probabilities"])).max())
-        if not off <= PARITY:
+        difference = float(np.abs(self.graph.probabilities(inputs) - np.asarray(self.example["probabilities"])).max())
+        if not difference <= MAX_EXAMPLE_DIFFERENCE:
             raise ModelError(
-                f"Version {self.version} of {self.name} answers its stored example {off:.2g} off what it answered when it "
-                f"was registered (limit {PARITY:g}); the graph or this machine's onnxruntime is another."
+                f"Version {self.version} of {self.name} answers its stored example {difference:.2g} off what it answered when it "
+                f"was registered (limit {MAX_EXAMPLE_DIFFERENCE:g}); the graph or this machine's onnxruntime is another."
             )
 
 
 def companion_files(
     graph: Graph, card: ModelCard, inputs: NDArray[np.float32], calendar: Mapping[str, Any]
 ) -> dict[str, str]:
-    """The texts that lie beside a graph, by file name."""
+    """The files of a version but for its graph, as texts by file name."""
     example = {"inputs": inputs.tolist(), "probabilities": graph.probabilities(inputs).tolist()}
     return {CARD_FILE: card.to_json(), CALENDAR_FILE: json.dumps(calendar), EXAMPLE_FILE: json.dumps(example)}
 
 
-def read(place: VersionFiles) -> ModelVersion:
+def read(files: VersionFiles) -> ModelVersion:
     """The version whose files lie there. Raises ModelError when one is missing or can't be read."""
-    folder = Path(place.folder)
-    for part in FILES:
+    folder = Path(files.folder)
+    for part in REQUIRED_FILES:
         if not (folder / part).is_file():
             raise ModelError(
-                f"Version {place.version} of {place.name} has no {part}; it was not made by this pipeline, or by an older "
+                f"Version {files.version} of {files.name} has no {part}; it was not made by this pipeline, or by an older "
                 "one: train anew."
             )
     try:
         calendar, example = (json.loads((folder / part).read_bytes()) for part in (CALENDAR_FILE, EXAMPLE_FILE))
     except ValueError as error:
-        raise ModelError(f"The files of version {place.version} of {place.name} can't be read: {error}.") from error
+        raise ModelError(f"The files of version {files.version} of {files.name} can't be read: {error}.") from error
     return ModelVersion(
-        place.name,
-        place.version,
-        place.run_id,
-        place.outcome,
+        files.name,
+        files.version,
+        files.run_id,
+        files.outcome,
         ModelCard.from_json((folder / CARD_FILE).read_text(encoding="utf-8")),
         Graph((folder / GRAPH_FILE).read_bytes()),
         calendar,
@@ -105,40 +105,40 @@ def read(place: VersionFiles) -> ModelVersion:
     )
 
 
-def save_fallback_copy(place: VersionFiles, folder: Path) -> None:
-    """Copy a version's files, and what was kept beside them, and then the note that vouches for them all.
+def save_fallback_copy(files: VersionFiles, folder: Path) -> None:
+    """Copy a version's files and attachments, and then the note that vouches for them all.
 
     It is for times when the registry is away.
     """
-    own = folder / place.version
-    own.mkdir(parents=True, exist_ok=True)
-    for part in _hashes(Path(place.folder)):
-        shutil.copyfile(Path(place.folder) / part, own / part)
-    note = {**asdict(place), "folder": str(own), "sha256": _hashes(own)}
-    write_atomic(folder / NOTE_FILE, json.dumps(note, indent=2).encode())
-    for other in folder.iterdir():
-        if other.is_dir() and other != own:
-            shutil.rmtree(other, ignore_errors=True)
+    copy = folder / files.version
+    copy.mkdir(parents=True, exist_ok=True)
+    for part in _hashes(Path(files.folder)):
+        shutil.copyfile(Path(files.folder) / part, copy / part)
+    note = {**asdict(files), "folder": str(copy), "sha256": _hashes(copy)}
+    write_atomic(folder / FALLBACK_NOTE_FILE, json.dumps(note, indent=2).encode())
+    for old_copy in folder.iterdir():
+        if old_copy.is_dir() and old_copy != copy:
+            shutil.rmtree(old_copy, ignore_errors=True)
 
 
 def load_fallback_copy(folder: Path) -> VersionFiles | None:
     """The copy kept there, None when there is none. Raises ModelError when a file is not the one that was kept."""
-    file = folder / NOTE_FILE
+    file = folder / FALLBACK_NOTE_FILE
     if not file.exists():
         return None
     try:
         note = json.loads(file.read_text(encoding="utf-8"))
-        place = VersionFiles(*(str(note[field.name]) for field in fields(VersionFiles)))
-        found = _hashes(Path(place.folder))
-        altered = [part for part, sha in note["sha256"].items() if sha != found.get(part)]
+        files = VersionFiles(*(str(note[field.name]) for field in fields(VersionFiles)))
+        hashes = _hashes(Path(files.folder))
+        altered = [part for part, sha in note["sha256"].items() if sha != hashes.get(part)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"The local copy of the champion in {folder.name} can't be read: {error!r}.") from error
     if altered:
-        raise ModelError(f"The local copy of version {place.version} was altered: {', '.join(altered)}.")
-    return place
+        raise ModelError(f"The local copy of version {files.version} was altered: {', '.join(altered)}.")
+    return files
 
 
 def _hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of each file of a version."""
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

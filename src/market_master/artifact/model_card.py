@@ -1,4 +1,4 @@
-"""The model card: what a model needs in order to be served, inside the version it belongs to."""
+"""Model card: what a model needs in order to be served, a file of its version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from market_master.domain.actions import CLASSES
 from market_master.domain.calendar import Timetable
 from market_master.domain.errors import FingerprintMismatch, ModelError
 
-TUPLES = ("symbols", "members", "features", "classes", "importance", "score_sizes")
+TUPLE_FIELDS = ("symbols", "members", "features", "classes", "importance", "score_sizes")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ModelCard:
         """A card from its JSON. Raises ModelError for anything that is not a whole card."""
         try:
             values = json.loads(text)
-            tuples = {name: tuple(values[name]) for name in TUPLES if name in values}
+            tuples = {name: tuple(values[name]) for name in TUPLE_FIELDS if name in values}
             card = cls(**{**values, **tuples})
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"The model card can't be read: {error!r}; train and promote a new version.") from error

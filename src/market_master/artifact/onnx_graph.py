@@ -1,4 +1,7 @@
-"""The served form of a model: one ONNX graph, never a pickle. NumPy and onnxruntime only: this is the request path."""
+"""ONNX graph: the served form of a model, never a pickle.
+
+NumPy and onnxruntime only: this is the request path.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +36,11 @@ class Graph:
     def probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Class probabilities [n, 5] of model inputs [n, width], in the card's class order, as the graph gives them.
 
-        A row's answer does not depend on the rows beside it: a lone row would be multiplied by another routine, whose
-        last bit is another, so it is asked twice.
+        A row's probabilities do not depend on its neighbours: a lone row would be multiplied by another routine, whose
+        last bit is another, so it is predicted twice.
         """
         if X.ndim != 2 or X.shape[1] != self.width:
             raise ModelError(f"The graph takes {self.width} columns, an array of shape {X.shape} was given.")
-        given = np.ascontiguousarray(X if len(X) != 1 else np.repeat(X, 2, axis=0), dtype=np.float32)
-        answers: NDArray[np.float64] = self._session.run(["probabilities"], {"X": given})[0].astype(np.float64)
-        return answers[: len(X)]
+        inputs = np.ascontiguousarray(X if len(X) != 1 else np.repeat(X, 2, axis=0), dtype=np.float32)
+        probabilities: NDArray[np.float64] = self._session.run(["probabilities"], {"X": inputs})[0].astype(np.float64)
+        return probabilities[: len(X)]

@@ -1,4 +1,4 @@
-"""What a version answered to bars it had not learned from: kept beside it, and all that a backtest may trade on."""
+"""Out-of-sample predictions of a version: a file of it, and all that a backtest may trade on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from market_master.domain.errors import ModelError
 
 FILE = "out_of_sample.npz"
 HOLDOUT = 0
+"""the fold of hold-out rows"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What a version learned from and what it answered out of sample: kept beside it, for as long as it is kept."""
+"""Reference window: a sample of training and hold-out rows, to compare new rows with for drift."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import ModelError
 
 FILE = "reference.npz"
-SESSIONS, ROWS = 260, 400
+MAX_SESSIONS, MAX_SESSION_ROWS = 260, 400
 """the newest sessions, and of each at most so many rows"""
 
 
@@ -51,11 +51,13 @@ class Reference:
 
 
 def sample(session: Ints) -> Ints:
-    """At most `ROWS` rows of each session, in order; which ones depends on the session alone."""
+    """At most `MAX_SESSION_ROWS` rows of each session, in order; which ones depends on the session alone."""
     order = np.argsort(session, kind="stable")
     days, first = np.unique(session[order], return_index=True)
     picked = [
-        rows if len(rows) <= ROWS else rows[np.random.default_rng(abs(day)).permutation(len(rows))[:ROWS]]
+        rows
+        if len(rows) <= MAX_SESSION_ROWS
+        else rows[np.random.default_rng(abs(day)).permutation(len(rows))[:MAX_SESSION_ROWS]]
         for day, rows in zip(days.tolist(), np.split(order, first[1:]), strict=True)
     ]
     return np.sort(np.concatenate(picked)) if picked else order

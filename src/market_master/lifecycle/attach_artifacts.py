@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from market_master.artifact import out_of_sample
 from market_master.artifact.out_of_sample import HOLDOUT, OutOfSample
-from market_master.artifact.reference_window import FILE, SESSIONS, Reference, sample
+from market_master.artifact.reference_window import FILE, MAX_SESSIONS, Reference, sample
 from market_master.decision import policy
 from market_master.domain.arrays import Array
 from market_master.gate.contender import Contender, of_version
@@ -82,7 +82,7 @@ def _reference_window(experiment: Experiment, predictions: _Predictions, prior: 
     bars, table = experiment.market.bars, experiment.features
     zones, labels = experiment.dataset.zones, experiment.dataset.labels
     usable = np.flatnonzero((zones.dev | zones.holdout) & labels.known & table.complete)
-    usable = usable[bars.session[usable] >= np.unique(bars.session[usable])[-SESSIONS:][0]]
+    usable = usable[bars.session[usable] >= np.unique(bars.session[usable])[-MAX_SESSIONS:][0]]
     rows = usable[sample(bars.session[usable])]
     rows = rows[np.argsort(bars.bar_end[rows], kind="stable")]
     return Reference(

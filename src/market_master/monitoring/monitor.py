@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from market_master.artifact.bundle import SHADOW, ModelVersion
-from market_master.artifact.reference_window import SESSIONS, Reference
+from market_master.artifact.reference_window import MAX_SESSIONS, Reference
 from market_master.domain.arrays import Ints
 from market_master.domain.bars import Bars
 from market_master.domain.clock import iso, session_date
@@ -88,7 +88,7 @@ def monitor(model: str, home: Path, log: PredictionLog, *, now: int, evidently: 
 
 def _first_instant(bars: Bars) -> int:
     """Of the newest sessions, as many as a reference keeps."""
-    return int(bars.bar_end[bars.session >= np.unique(bars.session)[-SESSIONS:][0]].min())
+    return int(bars.bar_end[bars.session >= np.unique(bars.session)[-MAX_SESSIONS:][0]].min())
 
 
 def _prediction_readings(champion: LoadedModel, reference: Reference, predictions: LoggedPredictions) -> list[Reading]:

@@ -1,4 +1,4 @@
-"""The log itself: rows go in once by their key, outcomes are put beside them once."""
+"""Prediction log: rows are written once by their key, and settled once with their outcome."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from market_master.prediction_log.tables import Row, predictions, signals
 
 POSTED = "posted"
 """source of predictions from bars that a client sent"""
-KEYS = ("model", "version", "symbol", "bar_end")
-OUTCOME = ("outcome", "outcome_return", "outcome_z", "settled_at")
-REFUSALS = (exc.DataError, exc.IntegrityError, exc.CompileError, exc.InvalidRequestError, ValueError, OverflowError)
+KEY_COLUMNS = ("model", "version", "symbol", "bar_end")
+OUTCOME_COLUMNS = ("outcome", "outcome_return", "outcome_z", "settled_at")
+VALUE_ERRORS = (exc.DataError, exc.IntegrityError, exc.CompileError, exc.InvalidRequestError, ValueError, OverflowError)
 """what a database or its driver says of values that it can't hold, today or ever"""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -74,9 +74,9 @@ class PredictionLog:
     def signal_by(self, model: str, index: str | None, instant: int) -> dict[str, Any] | None:
         """The first signal of the newest bar that had closed by an instant, of any index if none is named."""
         table = signals.c
-        known = select(signals).where(table.model == model, table.bar_end <= instant)
-        known = known if index is None else known.where(table.index_name == index)
-        return self._first(known.order_by(table.bar_end.desc(), table.made_at))
+        query = select(signals).where(table.model == model, table.bar_end <= instant)
+        query = query if index is None else query.where(table.index_name == index)
+        return self._first(query.order_by(table.bar_end.desc(), table.made_at))
 
     def of_version(self, model: str, version: str, since: int) -> list[dict[str, Any]]:
         """A version's predictions from stored bars (posted ones are the sender's) from an instant on, oldest first."""
@@ -106,18 +106,18 @@ class PredictionLog:
         )
 
     def settle(self, outcomes: Collection[Row]) -> int:
-        """Put outcomes (key and OUTCOME) beside predictions that have none; returns how many."""
+        """Write outcomes (KEY_COLUMNS and OUTCOME_COLUMNS) to predictions that have none; returns how many."""
         table, settled = predictions.c, 0
         statement = (
             update(predictions)
-            .where(*(table[key] == bindparam(f"of_{key}") for key in KEYS), table.settled_at.is_(None))
-            .values({name: bindparam(f"new_{name}") for name in OUTCOME})
+            .where(*(table[key] == bindparam(f"of_{key}") for key in KEY_COLUMNS), table.settled_at.is_(None))
+            .values({name: bindparam(f"new_{name}") for name in OUTCOME_COLUMNS})
         )
         with self.transaction() as connection:
             for row in outcomes:
-                named = {f"of_{key}": row[key] for key in KEYS}
-                named |= {f"new_{name}": row[name] for name in OUTCOME}
-                settled += connection.execute(statement, named).rowcount
+                parameters = {f"of_{key}": row[key] for key in KEY_COLUMNS}
+                parameters |= {f"new_{name}": row[name] for name in OUTCOME_COLUMNS}
+                settled += connection.execute(statement, parameters).rowcount
         return settled
 
     def count(self) -> int:
@@ -136,11 +136,11 @@ class PredictionLog:
         with self.transaction() as connection:
             insert = (postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert)(table)
             if table is predictions:
-                held, new = table.c, insert.excluded
+                stored, new = table.c, insert.excluded
                 insert = insert.on_conflict_do_update(
-                    index_elements=list(KEYS),
-                    set_={name: new[name] for name in rows[0] if name not in KEYS},
-                    where=(held.source == POSTED) & (new.source != POSTED) & held.settled_at.is_(None),
+                    index_elements=list(KEY_COLUMNS),
+                    set_={name: new[name] for name in rows[0] if name not in KEY_COLUMNS},
+                    where=(stored.source == POSTED) & (new.source != POSTED) & stored.settled_at.is_(None),
                 )
             else:
                 insert = insert.on_conflict_do_nothing()
@@ -155,17 +155,17 @@ class PredictionLog:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Whatever a database may raise comes out as RowRefused where the values are to blame, else as LogAway."""
-        where = self._url.render_as_string(hide_password=True)
+        """A transaction of the database. Raises RowRefused where a value is to blame, LogAway for all else."""
+        address = self._url.render_as_string(hide_password=True)
         try:
             with self._engine.begin() as connection:
                 yield connection
         except (exc.SQLAlchemyError, OSError, ValueError, OverflowError) as error:
-            if isinstance(error.orig if type(error) is exc.StatementError else error, REFUSALS):
+            if isinstance(error.orig if type(error) is exc.StatementError else error, VALUE_ERRORS):
                 raise RowRefused(
-                    f"The prediction log {where} refuses a value: {str(error).splitlines()[0]}."
+                    f"The prediction log {address} refuses a value: {str(error).splitlines()[0]}."
                 ) from error
-            raise LogAway(f"The prediction log {where} can't be used: {str(error).splitlines()[0]}.") from error
+            raise LogAway(f"The prediction log {address} can't be used: {str(error).splitlines()[0]}.") from error
 
     @cached_property
     def _engine(self) -> Engine:
@@ -174,11 +174,11 @@ class PredictionLog:
         if file:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{file}.lock"):
-                return _upgraded(_sqlite(create_engine(self._url, connect_args={"timeout": 30})))
-        return _upgraded(create_engine(self._url, pool_pre_ping=True, connect_args={"connect_timeout": 5}))
+                return _upgrade(_configure_sqlite(create_engine(self._url, connect_args={"timeout": 30})))
+        return _upgrade(create_engine(self._url, pool_pre_ping=True, connect_args={"connect_timeout": 5}))
 
 
-def _upgraded(engine: Engine) -> Engine:
+def _upgrade(engine: Engine) -> Engine:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
@@ -189,7 +189,7 @@ def _upgraded(engine: Engine) -> Engine:
     return engine
 
 
-def _sqlite(engine: Engine) -> Engine:
+def _configure_sqlite(engine: Engine) -> Engine:
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -1,1 +1,1 @@
-"""Where models live once they are made: tracking, versions, cards and the graphs that serve."""
+"""Registry of runs and model versions in MLflow, and the journal of decisions."""

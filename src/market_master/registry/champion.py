@@ -10,5 +10,5 @@ from market_master.registry.versions import Versions
 
 
 def load_champion(home: Path, model: str, settings: Settings | None = None) -> LoadedModel:
-    """The version behind `production`, verified. Raises NoChampion and what `champion_of` raises."""
+    """The version behind `production`, verified. Raises NoChampion and what `load_model` raises."""
     return load_model(Versions(home, model).champion(), settings)

@@ -84,7 +84,7 @@ class RegistryClient:
                     1,
                     mp_context=multiprocessing.get_context("spawn"),
                     initializer=_start_process,
-                    initargs=(tracking_uri.GIVEN_STORE,),
+                    initargs=(tracking_uri.CONFIGURED_STORE,),
                 )
             return self._pool
 
@@ -120,13 +120,13 @@ def _registry(home: Path, model: str) -> Versions:
 
 def _require_registry(home: Path) -> None:
     file = home / "mlruns" / "mlflow.db"
-    if tracking_uri.GIVEN_STORE is None and not file.exists():
+    if tracking_uri.CONFIGURED_STORE is None and not file.exists():
         raise RegistryAway(f"There is no registry at {file}; `make run` makes one.")
 
 
-def _start_process(given_store: str | None) -> None:
-    """The registry is the one this program was given; a killed server leaves no process behind."""
-    tracking_uri.GIVEN_STORE = given_store
+def _start_process(configured_store: str | None) -> None:
+    """The registry is the one that the server was started with; a killed server leaves no process behind."""
+    tracking_uri.CONFIGURED_STORE = configured_store
     parent = multiprocessing.parent_process()
 
     def end_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""What the registry can forget: versions and runs, marked as deleted and then deleted for good, as `mlflow gc` does."""
+"""Deletion of versions and runs for good, as `mlflow gc` does."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from market_master.registry.tracking_uri import tracking_uri
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A pipeline run that MLflow has."""
+class PipelineRun:
+    """A pipeline run in MLflow."""
 
     id: str
     begun: int
     """epoch seconds"""
     finished: bool
     versions: tuple[tuple[str, str], ...]
-    """(model, version) that came from it"""
+    """(model, version) that it registered"""
 
 
-def recorded_runs(home: Path) -> list[Recorded]:
+def recorded_runs(home: Path) -> list[PipelineRun]:
     """The pipeline runs, newest first; those of single candidates belong to theirs."""
-    made: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    versions: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in client(home).search_model_versions():
-        made[row.run_id or ""].append((row.name, str(row.version)))
+        versions[row.run_id or ""].append((row.name, str(row.version)))
     return [
-        Recorded(
-            run.info.run_id, run.info.start_time // 1000, run.info.status != "RUNNING", tuple(made[run.info.run_id])
+        PipelineRun(
+            run.info.run_id, run.info.start_time // 1000, run.info.status != "RUNNING", tuple(versions[run.info.run_id])
         )
         for run in _runs(home)
         if MLFLOW_PARENT_RUN_ID not in run.data.tags
@@ -50,25 +50,25 @@ def delete_for_good(home: Path, name: str, versions: Collection[str], runs: Coll
     Models that another version stands on stay. The versions go last: cut off anywhere, the same call finishes the work.
     False where a tracking server keeps the files: `mlflow gc` has to be run there.
     """
-    api, wanted = client(home), set(runs)
-    stood_on = {
+    api, run_ids = client(home), set(runs)
+    models_in_use = {
         str(row.source).removeprefix("models:/")
         for row in api.search_model_versions()
         if row.name != name or str(row.version) not in versions
     }
     for run in list(_runs(home)):
-        if run.info.run_id in wanted or run.data.tags.get(MLFLOW_PARENT_RUN_ID) in wanted:
+        if run.info.run_id in run_ids or run.data.tags.get(MLFLOW_PARENT_RUN_ID) in run_ids:
             for model in run.outputs.model_outputs if run.outputs else ():
-                if model.model_id not in stood_on:
+                if model.model_id not in models_in_use:
                     api.delete_logged_model(model.model_id)
             api.delete_run(run.info.run_id)
-    collected = _collected(tracking_uri(home))
+    collected = _collect_garbage(tracking_uri(home))
     for version in versions:
         api.delete_model_version(name, version)
     return collected
 
 
-def _collected(uri: str) -> bool:
+def _collect_garbage(uri: str) -> bool:
     if uri.startswith("http"):
         return False
     from mlflow.cli import gc

@@ -1,4 +1,4 @@
-"""From a fitted pipeline to its ONNX graph, and how closely the two agree."""
+"""Export of a fitted pipeline to its ONNX graph, and the parity of the two."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def _plain(estimator: Any) -> Any:
         twin = copy(estimator)
         twin.transformers_ = [(name, _plain(step), columns) for name, step, columns in estimator.transformers_]
         return twin
-    for own in (StandardScaler, MinMaxScaler):
-        if isinstance(estimator, own):
-            twin = own()
+    for scaler in (StandardScaler, MinMaxScaler):
+        if isinstance(estimator, scaler):
+            twin = scaler()
             vars(twin).update(vars(estimator))
             return twin
     return estimator

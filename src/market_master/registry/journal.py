@@ -1,6 +1,6 @@
-"""The append-only book of decisions: one JSON line an entry, each holding the hash of the one before.
+"""Journal: the append-only book of decisions, one JSON line an entry, chained by hashes.
 
-An entry's `id` is a hash of its own content: so the newest line, which no other vouches for, can't be altered unseen.
+An entry's `id` is a hash of its own content: so the newest line, which no next one vouches for, can't be altered unseen.
 What a chain can't show is that its last lines were cut off.
 """
 
@@ -55,7 +55,7 @@ class Journal:
                 previous_entry_hash=self._last_hash(),
                 **{"from_version": None, "to_version": None, **facts},
             )
-            entry = _named(entry)
+            entry = _with_id(entry)
             self._append(_line(entry) + "\n")
         return entry
 
@@ -64,7 +64,7 @@ class Journal:
         if not self.file.exists():
             return []
         previous, entries = None, []
-        for number, line in enumerate(self._whole().decode().splitlines(), start=1):
+        for number, line in enumerate(self._complete_lines().decode().splitlines(), start=1):
             try:
                 values = json.loads(line)
                 values["verdicts"] = tuple(Verdict(**verdict) for verdict in values["verdicts"])
@@ -76,7 +76,7 @@ class Journal:
                     f"Line {number} of {self.file} does not follow from the line before (it names "
                     f"{entry.previous_entry_hash}, that one hashes to {previous}): the journal was altered."
                 )
-            if _line(_named(entry)) != line:
+            if _line(_with_id(entry)) != line:
                 raise JournalBroken(f"Line {number} of {self.file} is not as it was written: the journal was altered.")
             previous = _hash(line)
             entries.append(entry)
@@ -88,11 +88,11 @@ class Journal:
         return decisions[-1] if decisions else None
 
     def _append(self, line: str) -> None:
-        """A whole line or nothing: what a crash or a full disk left of one that nobody was told of is cut off."""
-        whole = len(self._whole()) if self.file.exists() else 0
-        append_atomic(self.file, line.encode(), keep=whole)
+        """A whole line or nothing; the rest of a line that a crash or a full disk cut short is removed."""
+        length = len(self._complete_lines()) if self.file.exists() else 0
+        append_atomic(self.file, line.encode(), keep=length)
 
-    def _whole(self) -> bytes:
+    def _complete_lines(self) -> bytes:
         """The lines that were written to their end."""
         content = self.file.read_bytes()
         return content[: content.rfind(b"\n") + 1]
@@ -107,7 +107,7 @@ def journal_of(home: Path) -> Journal:
     return Journal(home / "data" / "journal.jsonl")
 
 
-def _named(entry: JournalEntry) -> JournalEntry:
+def _with_id(entry: JournalEntry) -> JournalEntry:
     """The entry under its own id, the hash of all else in it."""
     return replace(entry, id=_hash(_line(replace(entry, id="")))[:12])
 

@@ -1,4 +1,4 @@
-"""market_master.registry.run_lock"""
+"""Run lock: a run of MLflow is open for as long as its process holds a file lock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _is_over(home: Path, run_id: str) -> bool:
     """Nobody holds the run's lock. Where others share the registry, a run without one here is theirs."""
     file = _lock_file(home, run_id)
     if not file.exists():
-        return tracking_uri.GIVEN_STORE is None
+        return tracking_uri.CONFIGURED_STORE is None
     try:
         with FileLock(file, timeout=0):
             return True

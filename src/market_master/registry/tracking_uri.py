@@ -1,14 +1,14 @@
-"""Where the registry is."""
+"""Tracking URI: the address of MLflow's store."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-GIVEN_STORE = os.environ.get("MLFLOW_TRACKING_URI")
+CONFIGURED_STORE = os.environ.get("MLFLOW_TRACKING_URI")
 """read once, before MLflow is imported: MLflow sets the variable itself whenever it is told a store"""
 
 
 def tracking_uri(home: Path) -> str:
     """Where runs and versions are kept: MLFLOW_TRACKING_URI, or the home's own SQLite file."""
-    return GIVEN_STORE or f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"
+    return CONFIGURED_STORE or f"sqlite:///{home / 'mlruns' / 'mlflow.db'}"

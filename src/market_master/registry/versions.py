@@ -1,4 +1,4 @@
-"""The MLflow registry: versions, what each carries, and the aliases that point at them."""
+"""Registered versions in MLflow: their files, aliases and outcomes."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class Versions:
         card: ModelCard,
         example: np.ndarray,
         calendar: Mapping[str, Any],
-        beside: Mapping[str, str],
+        attachments: Mapping[str, str],
     ) -> str:
-        """Log the bundle and the texts `beside` it as one model and make a version of it, aliased `challenger`."""
+        """Log the bundle and some texts by file name as one model and make a version of it, aliased `challenger`."""
         import onnx
         from mlflow.models import infer_signature
 
         loaded = Graph(graph)
-        texts = {**bundle.companion_files(loaded, card, example, calendar), **beside}
+        texts = {**bundle.companion_files(loaded, card, example, calendar), **attachments}
         with translating_registry_errors(), active(run.id), tempfile.TemporaryDirectory() as folder:
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(graph),
@@ -60,14 +60,28 @@ class Versions:
                 file = Path(folder) / name
                 file.write_text(text, encoding="utf-8")
                 client(self.home).log_model_artifact(logged.model_id, str(file))
-        version = self._ask(lambda api: self._create(api, logged.model_uri, run.id))
+        version = self.create(logged.model_uri, run.id)
         self.set_alias(CHALLENGER, version)
         return version
 
+    def create(self, source: str, run_id: str) -> str:
+        """Make a version of a logged model (`models:/ID`), or of a folder of files; returns its number."""
+        model_id = source.removeprefix("models:/") if source.startswith("models:/") else None
+
+        def create(api: MlflowClient) -> str:
+            try:
+                api.create_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            return str(api.create_model_version(self.name, source, run_id, model_id=model_id).version)
+
+        return self._call(create)
+
     def attach_file(self, version: str, file: Path) -> None:
-        """Keep a file with a version's model."""
-        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
-        self._ask(lambda api: api.log_model_artifact(str(found.source).removeprefix("models:/"), str(file)))
+        """Keep a file with a version's other files."""
+        row = self._call(lambda api: api.get_model_version(self.name, version), missing=version)
+        self._call(lambda api: api.log_model_artifact(str(row.source).removeprefix("models:/"), str(file)))
 
     def files(self, version: str) -> VersionFiles:
         """Where a version's files lie; fetched first when the registry is far. Raises UnknownVersion."""
@@ -75,9 +89,9 @@ class Versions:
             raise UnknownVersion(
                 f"'{version[:20]}' is no version of {self.name}; versions are numbers.", version=version
             )
-        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
-        folder = self._ask(lambda _: mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}"))
-        return VersionFiles(self.name, str(version), found.run_id or "", found.tags.get("outcome", ""), str(folder))
+        row = self._call(lambda api: api.get_model_version(self.name, version), missing=version)
+        folder = self._call(lambda _: mlflow.artifacts.download_artifacts(f"models:/{self.name}/{version}"))
+        return VersionFiles(self.name, str(version), row.run_id or "", row.tags.get("outcome", ""), str(folder))
 
     def load(self, version: str) -> ModelVersion:
         """A version with its graph and card. Raises UnknownVersion, or ModelError when it is incomplete."""
@@ -90,18 +104,18 @@ class Versions:
     def version_at_alias(self, alias: str) -> str | None:
         """The version behind an alias, None when it stands nowhere."""
         try:
-            found = self._ask(lambda api: api.get_model_version_by_alias(self.name, alias), missing=alias)
+            row = self._call(lambda api: api.get_model_version_by_alias(self.name, alias), missing=alias)
         except UnknownVersion:
             return None
-        return str(found.version)
+        return str(row.version)
 
     def production_with_outcome(self) -> tuple[str, str] | None:
         """The version behind `production` and the outcome of its decision, None when the alias stands nowhere."""
         version = self.production()
         if version is None:
             return None
-        found = self._ask(lambda api: api.get_model_version(self.name, version), missing=version)
-        return version, str(found.tags.get("outcome", ""))
+        row = self._call(lambda api: api.get_model_version(self.name, version), missing=version)
+        return version, str(row.tags.get("outcome", ""))
 
     def production_card(self) -> ModelCard | None:
         """The card behind `production`, None when there is none, or none that can be read."""
@@ -122,23 +136,23 @@ class Versions:
 
     def set_alias(self, alias: str, version: str) -> None:
         """Move an alias to a version."""
-        self._ask(lambda api: api.set_registered_model_alias(self.name, alias, version))
+        self._call(lambda api: api.set_registered_model_alias(self.name, alias, version))
 
     def delete_alias(self, alias: str) -> None:
-        """Have an alias stand nowhere."""
-        self._ask(lambda api: api.delete_registered_model_alias(self.name, alias))
+        """Remove an alias."""
+        self._call(lambda api: api.delete_registered_model_alias(self.name, alias))
 
     def set_outcome(self, version: str, outcome: str) -> None:
         """Note the outcome of a version's decision on the version itself."""
-        self._ask(lambda api: api.set_model_version_tag(self.name, version, "outcome", outcome))
+        self._call(lambda api: api.set_model_version_tag(self.name, version, "outcome", outcome))
 
     def all(self) -> list[dict[str, Any]]:
         """Every version, newest first: number, created (epoch milliseconds), run, outcome, aliases."""
         try:
-            registered = self._ask(lambda api: api.get_registered_model(self.name), missing="at all")
+            registered = self._call(lambda api: api.get_registered_model(self.name), missing="at all")
         except UnknownVersion:
             return []
-        rows = self._ask(lambda api: api.search_model_versions(f"name = '{self.name}'"))
+        rows = self._call(lambda api: api.search_model_versions(f"name = '{self.name}'"))
         return [
             {
                 "version": str(row.version),
@@ -150,17 +164,9 @@ class Versions:
             for row in sorted(rows, key=lambda row: -int(row.version))
         ]
 
-    def _create(self, api: MlflowClient, uri: str, run_id: str) -> str:
+    def _call(self, request: Callable[[MlflowClient], T], missing: str | None = None) -> T:
         try:
-            api.create_registered_model(self.name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        return str(api.create_model_version(self.name, uri, run_id, model_id=uri.removeprefix("models:/")).version)
-
-    def _ask(self, question: Callable[[MlflowClient], T], missing: str | None = None) -> T:
-        try:
-            return question(client(self.home))
+            return request(client(self.home))
         except MlflowException as error:
             if missing is not None and error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise UnknownVersion(
