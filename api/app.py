@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Match, Route
@@ -23,10 +23,11 @@ from api.errors import PROBLEMS, Problem, add_error_handlers, problem, problem_r
 from api.limits import Limits
 from api.middleware.request import RequestMiddleware
 from api.model_server import ModelServer
-from api.routes import features, health, metrics, models, monitoring, operations, predict, predictions, signal, training
+from api.routes import predict
 from api.schemas import COMPONENTS
 from api.settings import server_settings
 from market_master import __doc__ as description
+from market_master.plugins import import_modules
 
 structlog.configure(
     processors=[
@@ -37,8 +38,10 @@ structlog.configure(
     ],
     cache_logger_on_first_use=True,
 )
+TAGS = ("health", "predict", "signal", "features", "predictions", "models", "monitoring", "operations", "metrics")
+"""of the routers in the order of OpenAPI; a router with another tag comes after these, by the name of its file"""
 COMMON_PROBLEMS = (401, 403, 429)
-"""statuses that the request middleware gives on every route; without keys on a public one"""
+"""statuses of the request middleware on every route; /health and /ready need no key"""
 
 
 class DirectRoute(Route):
@@ -81,10 +84,10 @@ def create_app() -> FastAPI:
     app.state.model_server = ModelServer(settings)
     app.state.authenticator = Authenticator(settings)
     app.state.cache = cache_at(settings.redis)
-    for module in (health, predict, signal, features, predictions, models, monitoring, operations, training, metrics):
-        statuses = (429,) if module is health else COMMON_PROBLEMS
-        app.include_router(module.router, responses={status: PROBLEMS[status] for status in statuses})
-        app.include_router(module.router, prefix="/v1", include_in_schema=False)
+    for router in _routers():
+        statuses = (429,) if "health" in router.tags else COMMON_PROBLEMS
+        app.include_router(router, responses={status: PROBLEMS[status] for status in statuses})
+        app.include_router(router, prefix="/v1", include_in_schema=False)
     add_error_handlers(app)
     app.exception_handler(AccessDenied)(_on_access_denied)
     if settings.origins:
@@ -103,6 +106,13 @@ def create_app() -> FastAPI:
     )
     _add_schemas_to_openapi(app)
     return app
+
+
+def _routers() -> list[APIRouter]:
+    """The `router` of each file in api/routes/."""
+    routers: list[APIRouter] = [module.router for module in import_modules("api.routes")]
+    position = {tag: number for number, tag in enumerate(TAGS)}
+    return sorted(routers, key=lambda router: position.get(str(router.tags[0]), len(TAGS)))
 
 
 async def _on_access_denied(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from types import ModuleType
 from typing import Any, TypeVar
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
@@ -51,10 +52,15 @@ def register(family: str, name: str | None = None, **metadata: Any) -> Callable[
     return add
 
 
+def import_modules(package: str) -> list[ModuleType]:
+    """Import every module of a package, sub-folders too, in order of name; no other file imports through a text."""
+    folder = importlib.import_module(package)
+    names = sorted(module.name for module in pkgutil.walk_packages(folder.__path__, f"{package}."))
+    return [importlib.import_module(name) for name in names]
+
+
 @cache
 def load_family(name: str) -> dict[str, Plugin]:
     """Every plug-in of the package `market_master.<name>`, by name, in order of name."""
-    package = importlib.import_module(f"market_master.{name}")
-    for module in sorted(module.name for module in pkgutil.walk_packages(package.__path__, f"market_master.{name}.")):
-        importlib.import_module(module)
+    import_modules(f"market_master.{name}")
     return dict(sorted(_registered.get(name, {}).items()))

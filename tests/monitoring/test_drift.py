@@ -205,9 +205,9 @@ def test_a_shortfall_counts_the_doubt_of_both_means() -> None:
 
 def test_the_sample_of_a_session_depends_on_that_session_alone() -> None:
     """More sessions, the same rows of each; never more than the reference keeps."""
-    session = np.repeat([3, 1, 2], [MAX_SESSION_ROWS + 50, 10, ROWS + 7])
+    session = np.repeat([3, 1, 2], [MAX_SESSION_ROWS + 50, 10, MAX_SESSION_ROWS + 7])
     rows = sample(session)
-    assert np.unique(session[rows], return_counts=True)[1].tolist() == [10, MAX_SESSION_ROWS, ROWS]
+    assert np.unique(session[rows], return_counts=True)[1].tolist() == [10, MAX_SESSION_ROWS, MAX_SESSION_ROWS]
     alone = sample(session[session == 3])
     assert rows[session[rows] == 3].tolist() == alone.tolist()
 

@@ -18,7 +18,7 @@ from tests.support.servers import MODEL
 
 IMPORTS_BY_TEXT = ("import_module", "__import__", "resolve_name", "run_module", "run_path")
 MAY_IMPORT_BY_TEXT = {
-    "src/market_master/plugins.py": "the families, whose files are found in their folder",
+    "src/market_master/plugins.py": "the modules of a folder: plug-ins, commands, routes",
     "src/market_master/registry/client_process.py": "ROLL_BACK, which would bring MLflow into the server",
 }
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
 
 import typer
 
-from market_master import cli
 from market_master.cli.common import COMMANDS
+from market_master.plugins import import_modules
 
 ORDER = (
     "run", "signal", "predict", "batch", "backtest", "drift", "audit", "replay", "promote", "rollback", "backfill",
@@ -23,8 +21,7 @@ def build_app() -> typer.Typer:
 
     `@command("models list")` declares the command `list` of the group `models`, whose help is the first line of its file.
     """
-    for module in pkgutil.iter_modules(cli.__path__, f"{cli.__name__}."):
-        importlib.import_module(module.name)
+    import_modules("market_master.cli")
     root = typer.Typer(
         name="mm",
         help="Next-bar actions for every constituent of an index, and one signal for the index.\n\n"
