@@ -1,4 +1,7 @@
-"""The FastAPI application: routes, middleware, error handlers and OpenAPI. It never unpickles anything."""
+"""FastAPI application: routes, middleware, error handlers and OpenAPI.
+
+It never unpickles anything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Response cache for identical requests: in memory, or in a Redis that several workers share."""
+"""Response cache for identical requests, in memory or in a Redis that workers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): every refusal as type, title, status, detail, request_id and numbers."""
+"""Problem documents (RFC 9457): every refusal as problem JSON, and its HTTP status."""
 
 from __future__ import annotations
 

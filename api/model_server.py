@@ -1,4 +1,4 @@
-"""Model server: verifies a new production version aside, hot-swaps it, keeps the last good one."""
+"""Model server: verifies a new version aside, hot-swaps it, keeps the last good one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Prefect client over its REST API: starts trainings, which run elsewhere, and reads their state."""
+"""Prefect client over its REST API: starts trainings and reads their state.
+
+They run on Prefect's worker, never in the server.
+"""
 
 from __future__ import annotations
 

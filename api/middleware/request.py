@@ -1,4 +1,4 @@
-"""Request middleware: request id, key, rate and body limits, security headers, measurement, one JSON line in the log."""
+"""Request middleware: id, key, limits, security headers, metrics and log."""
 
 from __future__ import annotations
 

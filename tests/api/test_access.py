@@ -36,8 +36,8 @@ def test_a_stranger_learns_only_that_the_server_lives(strange):
         "/v1/models",
         "/nowhere",
     ):
-        answer = strange.get(path)
-        assert (answer.status_code, answer.json()["title"]) == (401, "KeyMissing"), path
+        response = strange.get(path)
+        assert (response.status_code, response.json()["title"]) == (401, "KeyMissing"), path
 
 
 def test_a_key_opens_what_its_scope_says(strange):
@@ -58,21 +58,21 @@ def test_a_key_opens_what_its_scope_says(strange):
 def test_without_an_admin_key_nobody_is_one(trained_home):
     """On loopback reading is open; what moves models is not, and the answer says how to change that."""
     with in_process(trained_home) as running:
-        answer = running.post("/models/reload")
-        assert (answer.status_code, answer.json()["title"]) == (403, "NoAdminKey")
-        assert "mm keys create" in answer.json()["detail"]
+        response = running.post("/models/reload")
+        assert (response.status_code, response.json()["title"]) == (403, "NoAdminKey")
+        assert "mm keys create" in response.json()["detail"]
 
 
 def test_keys_in_a_file_count_at_once_and_expire(trained_home, tmp_path):
     """A key made while the server runs opens it; only its hash is in the file; one that has expired opens nothing."""
     file, now = tmp_path / "keys.json", datetime.now(UTC)
     with in_process(trained_home, MM_HOST="0.0.0.0", MM_KEYS_FILE=str(file)) as running:
-        fresh = keys.create(file, "desk", "read", 1, now)
-        stale = keys.create(file, "old", "read", 1, now - timedelta(days=2))
-        assert running.get("/predict/S001", headers={"X-API-Key": fresh}).status_code == 200
-        assert running.get("/predict/S001", headers={"X-API-Key": stale}).status_code == 401
+        valid = keys.create(file, "desk", "read", 1, now)
+        expired = keys.create(file, "old", "read", 1, now - timedelta(days=2))
+        assert running.get("/predict/S001", headers={"X-API-Key": valid}).status_code == 200
+        assert running.get("/predict/S001", headers={"X-API-Key": expired}).status_code == 401
     text = file.read_text(encoding="utf-8")
-    assert fresh not in text
+    assert valid not in text
     assert file.stat().st_mode & 0o077 == 0
     with pytest.raises(ConfigError, match="named 'desk' already"):
         keys.create(file, "desk", "read", None, now)
@@ -92,21 +92,21 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(trained_home):
 
 def test_browsers_of_other_origins_are_let_in_by_name_only(trained_home):
     """CORS is closed unless an origin is listed."""
-    asked = {"Origin": "https://desk.example"}
+    origin = {"Origin": "https://desk.example"}
     with in_process(trained_home) as running:
-        assert "access-control-allow-origin" not in running.get("/health", headers=asked).headers
+        assert "access-control-allow-origin" not in running.get("/health", headers=origin).headers
     with in_process(trained_home, MM_CORS_ORIGINS="https://desk.example") as running:
-        assert running.get("/health", headers=asked).headers["access-control-allow-origin"] == "https://desk.example"
-        other = running.get("/health", headers={"Origin": "https://other.example"})
-        assert "access-control-allow-origin" not in other.headers
+        assert running.get("/health", headers=origin).headers["access-control-allow-origin"] == "https://desk.example"
+        other_response = running.get("/health", headers={"Origin": "https://other.example"})
+        assert "access-control-allow-origin" not in other_response.headers
 
 
 def test_answers_carry_the_version_and_tell_browsers_nothing_to_guess(strange):
     """Security headers on answers and refusals alike."""
-    for answer in (strange.get("/health"), strange.get("/models")):
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["x-model-version"] == "1"
-        assert "default-src 'self'" in answer.headers["content-security-policy"]
+    for response in (strange.get("/health"), strange.get("/models")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-model-version"] == "1"
+        assert "default-src 'self'" in response.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_answers_carry_the_version_and_tell_browsers_nothing_to_guess(strange):
 )
 def test_a_report_is_one_of_those_listed_or_none(strange, name):
     """No name leads out of the folder of reports, and no answer tells a path of this machine."""
-    answer = strange.get(f"/reports/{name}", headers=READ)
-    assert answer.status_code == 404
-    assert str(Path.home()) not in answer.text
-    assert "SQLite" not in answer.text
+    response = strange.get(f"/reports/{name}", headers=READ)
+    assert response.status_code == 404
+    assert str(Path.home()) not in response.text
+    assert "SQLite" not in response.text
 
 
 def test_a_report_that_is_listed_is_shown(strange):

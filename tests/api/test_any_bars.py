@@ -44,8 +44,8 @@ Change = Callable[[dict[str, Any], int, Any], None]
 @pytest.fixture(scope="module")
 def running(trained_home: Path) -> Iterator[tuple[TestClient, dict[str, Any]]]:
     """A server, and sixty bars that it answers."""
-    with in_process(trained_home) as found:
-        yield found, newest_bars(trained_home)
+    with in_process(trained_home) as client:
+        yield client, newest_bars(trained_home)
 
 
 def _field(name: str) -> Change:
@@ -96,7 +96,7 @@ def _replaced(name: str) -> Change:
     return change
 
 
-EACH = st.one_of(
+CHANGES = st.one_of(
     st.tuples(
         st.sampled_from([_field(name) for name in FIELDS]), st.integers(0, 59), st.sampled_from(ODD) | st.floats()
     ),
@@ -120,56 +120,56 @@ def _post(client: TestClient, body: dict[str, Any]) -> Any:
 
 def test_any_change_is_answered_or_refused_with_a_reason(running) -> None:
     """200 with probabilities that sum to 1 and an action that is theirs, or 422 with a sentence; both come about."""
-    client, whole = running
-    seen: set[int] = set()
+    client, valid_body = running
+    statuses: set[int] = set()
 
     @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
-    @given(changes=st.lists(EACH, min_size=1, max_size=3))
-    def answered(changes) -> None:
-        body = copy.deepcopy(whole)
+    @given(changes=st.lists(CHANGES, min_size=1, max_size=3))
+    def check_changed(changes) -> None:
+        body = copy.deepcopy(valid_body)
         for change, at, value in changes:
             try:
                 change(body, at, value)
             except (IndexError, KeyError, TypeError, AttributeError):
                 continue  # an earlier change took away what this one would have altered
-        answer = _post(client, body)
-        seen.add(answer.status_code)
-        said = answer.json()
-        assert answer.status_code in (200, 422), answer.text
-        if answer.status_code == 422:
-            assert said["detail"].endswith(".")
-            assert said["title"] in {"BadBars", "TooFewBars", "Malformed", "IntervalMismatch"}
+        response = _post(client, body)
+        statuses.add(response.status_code)
+        document = response.json()
+        assert response.status_code in (200, 422), response.text
+        if response.status_code == 422:
+            assert document["detail"].endswith(".")
+            assert document["title"] in {"BadBars", "TooFewBars", "Malformed", "IntervalMismatch"}
             return
-        probabilities = said["probabilities"]
+        probabilities = document["probabilities"]
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-9)
         assert all(0 <= share <= 1 for share in probabilities.values())
-        assert said["confidence"] == max(probabilities.values())
+        assert document["confidence"] == max(probabilities.values())
 
-    answered()
-    assert seen == {200, 422}
+    check_changed()
+    assert statuses == {200, 422}
 
 
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 10**400, "1.0", None, [1.0]])
 def test_what_is_no_number_of_a_bar_is_never_answered(running, name, value) -> None:
     """However the rest of the bars looks."""
-    client, whole = running
-    body = copy.deepcopy(whole)
+    client, valid_body = running
+    body = copy.deepcopy(valid_body)
     body["bars"][30][name] = value
-    answer = _post(client, body)
-    assert answer.status_code == 422
-    assert all(row.get("bar", 30) == 30 for row in answer.json()["rows"])
+    response = _post(client, body)
+    assert response.status_code == 422
+    assert all(row.get("bar", 30) == 30 for row in response.json()["rows"])
 
 
 def test_absurd_prices_are_answered_within_bounds(running) -> None:
     """A price of 1e308 that keeps the bar contract is the sender's to know; nothing overflows."""
-    client, whole = running
+    client, valid_body = running
     for price in (1e308, 5e-324):
-        body = copy.deepcopy(whole)
+        body = copy.deepcopy(valid_body)
         body["bars"][-1] |= dict.fromkeys(("open", "high", "low", "close"), price)
-        answer = _post(client, body)
-        assert answer.status_code == 200, answer.text
-        assert sum(answer.json()["probabilities"].values()) == pytest.approx(1, abs=1e-9)
+        response = _post(client, body)
+        assert response.status_code == 200, response.text
+        assert sum(response.json()["probabilities"].values()) == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_absurd_prices_are_answered_within_bounds(running) -> None:
 )
 def test_the_number_of_bars_has_bounds(running, count, status) -> None:
     """Too few say how many are needed; too many are refused by their number, or by the size of the body."""
-    client, whole = running
-    rows = (whole["bars"] * (count // 60 + 1))[len(whole["bars"]) * (count // 60 + 1) - count :]
-    answer = _post(client, {**whole, "bars": rows})
-    assert answer.status_code == status, answer.text
+    client, valid_body = running
+    rows = (valid_body["bars"] * (count // 60 + 1))[len(valid_body["bars"]) * (count // 60 + 1) - count :]
+    response = _post(client, {**valid_body, "bars": rows})
+    assert response.status_code == status, response.text

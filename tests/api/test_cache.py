@@ -27,7 +27,7 @@ def running_redis(folder) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     client = redis.Redis(port=port)
     try:
-        wait_for(lambda: _answers(client), process)
+        wait_for(lambda: _responds(client), process)
         yield f"redis://127.0.0.1:{port}/0", process
     finally:
         client.close()
@@ -35,7 +35,7 @@ def running_redis(folder) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         process.wait()
 
 
-def _answers(client):
+def _responds(client):
     try:
         return client.ping()
     except redis.RedisError:
@@ -46,14 +46,14 @@ def test_the_same_request_is_answered_from_memory(trained_home):
     """Byte for byte but for its age; another body, or dropping the symbol, is answered anew."""
     with in_process(trained_home, MM_ADMIN_KEYS="ruler") as running:
         body = newest_bars(trained_home)
-        one, other = running.post("/predict", json=body).json(), running.post("/predict", json=body).json()
-        one["provenance"]["staleness_seconds"] = other["provenance"]["staleness_seconds"] = 0
-        assert one == other
+        first, repeated = running.post("/predict", json=body).json(), running.post("/predict", json=body).json()
+        first["provenance"]["staleness_seconds"] = repeated["provenance"]["staleness_seconds"] = 0
+        assert first == repeated
         assert running.get("/cache/stats").json() | {"most": 0} == {
             "kind": "memory", "entries": 1, "most": 0, "hits": 1, "misses": 1
         }  # fmt: skip
         body["bars"][-1]["volume"] += 1
-        assert running.post("/predict", json=body).json()["probabilities"] != one["probabilities"]
+        assert running.post("/predict", json=body).json()["probabilities"] != first["probabilities"]
         assert running.delete("/cache/S002", headers=ADMIN).json() == {"dropped": 0}
         assert running.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 2}
         assert running.get("/cache/stats").json()["entries"] == 0
@@ -81,8 +81,8 @@ def test_a_forming_bar_that_has_closed_is_no_longer_left_out(trained_home, monke
             monkeypatch.setattr("market_master.domain.clock.now", lambda moment=moment: moment)
             bars = champion.store(trained_home).bars(("S001",), last=2)
             at = [bar["timestamp"] for bar in body["bars"][-2:]].index(start)
-            answer = running.post("/predict", json=body).json()
-            assert answer["as_of"] == _iso(bars.bar_end[at])
+            response = running.post("/predict", json=body).json()
+            assert response["as_of"] == _iso(bars.bar_end[at])
         assert running.get("/cache/stats").json()["hits"] == 2  # the third was found, and was too old
 
 
@@ -98,21 +98,26 @@ def test_workers_share_answers_through_redis_and_go_on_without_it(trained_home, 
     body = newest_bars(trained_home)
     with running_redis(tmp_path) as (address, process):
         environ = {"MM_REDIS_URL": address, "MM_ADMIN_KEYS": "ruler", "MM_RATE_LIMIT": "1000/hour"}
-        with in_process(trained_home, **environ) as one:
-            first = one.post("/predict", json=body).json()
-            with in_process(trained_home, **environ) as other:
-                found = other.post("/predict", json=body).json()
-                assert other.get("/cache/stats").json() == {"kind": "redis", "reachable": True, "hits": 1, "misses": 0}
-                assert found["probabilities"] == first["probabilities"]
-                assert other.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 1}
+        with in_process(trained_home, **environ) as first_server:
+            first = first_server.post("/predict", json=body).json()
+            with in_process(trained_home, **environ) as second_server:
+                cached = second_server.post("/predict", json=body).json()
+                assert second_server.get("/cache/stats").json() == {
+                    "kind": "redis",
+                    "reachable": True,
+                    "hits": 1,
+                    "misses": 0,
+                }
+                assert cached["probabilities"] == first["probabilities"]
+                assert second_server.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 1}
                 process.kill()
                 process.wait()
                 for _ in range(5):
-                    again = other.post("/predict", json=body)
+                    again = second_server.post("/predict", json=body)
                     assert again.status_code == 200
                     assert again.json()["probabilities"] == first["probabilities"]
-                assert other.get("/cache/stats").json()["reachable"] is False
-                assert other.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 0}
+                assert second_server.get("/cache/stats").json()["reachable"] is False
+                assert second_server.delete("/cache/S001", headers=ADMIN).json() == {"dropped": 0}
 
 
 @pytest.mark.long
@@ -123,11 +128,11 @@ def test_several_workers_are_one_server(trained_home, tmp_path):
     with running_redis(tmp_path) as (address, _), on_a_port(trained_home, MM_REDIS_URL=address, **environ) as port:
         url = f"http://127.0.0.1:{port}"
         wait_for(lambda: httpx.get(f"{url}/ready", headers={"X-API-Key": "prometheus"}).status_code == 200)
-        answers = []
-        while not answers or answers[-1].status_code == 200:
-            answers.append(httpx.post(f"{url}/predict", json=body, headers={"X-API-Key": "desk"}))
-        assert (len(answers), answers[-1].status_code) == (61, 429)
-        assert len({answer.json()["probabilities"]["hold"] for answer in answers[:-1]}) == 1
-        assert {answer.headers["x-model-version"] for answer in answers} == {"1"}
+        responses = []
+        while not responses or responses[-1].status_code == 200:
+            responses.append(httpx.post(f"{url}/predict", json=body, headers={"X-API-Key": "desk"}))
+        assert (len(responses), responses[-1].status_code) == (61, 429)
+        assert len({response.json()["probabilities"]["hold"] for response in responses[:-1]}) == 1
+        assert {response.headers["x-model-version"] for response in responses} == {"1"}
         page = httpx.get(f"{url}/metrics", headers={"X-API-Key": "prometheus"}).text
         assert 'mm_request_seconds_count{route="/predict",status="200"} 60.0' in page

@@ -34,12 +34,12 @@ def test_the_served_explanation_is_the_computed_one(client: TestClient, trained_
 
 def test_the_explanation_is_given_where_it_is_asked_for(client: TestClient) -> None:
     """The rest of the answer is the same; without asking it is null."""
-    plain, told = client.get("/signal/index").json(), client.get("/signal/index", params={"explain": True}).json()
+    plain, explained = client.get("/signal/index").json(), client.get("/signal/index", params={"explain": True}).json()
     assert plain["explanation"] is None
-    assert sum(move["move"] for move in told["explanation"]["moves"]) == pytest.approx(
-        told["wss"] - told["explanation"]["wss_before"], abs=1e-12
+    assert sum(move["move"] for move in explained["explanation"]["moves"]) == pytest.approx(
+        explained["wss"] - explained["explanation"]["wss_before"], abs=1e-12
     )
-    assert {**told, "explanation": None} == plain
+    assert {**explained, "explanation": None} == plain
     assert client.get("/signal/index?explain=perhaps").status_code == 422
 
 
@@ -50,5 +50,5 @@ def test_each_of_the_two_answers_has_its_own_tag(client: TestClient) -> None:
     for path, tag in tags.items():
         assert client.get(path).headers["etag"] == tag
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
-        other = next(each for each in tags.values() if each != tag)
-        assert client.get(path, headers={"If-None-Match": other}).status_code == 200
+        other_tag = next(candidate for candidate in tags.values() if candidate != tag)
+        assert client.get(path, headers={"If-None-Match": other_tag}).status_code == 200

@@ -136,7 +136,7 @@ def test_no_request_fails_while_champions_change(altered, tmp_path):
     body, versions = newest_bars(altered), Versions(altered, MODEL)
     second = another_version(altered, tmp_path / "second")
     with on_a_port(altered, MM_POLL_SECONDS="0.2") as port:
-        seen: list[tuple[int, str, str]] = []
+        responses: list[tuple[int, str, str]] = []
         stop = threading.Event()
 
         def ask() -> None:
@@ -145,9 +145,9 @@ def test_no_request_fails_while_champions_change(altered, tmp_path):
                 while not stop.is_set():
                     number += 1
                     body["bars"][-1]["volume"] = 1e6 + number
-                    answer = client.post("/predict", json=body)
-                    seen.append(
-                        (answer.status_code, answer.headers["x-model-version"], answer.json()["model"]["version"])
+                    response = client.post("/predict", json=body)
+                    responses.append(
+                        (response.status_code, response.headers["x-model-version"], response.json()["model"]["version"])
                     )
 
         clients = [threading.Thread(target=ask) for _ in range(4)]
@@ -156,11 +156,11 @@ def test_no_request_fails_while_champions_change(altered, tmp_path):
         try:
             for number in (second, "1", second):
                 versions.set_alias("production", number)
-                wait_for(lambda number=number: seen and seen[-1][1] == number)
+                wait_for(lambda number=number: responses and responses[-1][1] == number)
         finally:
             stop.set()
             for client in clients:
                 client.join()
-    assert {status for status, *_ in seen} == {200}
-    assert all(header == told for _, header, told in seen)
-    assert {version for _, version, _ in seen} == {"1", second}
+    assert {status for status, *_ in responses} == {200}
+    assert all(header == in_body for _, header, in_body in responses)
+    assert {version for _, version, _ in responses} == {"1", second}

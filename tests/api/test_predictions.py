@@ -16,17 +16,17 @@ def test_what_is_served_is_logged_once(altered: Path) -> None:
     early["bars"] = early["bars"][:-3]
     with in_process(altered) as running:
         for _ in range(2):
-            answer = running.post("/predict", json=early).json()
+            response = running.post("/predict", json=early).json()
             running.get("/predict/S001")
             running.get("/signal/index")
         log = running.app.state.model_server.prediction_log
         symbols = len(running.get("/signal/index").json()["constituents"])
         wait_for(lambda: log.count() == symbols + 1)
         rows = running.get("/predictions/recent").json()
-        (mine,) = [row for row in rows if row["source"] == "posted"]
-        assert mine["probabilities"] == answer["probabilities"]
-        assert (mine["as_of"], mine["action"], mine["version"]) == (answer["as_of"], answer["action"], "1")
-        assert mine["outcome"] is None
+        (posted,) = [row for row in rows if row["source"] == "posted"]
+        assert posted["probabilities"] == response["probabilities"]
+        assert (posted["as_of"], posted["action"], posted["version"]) == (response["as_of"], response["action"], "1")
+        assert posted["outcome"] is None
         assert len(running.get("/predictions/recent", params={"symbol": "S002"}).json()) == 1
         assert running.get("/predictions/recent", params={"limit": 0}).status_code == 422
         (signal,) = log.signals(10)
@@ -35,9 +35,9 @@ def test_what_is_served_is_logged_once(altered: Path) -> None:
     assert settle_outcomes(later, MODEL, altered, now=clock.now())["settled"] == 1
     later.close()
     with in_process(altered) as running:
-        (mine,) = [row for row in running.get("/predictions/recent").json() if row["source"] == "posted"]
-        assert mine["outcome"] in answer["probabilities"]
-        assert mine["settled_at"] is not None
+        (posted,) = [row for row in running.get("/predictions/recent").json() if row["source"] == "posted"]
+        assert posted["outcome"] in response["probabilities"]
+        assert posted["settled_at"] is not None
 
 
 def test_a_log_that_is_away_changes_no_answer(altered: Path) -> None:

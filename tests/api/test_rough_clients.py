@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("rough clients")]
 @pytest.fixture(scope="module")
 def port(trained_home) -> Iterator[int]:
     """A real server that waits two seconds for a body."""
-    with on_a_port(trained_home, MM_BODY_SECONDS="2") as found:
-        yield found
+    with on_a_port(trained_home, MM_BODY_SECONDS="2") as running:
+        yield running
 
 
 def healthy(port: int) -> bool:
@@ -30,16 +30,16 @@ def healthy(port: int) -> bool:
     return httpx.get(f"http://127.0.0.1:{port}/ready", timeout=10).status_code == 200
 
 
-def sent(port: int, content: bytes, patience: float = 20) -> bytes:
+def send_raw(port: int, content: bytes, patience: float = 20) -> bytes:
     """What comes back for raw bytes, until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=patience) as one:
-        one.sendall(content)
-        answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
+        connection.sendall(content)
+        response = b""
         while True:
-            part = one.recv(65536)
+            part = connection.recv(65536)
             if not part:
-                return answer
-            answer += part
+                return response
+            response += part
 
 
 def head(length: int, *more: str) -> bytes:
@@ -51,21 +51,21 @@ def head(length: int, *more: str) -> bytes:
 def test_a_body_that_does_not_arrive_is_408(port):
     """After two seconds, with the connection closed; others were answered meanwhile."""
     begun = time.monotonic()
-    answer = sent(port, head(5000) + b'{"symbol": ')
-    assert b" 408 " in answer.split(b"\r\n")[0]
-    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["title"] == "TooSlow"
+    response = send_raw(port, head(5000) + b'{"symbol": ')
+    assert b" 408 " in response.split(b"\r\n")[0]
+    assert json.loads(response.split(b"\r\n\r\n", 1)[1])["title"] == "TooSlow"
     assert time.monotonic() - begun < 8
     assert healthy(port)
 
 
 def test_a_drop_at_a_time_is_cut_off_too(port):
     """A byte now and then does not keep a connection open: the time is that of the whole body."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as one:
-        one.sendall(head(5000))
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(head(5000))
         begun = time.monotonic()
         try:
             while time.monotonic() - begun < 15:
-                one.sendall(b" ")
+                connection.sendall(b" ")
                 time.sleep(0.2)
         except OSError:
             pass
@@ -75,19 +75,19 @@ def test_a_drop_at_a_time_is_cut_off_too(port):
 def test_an_early_answer_ends_the_connection(port):
     """Who was refused before the body came (here: no such route) can't hold the connection with the rest of it."""
     begun = time.monotonic()
-    answer = sent(port, head(5000).replace(b"/predict", b"/nowhere") + b" ")
-    assert b" 404 " in answer.split(b"\r\n")[0]
+    response = send_raw(port, head(5000).replace(b"/predict", b"/nowhere") + b" ")
+    assert b" 404 " in response.split(b"\r\n")[0]
     assert time.monotonic() - begun < 8
 
 
 def test_a_head_that_does_not_end_is_cut_off(port):
     """Slow loris: ten seconds for the whole head, however many lines trickle in."""
     begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as one:
-        one.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n")
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n")
         try:
             while time.monotonic() - begun < 25:
-                one.sendall(b"x-more: y\r\n")
+                connection.sendall(b"x-more: y\r\n")
                 time.sleep(0.5)
         except OSError:
             pass
@@ -98,8 +98,8 @@ def test_a_client_that_hangs_up_half_way_leaves_no_trace(port, trained_home):
     """Truncated bodies, at several places."""
     body = json.dumps(newest_bars(trained_home)).encode()
     for part in (0, 1, len(body) // 2, len(body) - 1):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as one:
-            one.sendall(head(len(body)) + body[:part])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(head(len(body)) + body[:part])
     assert healthy(port)
 
 
@@ -120,18 +120,18 @@ def test_a_client_that_hangs_up_half_way_leaves_no_trace(port, trained_home):
 )
 def test_a_body_that_is_no_request_is_422(port, content):
     """Whatever the bytes."""
-    answer = httpx.post(
+    response = httpx.post(
         f"http://127.0.0.1:{port}/predict", content=content, headers={"content-type": "application/json"}
     )
-    assert answer.status_code == 422
-    assert answer.json()["title"] == "Malformed"
+    assert response.status_code == 422
+    assert response.json()["title"] == "Malformed"
 
 
 def test_a_compressed_body_is_not_unpacked(port):
     """No encoding is accepted, so no small body becomes a large one."""
     bomb = gzip.compress(b" " * 50_000_000)
-    answer = httpx.post(f"http://127.0.0.1:{port}/predict", content=bomb, headers={"content-encoding": "gzip"})
-    assert answer.status_code == 422
+    response = httpx.post(f"http://127.0.0.1:{port}/predict", content=bomb, headers={"content-encoding": "gzip"})
+    assert response.status_code == 422
 
 
 def test_a_body_without_end_is_413(port):
@@ -142,8 +142,8 @@ def test_a_body_without_end_is_413(port):
             yield b" " * 100_000
 
     try:
-        answer = httpx.post(f"http://127.0.0.1:{port}/predict", content=chunks(), timeout=20)
-        assert answer.status_code in (408, 413)
+        response = httpx.post(f"http://127.0.0.1:{port}/predict", content=chunks(), timeout=20)
+        assert response.status_code in (408, 413)
     except httpx.TransportError:
         pass  # cut off while it was still sending
     assert healthy(port)
@@ -159,5 +159,5 @@ def test_idle_connections_keep_nobody_out(port, count):
         assert time.monotonic() - begun < 2
         wait_for(lambda: idle[0].recv(1) == b"", seconds=api.protocol.HEAD_SECONDS + 10)
     finally:
-        for one in idle:
-            one.close()
+        for connection in idle:
+            connection.close()

@@ -40,17 +40,17 @@ def test_every_route_answers_as_it_says(served: TestClient, mode: GenerationMode
     """All of Schemathesis' checks; that schema-valid bars may be refused (422) is what the bar contract is for."""
     load_all_checks()
     schema = schemathesis.openapi.from_asgi("/openapi.json", served.app)
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for result in schema.get_all_operations():
+        operation = result.ok()
         print(operation.label, mode.name, statuses(operation, mode, cases))
 
 
 def statuses(operation: Any, mode: GenerationMode, cases: int) -> Counter[int]:
     """How a route answered the cases made for it, each of which was checked."""
-    seen: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     away = operation.path.startswith("/train")  # no Prefect server stands beside this test: 503, as documented
-    left = ("positive_data_acceptance", "not_a_server_error") if away else ("positive_data_acceptance",)
-    excluded = [check for check in CHECKS.get_all() if check.__name__ in left]
+    left_out = ("positive_data_acceptance", "not_a_server_error") if away else ("positive_data_acceptance",)
+    excluded = [check for check in CHECKS.get_all() if check.__name__ in left_out]
     with_bars = operation.path.startswith("/predict") and operation.method == "post"
 
     @settings(
@@ -61,12 +61,12 @@ def statuses(operation: Any, mode: GenerationMode, cases: int) -> Counter[int]:
         database=None,
     )
     @given(case=operation.as_strategy(generation_mode=mode))
-    def answers(case: schemathesis.Case) -> None:
-        seen[case.call_and_validate(headers={"X-API-Key": "ruler"}, excluded_checks=excluded).status_code] += 1
+    def check_case(case: schemathesis.Case) -> None:
+        counts[case.call_and_validate(headers={"X-API-Key": "ruler"}, excluded_checks=excluded).status_code] += 1
 
     try:
-        answers()
+        check_case()
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE, operation.label  # a route without parameters can't be asked wrongly
-    assert not away or (max(seen, default=0) <= 503 and 500 not in seen)
-    return seen
+    assert not away or (max(counts, default=0) <= 503 and 500 not in counts)
+    return counts

@@ -55,12 +55,12 @@ def test_posted_bars_are_answered_as_the_same_stored_bars(client: TestClient, po
     """Training, store and request go through one feature code: the answers agree to 1e-9."""
     by_post, by_store = client.post("/predict", json=posted), client.get("/predict/S001")
     assert by_post.status_code == by_store.status_code == 200
-    one, other = by_post.json(), by_store.json()
-    for name, value in one["probabilities"].items():
-        assert value == pytest.approx(other["probabilities"][name], abs=1e-9)
-    assert one["action"] == other["action"]
-    assert one["predicts_for"] == other["predicts_for"]
-    assert one["as_of"] < one["predicts_for"]["end"]
+    first, second = by_post.json(), by_store.json()
+    for name, value in first["probabilities"].items():
+        assert value == pytest.approx(second["probabilities"][name], abs=1e-9)
+    assert first["action"] == second["action"]
+    assert first["predicts_for"] == second["predicts_for"]
+    assert first["as_of"] < first["predicts_for"]["end"]
 
 
 def test_the_newest_bar_is_the_one_answered_for(client: TestClient, posted: dict[str, Any]) -> None:
@@ -76,19 +76,19 @@ def test_the_newest_bar_is_the_one_answered_for(client: TestClient, posted: dict
 
 def test_an_answer_does_not_contradict_itself(client: TestClient, posted: dict[str, Any]) -> None:
     """Expected score and confidence follow from the probabilities, which are named in the model's own class order."""
-    answer = client.post("/predict", json=posted).json()
-    p = answer["probabilities"]
+    response = client.post("/predict", json=posted).json()
+    p = response["probabilities"]
     assert list(p) == ["strong_sell", "sell", "hold", "buy", "strong_buy"]
     assert sum(p.values()) == pytest.approx(1)
-    assert answer["expected_score"] == pytest.approx(2 * (p["strong_buy"] - p["strong_sell"]) + p["buy"] - p["sell"])
-    assert answer["confidence"] == max(p.values())
+    assert response["expected_score"] == pytest.approx(2 * (p["strong_buy"] - p["strong_sell"]) + p["buy"] - p["sell"])
+    assert response["confidence"] == max(p.values())
 
 
 def test_an_unseen_symbol_is_answered_with_a_warning(client: TestClient, posted: dict[str, Any]) -> None:
     """Bars of a symbol the champion never saw are answered, and the answer says so."""
-    answer = client.post("/predict", json={**posted, "symbol": "NEW"})
-    assert answer.status_code == 200
-    assert "unseen_symbol" in answer.json()["warnings"]
+    response = client.post("/predict", json={**posted, "symbol": "NEW"})
+    assert response.status_code == 200
+    assert "unseen_symbol" in response.json()["warnings"]
 
 
 def test_the_stamp_may_be_the_bars_end(client: TestClient, posted: dict[str, Any], trained_home: Path) -> None:
@@ -120,28 +120,28 @@ def test_a_broken_bar_is_named(
     client: TestClient, posted: dict[str, Any], changes: dict[str, Any], field: str, rule: str
 ) -> None:
     """422 says which bar, which field, which rule."""
-    answer = client.post("/predict", json=_with(posted, 7, **changes))
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
+    response = client.post("/predict", json=_with(posted, 7, **changes))
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
     assert problem["title"] == "BadBars"
     assert any(row["bar"] == 7 and row["field"] == field and rule in row["rule"] for row in problem["rows"])
 
 
 def test_not_a_number_is_refused(client: TestClient, posted: dict[str, Any]) -> None:
     """NaN and infinity in a body are bars that break the contract, not a crash."""
-    for word in ("NaN", "Infinity", "-Infinity", "1e999"):
-        body = json.dumps(_with(posted, 3, close="PUT")).replace('"PUT"', word)
-        answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
-        assert answer.status_code == 422, word
+    for number in ("NaN", "Infinity", "-Infinity", "1e999"):
+        body = json.dumps(_with(posted, 3, close="PUT")).replace('"PUT"', number)
+        response = client.post("/predict", content=body, headers={"content-type": "application/json"})
+        assert response.status_code == 422, number
 
 
 def test_too_few_bars_are_refused_with_both_numbers(client: TestClient, posted: dict[str, Any]) -> None:
     """Given and needed stand in the answer."""
-    answer = client.post("/predict", json={**posted, "bars": posted["bars"][-5:]})
-    assert answer.status_code == 422
-    assert answer.json()["given"] == 5
-    assert answer.json()["needed"] <= 60
+    response = client.post("/predict", json={**posted, "bars": posted["bars"][-5:]})
+    assert response.status_code == 422
+    assert response.json()["given"] == 5
+    assert response.json()["needed"] <= 60
 
 
 @pytest.mark.parametrize(
@@ -149,17 +149,17 @@ def test_too_few_bars_are_refused_with_both_numbers(client: TestClient, posted: 
 )
 def test_other_bad_bodies_are_refused(client: TestClient, posted: dict[str, Any], change: dict[str, Any]) -> None:
     """An empty list, another interval, an unknown key: 422 with a sentence, never 200, never 500."""
-    answer = client.post("/predict", json={**posted, **change})
-    assert answer.status_code == 422
-    assert answer.json()["detail"]
+    response = client.post("/predict", json={**posted, **change})
+    assert response.status_code == 422
+    assert response.json()["detail"]
 
 
 def test_unordered_and_doubled_bars_are_refused(client: TestClient, posted: dict[str, Any]) -> None:
     """Time must increase strictly."""
     for bars in (posted["bars"][::-1], [*posted["bars"], posted["bars"][-1]]):
-        answer = client.post("/predict", json={**posted, "bars": bars})
-        assert answer.status_code == 422
-        assert any(row["rule"] == "timestamps must increase" for row in answer.json()["rows"])
+        response = client.post("/predict", json={**posted, "bars": bars})
+        assert response.status_code == 422
+        assert any(row["rule"] == "timestamps must increase" for row in response.json()["rows"])
 
 
 def test_at_most_twenty_broken_rows_are_listed(client: TestClient, posted: dict[str, Any]) -> None:
@@ -172,9 +172,9 @@ def test_at_most_twenty_broken_rows_are_listed(client: TestClient, posted: dict[
 
 def test_an_unknown_symbol_of_the_store_is_404(client: TestClient) -> None:
     """The store is asked for what it does not have."""
-    answer = client.get("/predict/NOPE")
-    assert answer.status_code == 404
-    assert answer.json()["title"] == "UnknownSymbol"
+    response = client.get("/predict/NOPE")
+    assert response.status_code == 404
+    assert response.json()["title"] == "UnknownSymbol"
 
 
 def test_a_body_that_is_too_large_is_413(client: TestClient) -> None:
@@ -190,13 +190,13 @@ def test_a_body_that_is_too_large_is_413(client: TestClient) -> None:
 
 def test_the_index_signal_adds_up(client: TestClient) -> None:
     """WSS is the sum of contributions, weights sum to 1, and an unchanged answer is 304."""
-    answer = client.get("/signal/index")
-    assert answer.status_code == 200
-    signal = answer.json()
+    response = client.get("/signal/index")
+    assert response.status_code == 200
+    signal = response.json()
     assert signal["wss"] == pytest.approx(sum(row["contribution"] for row in signal["constituents"]), abs=1e-12)
     assert sum(row["weight"] for row in signal["constituents"]) == pytest.approx(1)
     assert signal["signal"] in ("BUY", "HOLD", "SELL")
-    again = client.get("/signal/index", headers={"If-None-Match": answer.headers["etag"]})
+    again = client.get("/signal/index", headers={"If-None-Match": response.headers["etag"]})
     assert again.status_code == 304
 
 
@@ -257,8 +257,8 @@ def test_the_documented_parameters_work_when_pasted(trained_home: Path) -> None:
                 }
                 if "requestBody" in route or "{name}" in path or "/train" in path:  # tests/flows/ asks a real Prefect
                     continue
-                answer = running.request(method, path.format(**examples), headers={"X-API-Key": "ruler"})
-                assert answer.status_code == 200, (path, answer.text)
+                response = running.request(method, path.format(**examples), headers={"X-API-Key": "ruler"})
+                assert response.status_code == 200, (path, response.text)
 
 
 def test_every_answer_that_may_come_is_described(client: TestClient) -> None:
@@ -267,8 +267,8 @@ def test_every_answer_that_may_come_is_described(client: TestClient) -> None:
     assert {"Problem", "PredictRequest"} <= set(openapi["components"]["schemas"])
     for path, methods in openapi["paths"].items():
         for method, route in methods.items():
-            for status, said in route["responses"].items():
-                schemas = {kind: content.get("schema") for kind, content in said.get("content", {}).items()}
+            for status, described in route["responses"].items():
+                schemas = {kind: content.get("schema") for kind, content in described.get("content", {}).items()}
                 if status == "304" or (path in ("/metrics", "/reports/{name}") and status == "200"):
                     continue
                 kind = "application/json" if status in ("200", "202") else "application/problem+json"
@@ -277,7 +277,7 @@ def test_every_answer_that_may_come_is_described(client: TestClient) -> None:
 
 def test_the_documented_examples_work_when_pasted(client: TestClient) -> None:
     """Every body that /docs shows is answered; the same bars by record and by column alike."""
-    answers: dict[str, list[Any]] = {}
+    responses: dict[str, list[Any]] = {}
     for path, methods in client.get("/openapi.json").json()["paths"].items():
         for method, route in methods.items():
             for example in (
@@ -285,13 +285,13 @@ def test_the_documented_examples_work_when_pasted(client: TestClient) -> None:
             ):
                 if path in ("/models/rollback", "/train"):  # for admins; asked by test_hot_swap.py and test_training.py
                     continue
-                answer = client.request(method, path, json=example["value"])
-                assert answer.status_code == 200, path
-                answers.setdefault(path, []).append(answer.json())
-    one, other = answers["/predict"]
-    assert one == other
-    ((answered, refused),) = answers["/predict/batch"]
-    assert answered["probabilities"] == one["probabilities"]
+                response = client.request(method, path, json=example["value"])
+                assert response.status_code == 200, path
+                responses.setdefault(path, []).append(response.json())
+    first, second = responses["/predict"]
+    assert first == second
+    ((prediction, refused),) = responses["/predict/batch"]
+    assert prediction["probabilities"] == first["probabilities"]
     assert (refused["title"], refused["given"], refused["needed"]) == ("TooFewBars", 5, 60)
 
 
@@ -301,6 +301,6 @@ def test_a_server_without_a_champion_lives_and_is_not_ready() -> None:
     with TestClient(create_app()) as running:
         assert running.get("/health").status_code == 200
         for path in ("/ready", "/predict/S001", "/signal/index", "/models/production"):
-            answer = running.get(path)
-            assert answer.status_code == 503, path
-            assert answer.json()["title"] == ("RegistryAway" if path == "/models/production" else "NoChampion")
+            response = running.get(path)
+            assert response.status_code == 503, path
+            assert response.json()["title"] == ("RegistryAway" if path == "/models/production" else "NoChampion")

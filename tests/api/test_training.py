@@ -24,9 +24,9 @@ def alone(trained_home: Path) -> Iterator[TestClient]:
 
 def test_without_prefect_nothing_is_started_and_the_answer_says_what_to_do(alone: TestClient) -> None:
     """503 with the address and the remedy; predicting goes on."""
-    for answer in (alone.post("/train", json={}, headers=ADMIN), alone.get(f"/train/{RUN}", headers=ADMIN)):
-        assert (answer.status_code, answer.json()["title"]) == (503, "OrchestratorAway")
-        assert "make deploy" in answer.json()["detail"]
+    for response in (alone.post("/train", json={}, headers=ADMIN), alone.get(f"/train/{RUN}", headers=ADMIN)):
+        assert (response.status_code, response.json()["title"]) == (503, "OrchestratorAway")
+        assert "make deploy" in response.json()["detail"]
     assert alone.get("/signal/index").status_code == 200
 
 

@@ -54,8 +54,8 @@ def test_what_a_client_posted_gives_way_to_the_store(url: str) -> None:
     key = {**row("settled"), "outcome": "buy", "outcome_return": 0.1, "outcome_z": 1.0, "settled_at": 9.0}
     log.settle([key])
     log.write([row("settled", source="stored", hold=0.9)])
-    kept = {r["symbol"]: (r["source"], r["hold"]) for r in log.recent(10)}
-    assert kept == {"posted": ("stored", 0.9), "scheduled": ("scheduled", 0.3), "settled": ("posted", 0.3)}
+    stored = {r["symbol"]: (r["source"], r["hold"]) for r in log.recent(10)}
+    assert stored == {"posted": ("stored", 0.9), "scheduled": ("scheduled", 0.3), "settled": ("posted", 0.3)}
     log.close()
 
 
@@ -71,9 +71,9 @@ def test_a_prediction_goes_in_once_and_so_does_its_outcome(url: str) -> None:
     assert len(log.recent(10, "S002")) == 1
     due = log.unsettled(MODEL, before=7200)
     assert [(r["symbol"], r["bar_end"]) for r in due] == [("S001", 3600), ("S002", 3600), ("S003", 3600)]
-    told = [{**r, "outcome": "buy", "outcome_return": 0.01, "settled_at": 9.0} for r in due]
-    assert log.settle(told) == 3
-    assert log.settle([{**told[0], "outcome": "sell"}]) == 0
+    outcomes = [{**r, "outcome": "buy", "outcome_return": 0.01, "settled_at": 9.0} for r in due]
+    assert log.settle(outcomes) == 3
+    assert log.settle([{**outcomes[0], "outcome": "sell"}]) == 0
     assert log.unsettled(MODEL, before=7200) == []
     again = PredictionLog(url)
     assert {r["outcome"] for r in again.recent(10)} == {"buy", None}
@@ -89,8 +89,8 @@ def test_the_migrations_make_the_tables_that_the_code_speaks_of(url: str) -> Non
     log.close()
     engine = create_engine(url)
     with engine.connect() as connection:
-        ours = {"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
-        assert compare_metadata(MigrationContext.configure(connection, opts=ours), metadata) == []
+        options = {"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
     engine.dispose()
 
 
@@ -99,10 +99,10 @@ def test_two_processes_may_open_an_empty_log_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'predictions.db'}"
     code = f"from market_master.prediction_log import PredictionLog; print(PredictionLog({url!r}).count())"
     command = [sys.executable, "-c", code]
-    both = [
+    processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"}) for _ in range(2)
     ]
-    assert [process.communicate(timeout=60)[0] for process in both] == [b"0\n", b"0\n"]
+    assert [process.communicate(timeout=60)[0] for process in processes] == [b"0\n", b"0\n"]
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite", ""])
@@ -157,11 +157,11 @@ def test_what_a_dead_process_left_is_written_first(tmp_path: Path) -> None:
     """Its spilled rows are taken over, but for a line the crash cut off; a living process keeps its own."""
     log = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}")
     folder = tmp_path / "spill"
-    gone = subprocess.Popen(["true"])
-    gone.wait()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
     folder.mkdir()
     lines = "".join(f"{writer.spill_line('prediction', row(bar_end=3600 * n))}\n" for n in range(3))
-    (folder / f"{gone.pid}.jsonl").write_text(lines + lines[:40])
+    (folder / f"{ended.pid}.jsonl").write_text(lines + lines[:40])
     (folder / f"{os.getppid()}.jsonl").write_text(lines.replace("S001", "S009"))
     Writer(log, folder).close()
     log = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}")
@@ -190,33 +190,33 @@ def test_a_row_the_database_will_never_take_holds_up_no_other(url: str, tmp_path
     """It is set aside with the reason and counted; those before and after it go in."""
     log, folder = PredictionLog(url), tmp_path / "spill"
     written = Writer(log, folder)
-    sent = [row(bar_end=3600 * number) | (bad if number == 2 else {}) for number in range(5)]
-    for one in sent:
-        written.put("prediction", one)
+    rows = [row(bar_end=3600 * number) | (bad if number == 2 else {}) for number in range(5)]
+    for logged in rows:
+        written.put("prediction", logged)
     written.close()
     log = PredictionLog(url)
     assert log.count() == 4
     log.close()
-    (told,) = _set_aside(folder)
-    assert json.loads(told["row"])[1] == sent[2]
-    assert "refuses a value" in told["reason"]
+    (refused,) = _set_aside(folder)
+    assert json.loads(refused["row"])[1] == rows[2]
+    assert "refuses a value" in refused["reason"]
     assert written.lost == 1
 
 
 def test_a_damaged_spill_holds_up_no_other_row(tmp_path: Path) -> None:
     """A line that is no row, of an unknown kind, or cut off by a crash and written past, is set aside; the rest goes in."""
     log, folder = PredictionLog(f"sqlite:///{tmp_path / 'predictions.db'}"), tmp_path / "spill"
-    gone = subprocess.Popen(["true"])
-    gone.wait()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
     folder.mkdir()
     good = [writer.spill_line("prediction", row(bar_end=3600 * n)) for n in range(3)]
     bad = [good[0][:40], "[]", "null", '["guess", {}]', '["signal", 1]', "\ufffd"]
-    (folder / f"{gone.pid}.jsonl").write_text("\n".join([good[0], *bad, "", *good[1:], ""]), encoding="utf-8")
+    (folder / f"{ended.pid}.jsonl").write_text("\n".join([good[0], *bad, "", *good[1:], ""]), encoding="utf-8")
     written = Writer(log, folder)
     written.close()
     assert log.count() == 3
     log.close()
-    assert [told["row"] for told in _set_aside(folder)] == bad
+    assert [refused["row"] for refused in _set_aside(folder)] == bad
     assert written.lost == len(bad)
     assert [file.name for file in folder.glob("*.jsonl")] == [writer.REFUSED_FILE]
 
@@ -249,26 +249,26 @@ def test_outcomes_are_those_of_the_label(trained_home: Path, home: Path) -> None
     """A prediction made bars ago is settled with the label of its row; the newest waits; what is settled stays."""
     own_copy(trained_home, home)
     champion = load_champion(home, MODEL)
-    held, symbols = champion.store(home), sorted(champion.card.symbols)[:3]
-    bars = held.bars((symbols[0],), last=5)
+    bar_store, symbols = champion.store(home), sorted(champion.card.symbols)[:3]
+    bars = bar_store.bars((symbols[0],), last=5)
     log = PredictionLog(f"sqlite:///{home / 'data' / 'predictions.db'}")
     for end in bars.bar_end.tolist():
         rows: list[dict[str, Any]] = []
         predict_stored(
-            champion, held, symbols, now=end, asof=end,
-            on_predictions=lambda told, inputs, rows=rows: rows.extend(
-                prediction_row(p, x, source="stored", made_at=1.0, latency_ms=1.0) for p, x in zip(told, inputs, strict=True)
+            champion, bar_store, symbols, now=end, asof=end,
+            on_predictions=lambda predictions, inputs, rows=rows: rows.extend(
+                prediction_row(p, x, source="stored", made_at=1.0, latency_ms=1.0) for p, x in zip(predictions, inputs, strict=True)
             ),
         )  # fmt: skip
         log.write(rows)
     assert log.count() == 15
-    told = settle_outcomes(log, MODEL, home, now=clock.now())
-    assert told == {"settled": 12, "without_outcome": told["without_outcome"], "waiting": 3}
+    counts = settle_outcomes(log, MODEL, home, now=clock.now())
+    assert counts == {"settled": 12, "without_outcome": counts["without_outcome"], "waiting": 3}
     assert settle_outcomes(log, MODEL, home, now=clock.now())["settled"] == 0
     assert Versions(home, MODEL).production() == "1"
-    for one in log.recent(15):
-        if one["outcome_return"] is None:
+    for logged in log.recent(15):
+        if logged["outcome_return"] is None:
             continue
-        after = held.bars((one["symbol"],))
-        at = after.bar_end.tolist().index(one["bar_end"])
-        assert one["outcome_return"] == pytest.approx(float(np.log(after.close[at + 1] / after.open[at + 1])))
+        after = bar_store.bars((logged["symbol"],))
+        at = after.bar_end.tolist().index(logged["bar_end"])
+        assert logged["outcome_return"] == pytest.approx(float(np.log(after.close[at + 1] / after.open[at + 1])))

@@ -40,12 +40,12 @@ def test_the_function_named_by_text_is_the_roll_back() -> None:
 def test_no_other_file_imports_through_a_text() -> None:
     """What is imported stands in an import statement, where the contracts between packages see it."""
     sources = [file for room in ("src", "api", "flows") for file in (ROOT / room).rglob("*.py")]
-    found = {
+    importing = {
         str(file.relative_to(ROOT))
         for file in sources
         if any(f"{name}(" in file.read_text(encoding="utf-8") for name in IMPORTS_BY_TEXT)
     }
-    assert found == set(MAY_IMPORT_BY_TEXT)
+    assert importing == set(MAY_IMPORT_BY_TEXT)
 
 
 def test_the_client_gives_what_the_registry_holds(client: RegistryClient, trained_home: Path) -> None:

@@ -96,17 +96,17 @@ def test_a_line_written_in_another_way_breaks_the_book(book, number):
 @pytest.mark.parametrize("number", range(4))
 def test_a_removed_line_breaks_the_book(book, number):
     """Any but the newest: nothing follows from what is not there."""
-    whole = lines(book)
+    entries = lines(book)
     with pytest.raises(JournalBroken, match=f"Line {number + 1} "):
-        rewritten(book, whole[:number] + whole[number + 1 :]).entries()
+        rewritten(book, entries[:number] + entries[number + 1 :]).entries()
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_an_inserted_line_breaks_the_book(book, number):
     """A copy of an entry, at any place."""
-    whole = lines(book)
+    entries = lines(book)
     with pytest.raises(JournalBroken):
-        rewritten(book, [*whole[:number], whole[1], *whole[number:]]).entries()
+        rewritten(book, [*entries[:number], entries[1], *entries[number:]]).entries()
 
 
 @pytest.mark.parametrize("line", ["", "{}", "[]", "null", "no json", '{"event": "promoted"}'])
@@ -118,9 +118,9 @@ def test_a_line_that_is_no_entry_breaks_the_book(book, line):
 
 def test_exchanged_lines_break_the_book(book):
     """Order is part of what was decided."""
-    one, two, *rest = lines(book)
+    first, second, *later = lines(book)
     with pytest.raises(JournalBroken):
-        rewritten(book, [two, one, *rest]).entries()
+        rewritten(book, [second, first, *later]).entries()
 
 
 def test_the_last_decision_about_a_version_is_its_newest_verdict(book):
@@ -180,9 +180,9 @@ def test_a_full_disk_leaves_no_half_line(book, monkeypatch):
     def full(_descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    whole = book.file.read_bytes()
+    content = book.file.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(NotWritten, match="space"):
             book.write("approved", by="me", reason="fine", to_version="2")
-    assert book.file.read_bytes() == whole
+    assert book.file.read_bytes() == content

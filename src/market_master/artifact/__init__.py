@@ -1,1 +1,4 @@
-"""What a model version is made of, and what learning and serving both read of it. NumPy and onnxruntime only."""
+"""Artefact of a model version: its files, which learning writes and serving reads.
+
+NumPy and onnxruntime only.
+"""

@@ -1,4 +1,4 @@
-"""Files of a model version: graph, card, calendar, and an example to check its predictions by.
+"""Files of a model version: graph, card, calendar, and an example to check them by.
 
 NumPy and onnxruntime only: this is what a server reads.
 """

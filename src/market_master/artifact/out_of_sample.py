@@ -1,4 +1,4 @@
-"""Out-of-sample predictions of a version: a file of it, and all that a backtest may trade on."""
+"""Out-of-sample predictions of a version: all that a backtest may trade on."""
 
 from __future__ import annotations
 

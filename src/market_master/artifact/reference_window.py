@@ -1,4 +1,4 @@
-"""Reference window: a sample of training and hold-out rows, to compare new rows with for drift."""
+"""Reference window: a sample of training and hold-out rows, for drift readings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Prediction log: predictions, signals and outcomes, written once; SQLite by default, PostgreSQL by URL."""
+"""Prediction log: predictions, signals and outcomes, each written once.
+
+SQLite by default, PostgreSQL by URL.
+"""
 
 from market_master.prediction_log.log import PredictionLog
 from market_master.prediction_log.writer import Writer

@@ -1,4 +1,7 @@
-"""Registry client in a subprocess, so that MLflow's memory and pauses stay out of the server."""
+"""Registry client in a subprocess.
+
+MLflow's memory and pauses stay out of the server.
+"""
 
 from __future__ import annotations
 

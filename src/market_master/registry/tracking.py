@@ -1,4 +1,7 @@
-"""MLflow runs: one parent for a pipeline run, a nested one for each candidate. MLflow's global state stays untouched."""
+"""MLflow runs: one parent for a pipeline run, a nested one for each candidate.
+
+MLflow's global state stays untouched.
+"""
 
 from __future__ import annotations
 
@@ -156,8 +159,8 @@ def open_runs(home: Path) -> list[tuple[str, str]]:
     experiment = mlflow_client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return []
-    found = mlflow_client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
-    return [(run.info.run_id, run.data.tags.get(MLFLOW_PARENT_RUN_ID, run.info.run_id)) for run in found]
+    running = mlflow_client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
+    return [(run.info.run_id, run.data.tags.get(MLFLOW_PARENT_RUN_ID, run.info.run_id)) for run in running]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -1,4 +1,7 @@
-"""Alembic's environment: the connection is handed in by PredictionLog, the version table is ours alone."""
+"""Alembic's environment; PredictionLog hands the connection in.
+
+The version table is ours alone.
+"""
 
 from alembic import context
 
