@@ -23,7 +23,7 @@ def strange(trained_home: Path) -> Iterator[TestClient]:
         yield running
 
 
-def test_a_stranger_learns_only_that_the_server_lives(strange):
+def test_a_stranger_learns_only_that_the_server_lives(strange) -> None:
     """Off loopback every route but /health and /ready needs a key, the documents too."""
     assert strange.get("/health").status_code == strange.get("/ready").status_code == 200
     for path in (
@@ -40,7 +40,7 @@ def test_a_stranger_learns_only_that_the_server_lives(strange):
         assert (response.status_code, response.json()["title"]) == (401, "KeyMissing"), path
 
 
-def test_a_key_opens_what_its_scope_says(strange):
+def test_a_key_opens_what_its_scope_says(strange) -> None:
     """Read reads, admin does both; a wrong key is a wrong key everywhere; a bearer token is a key."""
     assert strange.get("/predict/S001", headers=READ).status_code == 200
     assert strange.get("/predict/S001", headers={"Authorization": "Bearer reader"}).status_code == 200
@@ -55,7 +55,7 @@ def test_a_key_opens_what_its_scope_says(strange):
     assert strange.delete("/cache/S001", headers=ADMIN).status_code == 200
 
 
-def test_without_an_admin_key_nobody_is_one(trained_home):
+def test_without_an_admin_key_nobody_is_one(trained_home) -> None:
     """On loopback reading is open; what moves models is not, and the answer says how to change that."""
     with in_process(trained_home) as running:
         response = running.post("/models/reload")
@@ -63,7 +63,7 @@ def test_without_an_admin_key_nobody_is_one(trained_home):
         assert "mm keys create" in response.json()["detail"]
 
 
-def test_keys_in_a_file_count_at_once_and_expire(trained_home, tmp_path):
+def test_keys_in_a_file_count_at_once_and_expire(trained_home, tmp_path) -> None:
     """A key made while the server runs opens it; only its hash is in the file; one that has expired opens nothing."""
     file, now = tmp_path / "keys.json", datetime.now(UTC)
     with in_process(trained_home, MM_HOST="0.0.0.0", MM_KEYS_FILE=str(file)) as running:
@@ -80,7 +80,7 @@ def test_keys_in_a_file_count_at_once_and_expire(trained_home, tmp_path):
         keys.create(file, "other", "root", None, now)
 
 
-def test_a_client_that_asks_too_often_is_told_when_to_come_back(trained_home):
+def test_a_client_that_asks_too_often_is_told_when_to_come_back(trained_home) -> None:
     """429 with Retry-After; the window ends, another key is another client."""
     with in_process(trained_home, MM_RATE_LIMIT="3/hour", MM_READ_KEYS="other") as running:
         assert [running.get("/health").status_code for _ in range(4)] == [200, 200, 200, 429]
@@ -90,7 +90,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(trained_home):
         assert running.get("/health", headers={"X-API-Key": "other"}).status_code == 200
 
 
-def test_browsers_of_other_origins_are_let_in_by_name_only(trained_home):
+def test_browsers_of_other_origins_are_let_in_by_name_only(trained_home) -> None:
     """CORS is closed unless an origin is listed."""
     origin = {"Origin": "https://desk.example"}
     with in_process(trained_home) as running:
@@ -101,7 +101,7 @@ def test_browsers_of_other_origins_are_let_in_by_name_only(trained_home):
         assert "access-control-allow-origin" not in other_response.headers
 
 
-def test_answers_carry_the_version_and_tell_browsers_nothing_to_guess(strange):
+def test_answers_carry_the_version_and_tell_browsers_nothing_to_guess(strange) -> None:
     """Security headers on answers and refusals alike."""
     for response in (strange.get("/health"), strange.get("/models")):
         assert response.headers["x-content-type-options"] == "nosniff"
@@ -113,7 +113,7 @@ def test_answers_carry_the_version_and_tell_browsers_nothing_to_guess(strange):
     "name",
     ["..%2F..%2Fmlruns%2Fmlflow.db", "%2e%2e%2fjournal.jsonl", "..\\journal.jsonl", "%00", "a%0d%0ab", "/etc/passwd"],
 )
-def test_a_report_is_one_of_those_listed_or_none(strange, name):
+def test_a_report_is_one_of_those_listed_or_none(strange, name) -> None:
     """No name leads out of the folder of reports, and no answer tells a path of this machine."""
     response = strange.get(f"/reports/{name}", headers=READ)
     assert response.status_code == 404
@@ -121,7 +121,7 @@ def test_a_report_is_one_of_those_listed_or_none(strange, name):
     assert "SQLite" not in response.text
 
 
-def test_a_report_that_is_listed_is_shown(strange):
+def test_a_report_that_is_listed_is_shown(strange) -> None:
     """The pages of the trained run are there."""
     listed = strange.get("/reports", headers=READ).json()
     assert {row["name"].rpartition("-")[2] for row in listed} == {

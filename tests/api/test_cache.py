@@ -42,7 +42,7 @@ def _responds(client):
         return False
 
 
-def test_the_same_request_is_answered_from_memory(trained_home):
+def test_the_same_request_is_answered_from_memory(trained_home) -> None:
     """Byte for byte but for its age; another body, or dropping the symbol, is answered anew."""
     with in_process(trained_home, MM_ADMIN_KEYS="ruler") as running:
         body = newest_bars(trained_home)
@@ -59,7 +59,7 @@ def test_the_same_request_is_answered_from_memory(trained_home):
         assert running.get("/cache/stats").json()["entries"] == 0
 
 
-def test_the_age_of_a_cached_answer_is_its_own(trained_home, monkeypatch):
+def test_the_age_of_a_cached_answer_is_its_own(trained_home, monkeypatch) -> None:
     """`staleness_seconds` counts on while the answer lies in the cache."""
     with in_process(trained_home) as running:
         body = newest_bars(trained_home)
@@ -70,7 +70,7 @@ def test_the_age_of_a_cached_answer_is_its_own(trained_home, monkeypatch):
         assert running.get("/cache/stats").json()["hits"] == 1
 
 
-def test_a_forming_bar_that_has_closed_is_no_longer_left_out(trained_home, monkeypatch):
+def test_a_forming_bar_that_has_closed_is_no_longer_left_out(trained_home, monkeypatch) -> None:
     """An answer that left out a forming bar holds until that bar's end: the same body then has another answer."""
     body = newest_bars(trained_home, count=61)
     newest, before = body["bars"][-1]["timestamp"], body["bars"][-2]["timestamp"]
@@ -93,7 +93,7 @@ def _iso(instant):
 
 
 @pytest.mark.long
-def test_workers_share_answers_through_redis_and_go_on_without_it(trained_home, tmp_path):
+def test_workers_share_answers_through_redis_and_go_on_without_it(trained_home, tmp_path) -> None:
     """What one server answered another finds; when Redis dies every request is still answered, limits hold on their own."""
     body = newest_bars(trained_home)
     with running_redis(tmp_path) as (address, process):
@@ -121,7 +121,7 @@ def test_workers_share_answers_through_redis_and_go_on_without_it(trained_home, 
 
 
 @pytest.mark.long
-def test_several_workers_are_one_server(trained_home, tmp_path):
+def test_several_workers_are_one_server(trained_home, tmp_path) -> None:
     """Two processes: the limit is one, the metrics are summed, the answers are the same and name the version."""
     body = newest_bars(trained_home)
     environ = {"MM_WORKERS": "2", "MM_READ_KEYS": "desk,prometheus", "MM_RATE_LIMIT": "60/hour"}

@@ -17,7 +17,7 @@ from tests.support.servers import MODEL, another_version, in_process, newest_bar
 ADMIN = {"X-API-Key": "ruler"}
 
 
-def test_the_alias_is_followed(altered, tmp_path):
+def test_the_alias_is_followed(altered, tmp_path) -> None:
     """The next look at the registry serves the version it points at, and the note stays empty."""
     with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
         assert running.get("/ready").json()["model"]["version"] == "1"
@@ -32,7 +32,7 @@ def test_the_alias_is_followed(altered, tmp_path):
         assert running.get("/predict/S001").headers["x-model-version"] == second
 
 
-def test_an_admin_goes_back_to_the_champion_before(altered, tmp_path):
+def test_an_admin_goes_back_to_the_champion_before(altered, tmp_path) -> None:
     """The earlier one answers at once; the journal has the entry; who can't say why, or has nothing to go back to, is refused."""
     wish = {"by": "anna", "reason": "serving errors since noon"}
     with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
@@ -51,7 +51,7 @@ def test_an_admin_goes_back_to_the_champion_before(altered, tmp_path):
     assert journal_of(altered).entries()[-1].id == entry["id"]
 
 
-def test_the_registry_is_the_one_the_server_was_started_with(trained_home, monkeypatch):
+def test_the_registry_is_the_one_the_server_was_started_with(trained_home, monkeypatch) -> None:
     """MLflow leaves the store it last used in the environment; the process that asks the registry does not follow it."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
     with in_process(trained_home) as running:
@@ -93,7 +93,7 @@ def _half_a_card(folder):
 
 
 @pytest.mark.parametrize("poison", [_swapped_graph, _edited_card, _pickle, _other_answers, _no_graph, _half_a_card])
-def test_a_bad_version_is_refused_and_the_old_one_goes_on(altered, tmp_path, poison):
+def test_a_bad_version_is_refused_and_the_old_one_goes_on(altered, tmp_path, poison) -> None:
     """The note in /ready and the metrics say so; nothing of it was run."""
     with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
         bad = another_version(altered, tmp_path / "bad")
@@ -108,7 +108,7 @@ def test_a_bad_version_is_refused_and_the_old_one_goes_on(altered, tmp_path, poi
     assert not (tmp_path / "bad" / "sprung").exists()
 
 
-def test_a_registry_that_is_away_disturbs_nobody(altered):
+def test_a_registry_that_is_away_disturbs_nobody(altered) -> None:
     """A running server goes on; one that starts takes the last verified champion from its copy, and says so."""
     database = altered / "mlruns" / "mlflow.db"
     with in_process(altered, MM_ADMIN_KEYS="ruler") as running:
@@ -131,7 +131,7 @@ def test_a_registry_that_is_away_disturbs_nobody(altered):
 
 
 @pytest.mark.long
-def test_no_request_fails_while_champions_change(altered, tmp_path):
+def test_no_request_fails_while_champions_change(altered, tmp_path) -> None:
     """A real server under load from four clients: the alias goes to and fro, every answer is whole and names its version."""
     body, versions = newest_bars(altered), Versions(altered, MODEL)
     second = another_version(altered, tmp_path / "second")

@@ -25,7 +25,7 @@ def ours() -> set[str]:
     return names
 
 
-def test_the_dashboard_draws_our_metrics_and_no_others():
+def test_the_dashboard_draws_our_metrics_and_no_others() -> None:
     """Every name in a panel is one the server gives, and every metric has a panel."""
     board = json.loads((ROOT / "deployments" / "grafana" / "server.json").read_text(encoding="utf-8"))
     text = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
@@ -34,7 +34,7 @@ def test_the_dashboard_draws_our_metrics_and_no_others():
     assert {name for name in ours() if not name.endswith(("_sum", "_count", "_bucket"))} - drawn == set()
 
 
-def test_what_happens_is_counted(trained_home):
+def test_what_happens_is_counted(trained_home) -> None:
     """Requests by route and status, refusals by reason, actions, cache, the champion and the age of its bars."""
     with in_process(trained_home) as running:
         body = newest_bars(trained_home)

@@ -48,7 +48,7 @@ def head(length: int, *more: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def test_a_body_that_does_not_arrive_is_408(port):
+def test_a_body_that_does_not_arrive_is_408(port) -> None:
     """After two seconds, with the connection closed; others were answered meanwhile."""
     begun = time.monotonic()
     response = send_raw(port, head(5000) + b'{"symbol": ')
@@ -58,7 +58,7 @@ def test_a_body_that_does_not_arrive_is_408(port):
     assert healthy(port)
 
 
-def test_a_drop_at_a_time_is_cut_off_too(port):
+def test_a_drop_at_a_time_is_cut_off_too(port) -> None:
     """A byte now and then does not keep a connection open: the time is that of the whole body."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(head(5000))
@@ -72,7 +72,7 @@ def test_a_drop_at_a_time_is_cut_off_too(port):
         assert time.monotonic() - begun < 8
 
 
-def test_an_early_answer_ends_the_connection(port):
+def test_an_early_answer_ends_the_connection(port) -> None:
     """Who was refused before the body came (here: no such route) can't hold the connection with the rest of it."""
     begun = time.monotonic()
     response = send_raw(port, head(5000).replace(b"/predict", b"/nowhere") + b" ")
@@ -80,7 +80,7 @@ def test_an_early_answer_ends_the_connection(port):
     assert time.monotonic() - begun < 8
 
 
-def test_a_head_that_does_not_end_is_cut_off(port):
+def test_a_head_that_does_not_end_is_cut_off(port) -> None:
     """Slow loris: ten seconds for the whole head, however many lines trickle in."""
     begun = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
@@ -94,7 +94,7 @@ def test_a_head_that_does_not_end_is_cut_off(port):
     assert api.protocol.HEAD_SECONDS - 2 < time.monotonic() - begun < api.protocol.HEAD_SECONDS + 8
 
 
-def test_a_client_that_hangs_up_half_way_leaves_no_trace(port, trained_home):
+def test_a_client_that_hangs_up_half_way_leaves_no_trace(port, trained_home) -> None:
     """Truncated bodies, at several places."""
     body = json.dumps(newest_bars(trained_home)).encode()
     for part in (0, 1, len(body) // 2, len(body) - 1):
@@ -118,7 +118,7 @@ def test_a_client_that_hangs_up_half_way_leaves_no_trace(port, trained_home):
         b"\x00" * 100,
     ],
 )
-def test_a_body_that_is_no_request_is_422(port, content):
+def test_a_body_that_is_no_request_is_422(port, content) -> None:
     """Whatever the bytes."""
     response = httpx.post(
         f"http://127.0.0.1:{port}/predict", content=content, headers={"content-type": "application/json"}
@@ -127,14 +127,14 @@ def test_a_body_that_is_no_request_is_422(port, content):
     assert response.json()["title"] == "Malformed"
 
 
-def test_a_compressed_body_is_not_unpacked(port):
+def test_a_compressed_body_is_not_unpacked(port) -> None:
     """No encoding is accepted, so no small body becomes a large one."""
     bomb = gzip.compress(b" " * 50_000_000)
     response = httpx.post(f"http://127.0.0.1:{port}/predict", content=bomb, headers={"content-encoding": "gzip"})
     assert response.status_code == 422
 
 
-def test_a_body_without_end_is_413(port):
+def test_a_body_without_end_is_413(port) -> None:
     """Chunked, with no length told: reading stops at the limit."""
 
     def chunks() -> Iterator[bytes]:
@@ -150,7 +150,7 @@ def test_a_body_without_end_is_413(port):
 
 
 @pytest.mark.parametrize("count", nightly_after(1, [100, 1000]))
-def test_idle_connections_keep_nobody_out(port, count):
+def test_idle_connections_keep_nobody_out(port, count) -> None:
     """They cost the server little, and are closed when their time is up."""
     idle = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(count)]
     try:

@@ -33,7 +33,7 @@ def coin(panel):
     return np.random.default_rng(1).choice([-0.25, 0.0, 0.25], panel.open.shape)
 
 
-def test_the_cost_table_falls_by_turnover(panel, coin):
+def test_the_cost_table_falls_by_turnover(panel, coin) -> None:
     """0x is gross; each multiple takes rate x turnover a session more, to the second order."""
     free, once, twice = breakdown.cost_table(coin, panel, Rules())
     path = simulate(coin, panel)
@@ -46,7 +46,7 @@ def test_the_cost_table_falls_by_turnover(panel, coin):
     assert once.measures.intervals["mean"][0] < once.net < once.measures.intervals["mean"][1]
 
 
-def test_at_the_break_even_cost_nothing_is_left(bars, panel):
+def test_at_the_break_even_cost_nothing_is_left(bars, panel) -> None:
     """With foresight there is a gross; charged the break-even rate, the sum of gross less costs is 0."""
     ahead = np.nan_to_num(panel.matrix(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     target = 0.25 * np.sign(ahead)
@@ -56,7 +56,7 @@ def test_at_the_break_even_cost_nothing_is_left(bars, panel):
     assert breakdown.trade_statistics(path, panel).cost_share == pytest.approx(1.0)
 
 
-def test_dealings_are_those_of_the_round_trips(panel, coin):
+def test_dealings_are_those_of_the_round_trips(panel, coin) -> None:
     """Won and lost trips add up to the change of equity; hit rate counts the won ones."""
     path = simulate(coin, panel)
     statistics = breakdown.trade_statistics(path, panel)
@@ -68,14 +68,14 @@ def test_dealings_are_those_of_the_round_trips(panel, coin):
     assert (still.trades, still.turnover, still.hit_rate, still.break_even) == (0, 0.0, None, None)
 
 
-def test_buying_and_holding_trades_once(panel):
+def test_buying_and_holding_trades_once(panel) -> None:
     """All capital, bought at the first open that can be, at cost, and never again."""
     path = breakdown.buy_and_hold(panel, Rules(stop_loss=0.001, flat_by_close=True))
     assert path.turnover.sum() == pytest.approx(1.0)
     assert path.exposure[1:] == pytest.approx(1.0)
 
 
-def test_foresight_lies_beyond_the_band_and_a_coin_within(bars, panel, coin):
+def test_foresight_lies_beyond_the_band_and_a_coin_within(bars, panel, coin) -> None:
     """The band is of the same positions on other days: knowing the sign beats all of it."""
     ahead = np.nan_to_num(panel.matrix(bars.code, bars.bar_end, LabelWindow().returns(bars)))
     knows = _band(0.25 * np.sign(ahead), panel, paths=40)
@@ -86,7 +86,7 @@ def test_foresight_lies_beyond_the_band_and_a_coin_within(bars, panel, coin):
     assert _band(coin, panel, paths=5) == _band(coin, panel, paths=5)
 
 
-def test_cuts_add_up(panel, coin):
+def test_cuts_add_up(panel, coin) -> None:
     """Slots add up to the path's bars, symbols to the change of equity."""
     path = simulate(coin, panel)
     slots = breakdown.breakdown_by_bar(path, panel, panel.slot)
@@ -99,7 +99,7 @@ def test_cuts_add_up(panel, coin):
     assert sum(cut.gross for cut in symbols) == pytest.approx(path.gross.sum())
 
 
-def test_noise_is_traded_at_the_largest_threshold(panel):
+def test_noise_is_traded_at_the_largest_threshold(panel) -> None:
     """On signal-free scores nothing is one standard error worse than the best: the largest threshold stands."""
     score = np.random.default_rng(4).standard_normal(panel.open.shape)
     grid = np.linspace(0.2, 3.8, 10)
@@ -111,7 +111,7 @@ def test_noise_is_traded_at_the_largest_threshold(panel):
     assert tuned.threshold >= tuned.best
 
 
-def test_a_threshold_that_pays_is_found(bars, panel):
+def test_a_threshold_that_pays_is_found(bars, panel) -> None:
     """Where only strong scores tell the truth, the choice is the best or larger, by the rule of one standard error."""
     random = np.random.default_rng(5)
     ahead = np.nan_to_num(panel.matrix(bars.code, bars.bar_end, LabelWindow().returns(bars)))
@@ -131,7 +131,7 @@ def test_a_threshold_that_pays_is_found(bars, panel):
     assert tuned.net[4] == pytest.approx(daily_net)
 
 
-def test_thresholds_that_do_not_increase_are_refused(panel):
+def test_thresholds_that_do_not_increase_are_refused(panel) -> None:
     """The rule toward the larger one needs an order."""
     with pytest.raises(ConfigError, match=r"1, 0\.5"):
         threshold.search_threshold(lambda value: np.zeros(panel.open.shape) + value, [1.0, 0.5], panel, Rules())

@@ -75,7 +75,7 @@ def equal_until(first: SimulationResult, second: SimulationResult, bars: int) ->
     return all(np.array_equal(getattr(first, name)[:bars], getattr(second, name)[:bars]) for name in names)
 
 
-def test_a_panel_is_the_bars_on_one_clock(bars, panel):
+def test_a_panel_is_the_bars_on_one_clock(bars, panel) -> None:
     """Each bar stands at its instant and instrument; elsewhere there is NaN; the calendar says where sessions end."""
     assert panel.traded.sum() == len(bars)
     at = np.searchsorted(panel.bar_end, bars.bar_end)
@@ -88,7 +88,7 @@ def test_a_panel_is_the_bars_on_one_clock(bars, panel):
     )
 
 
-def test_flat_targets_do_nothing(panel):
+def test_flat_targets_do_nothing(panel) -> None:
     """Equity stays 1 to the last bit, without a trade or a cost; NaN throughout is no decision, and nothing either."""
     for target in (np.zeros(panel.open.shape), np.full(panel.open.shape, np.nan)):
         path = simulate(target, panel)
@@ -97,7 +97,7 @@ def test_flat_targets_do_nothing(panel):
         assert path.break_even is None
 
 
-def test_always_long_without_cost_is_buy_and_hold():
+def test_always_long_without_cost_is_buy_and_hold() -> None:
     """One instrument, held with all capital from the first open after the decision: the ratio of prices, at every bar."""
     panel = Panel.of(random_bars(6, symbols=1, sessions=30))
     path = simulate(np.ones(panel.open.shape), panel, FREE)
@@ -107,7 +107,7 @@ def test_always_long_without_cost_is_buy_and_hold():
 
 
 @pytest.mark.parametrize("rules", EVERY[:3], ids=beyond_default)
-def test_the_mirror_loses_what_the_position_earns(panel, rules):
+def test_the_mirror_loses_what_the_position_earns(panel, rules) -> None:
     """At zero cost P&L(-position) = -P&L(position) in every bar (without stops: a short's lies elsewhere)."""
     free = replace(rules, cost=0.0, slippage=0.0)
     target = coin(panel, undecided=0.3)
@@ -117,7 +117,7 @@ def test_the_mirror_loses_what_the_position_earns(panel, rules):
 
 
 @pytest.mark.parametrize("rules", EVERY, ids=beyond_default)
-def test_trades_and_instruments_add_up_to_the_change_of_equity(panel, rules):
+def test_trades_and_instruments_add_up_to_the_change_of_equity(panel, rules) -> None:
     """Every cent belongs to a round trip and to an instrument, under every rule; turnover x rate is the cost."""
     path = simulate(coin(panel, undecided=0.3), panel, rules)
     earned = path.equity[-1] - 1
@@ -129,7 +129,7 @@ def test_trades_and_instruments_add_up_to_the_change_of_equity(panel, rules):
 
 
 @pytest.mark.parametrize("rules", EVERY, ids=beyond_default)
-def test_a_dearer_trade_leaves_less(panel, rules):
+def test_a_dearer_trade_leaves_less(panel, rules) -> None:
     """Equity falls with the cost at every bar where positions do not depend on it."""
     target = coin(panel, undecided=0.3)
     costs = [0.0, 0.0001, 0.001] if rules.daily_loss_stop is None else [0.0, 0.001]
@@ -141,7 +141,7 @@ def test_a_dearer_trade_leaves_less(panel, rules):
 
 
 @pytest.mark.parametrize("rules", EVERY, ids=beyond_default)
-def test_the_future_changes_nothing_before_it(bars, panel, rules):
+def test_the_future_changes_nothing_before_it(bars, panel, rules) -> None:
     """Other bars and other targets after an instant leave every number up to it as it was, to the last bit."""
     target = coin(panel, undecided=0.3)
     path = simulate(target, panel, rules)
@@ -153,7 +153,7 @@ def test_the_future_changes_nothing_before_it(bars, panel, rules):
         assert equal_until(path, simulate(target[: cut + 1], panel.part(slice(cut + 1)), rules), cut + 1)
 
 
-def test_targets_known_after_their_bar_are_refused(panel):
+def test_targets_known_after_their_bar_are_refused(panel) -> None:
     """Targets shifted by one bar change the result; where they say when they were known, they are refused."""
     target = coin(panel)
     early = np.vstack([target[1:], target[-1:]])
@@ -163,7 +163,7 @@ def test_targets_known_after_their_bar_are_refused(panel):
         simulate(early, panel, known=np.append(panel.bar_end[1:], panel.bar_end[-1]))
 
 
-def test_targets_that_cannot_be_traded_are_refused(panel):
+def test_targets_that_cannot_be_traded_are_refused(panel) -> None:
     """Another shape, or more than all capital."""
     with pytest.raises(BadTargets, match="one a bar and instrument"):
         simulate(np.zeros((3, 2)), panel)
@@ -184,13 +184,13 @@ def test_targets_that_cannot_be_traded_are_refused(panel):
         ("exit", "never"),
     ],
 )
-def test_rules_that_cannot_be_are_refused(setting, value):
+def test_rules_that_cannot_be_are_refused(setting, value) -> None:
     """Each names the setting and the value."""
     with pytest.raises(ConfigError, match=f"{setting}.*{value}"):
         Rules(**{setting: value})
 
 
-def test_left_at_the_bars_close_is_the_labels_return(bars, panel):
+def test_left_at_the_bars_close_is_the_labels_return(bars, panel) -> None:
     """With `exit: bar_close`, position x expm1(label's return), summed, is the gross, to 1e-12 (method 1.1)."""
     ahead = LabelWindow().returns(bars)
     rows = np.flatnonzero(np.isfinite(ahead))
@@ -202,7 +202,7 @@ def test_left_at_the_bars_close_is_the_labels_return(bars, panel):
     assert again.turnover.sum() < 0.5 * 0.2 * np.isfinite(at).sum(), "re-entry on the same side is free"
 
 
-def test_perfect_foresight_earns_the_size_of_every_move(bars, panel):
+def test_perfect_foresight_earns_the_size_of_every_move(bars, panel) -> None:
     """Who knows the sign of each bar's return earns the sum of |r|."""
     ahead = LabelWindow().returns(bars)
     at = panel.matrix(bars.code, bars.bar_end, np.expm1(ahead))
@@ -211,7 +211,7 @@ def test_perfect_foresight_earns_the_size_of_every_move(bars, panel):
     assert path.gross.sum() == pytest.approx(0.2 * np.nansum(np.abs(at)), abs=1e-12)
 
 
-def test_random_targets_lose_their_costs():
+def test_random_targets_lose_their_costs() -> None:
     """On a random walk the mean of net + cost over sessions is 0 within three standard errors; net alone is far below."""
     panel = Panel.of(random_bars(12, symbols=10, sessions=250, volatility=0.002))
     path = simulate(coin(panel, share=0.1), panel, Rules(cost=0.0005, slippage=0.0005))
@@ -222,7 +222,7 @@ def test_random_targets_lose_their_costs():
     assert net.mean() < -10 * se
 
 
-def test_no_decision_keeps_and_the_next_bar_fills():
+def test_no_decision_keeps_and_the_next_bar_fills() -> None:
     """A decision waits for its instrument's next bar; NaN keeps; the last bar opens nothing."""
     panel = one_instrument([(10, 10, 10, 10), (np.nan,) * 4, (11, 11, 11, 11), (11, 12, 11, 12), (12, 12, 12, 12)])
     path = simulate(column(1, np.nan, np.nan, 0, 1), panel, FREE)
@@ -232,7 +232,7 @@ def test_no_decision_keeps_and_the_next_bar_fills():
     assert path.equity[-1] == pytest.approx(12 / 11)
 
 
-def test_caps_scale_targets():
+def test_caps_scale_targets() -> None:
     """No instrument beyond its cap, all together within the gross cap, in proportion."""
     panel = Panel.of(random_bars(5, symbols=5, sessions=10))
     path = simulate(np.ones(panel.open.shape), panel, Rules())
@@ -255,7 +255,7 @@ def test_caps_scale_targets():
         ((100, 101, 99.5, 100.5), None),
     ],
 )
-def test_stops_fill_where_a_trader_would(bar, exit_price):
+def test_stops_fill_where_a_trader_would(bar, exit_price) -> None:
     """Long from 100, stop 1 %, profit 2 %; the short of the mirrored bar does the same; slippage is taken off the exit."""
     prices = [(100, 100, 100, 100), (100, 100.5, 99.5, 100), bar, (101, 101, 101, 101)]
     mirrored = [(200 - o, 200 - low, 200 - h, 200 - c) for o, h, low, c in prices]
@@ -272,7 +272,7 @@ def test_stops_fill_where_a_trader_would(bar, exit_price):
             assert trades.net[0] == pytest.approx(moved, abs=3e-4 if side < 0 else 1e-5)
 
 
-def test_the_bar_of_entry_can_stop():
+def test_the_bar_of_entry_can_stop() -> None:
     """Filled at its open, a position can be stopped in that very bar, and a new decision takes it again."""
     panel = one_instrument([(100, 100, 100, 100), (100, 100, 98, 99), (99, 99, 99, 99), (99, 99, 99, 99)])
     rules = Rules(cost=0.0, slippage=0.0, stop_loss=0.01)
@@ -282,7 +282,7 @@ def test_the_bar_of_entry_can_stop():
     assert again.trades.entry_bar.tolist() == [1, 2]
 
 
-def test_stops_out_of_reach_change_nothing(panel):
+def test_stops_out_of_reach_change_nothing(panel) -> None:
     """Walking bar by bar gives what all bars at once give: two ways to the same path."""
     target = coin(panel, undecided=0.3)
     for rules in (Rules(), Rules(exit="bar_close"), Rules(flat_by_close=True)):
@@ -290,7 +290,7 @@ def test_stops_out_of_reach_change_nothing(panel):
         assert equal_until(simulate(target, panel, rules), simulate(target, panel, out_of_reach), len(panel))
 
 
-def test_flat_by_close_holds_nothing_over_night():
+def test_flat_by_close_holds_nothing_over_night() -> None:
     """Left at the close of the session's last bar, half-days too, and paid for; the gap earns nothing."""
     panel = Panel.of(random_bars(5, symbols=1, sessions=30))
     path = simulate(np.ones(panel.open.shape), panel, replace(FREE, flat_by_close=True))
@@ -305,7 +305,7 @@ def test_flat_by_close_holds_nothing_over_night():
     assert nights.turnover.sum() == 1.0
 
 
-def test_the_daily_loss_stop_leaves_until_the_next_session():
+def test_the_daily_loss_stop_leaves_until_the_next_session() -> None:
     """At -2 % at a bar's close all is left at the next open; the next session trades again."""
     falls = [(100, 100, 100, 100), (100, 100, 97, 97), (97, 97, 90, 90), (90, 90, 80, 80)]
     panel = one_instrument([*falls, (80, 88, 80, 88), (88, 88, 88, 88)], [0, 0, 0, 0, 1, 1])
@@ -315,7 +315,7 @@ def test_the_daily_loss_stop_leaves_until_the_next_session():
 
 
 @pytest.mark.parametrize("rules", EVERY, ids=beyond_default)
-def test_the_stretch_of_bars_does_not_matter(monkeypatch, panel, rules):
+def test_the_stretch_of_bars_does_not_matter(monkeypatch, panel, rules) -> None:
     """Time is worked through in stretches; any length of them gives the same path and the same trades."""
     target = coin(panel, undecided=0.3)
     assert len(panel) < STRETCH
@@ -329,7 +329,7 @@ def test_the_stretch_of_bars_does_not_matter(monkeypatch, panel, rules):
         assert parts.trades.net == pytest.approx(undivided.trades.net, abs=1e-12)
 
 
-def test_who_has_lost_everything_trades_no_more():
+def test_who_has_lost_everything_trades_no_more() -> None:
     """A short of a price that more than doubles ends at 0 and stays there."""
     panel = one_instrument([(10, 10, 10, 10), (10, 25, 10, 25), (25, 25, 5, 5), (5, 5, 5, 5)])
     path = simulate(-np.ones((4, 1)), panel, FREE)

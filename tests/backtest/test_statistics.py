@@ -29,7 +29,7 @@ def daily():
 
 
 @pytest.mark.parametrize("year", [252, 365])
-def test_the_numbers_are_those_of_empyrical(daily, year):
+def test_the_numbers_are_those_of_empyrical(daily, year) -> None:
     """Equal to empyrical-reloaded to six digits, on sessions."""
     returns, benchmark = daily
     values = measure_returns(returns, year=year, benchmark=benchmark).values
@@ -53,7 +53,7 @@ def test_the_numbers_are_those_of_empyrical(daily, year):
         assert values[name] == pytest.approx(float(value), rel=1e-6), name
 
 
-def test_bars_are_compounded_to_sessions():
+def test_bars_are_compounded_to_sessions() -> None:
     """10 % and 10 % in a session are 21 %; a year of 24/7 has 365 of them."""
     days, daily = daily_returns(np.array([0.1, 0.1, -0.5, 0.0]), np.array([5, 5, 8, 8]))
     assert days.tolist() == [5, 8]
@@ -61,13 +61,13 @@ def test_bars_are_compounded_to_sessions():
     assert (year_of("24/7"), year_of("XNYS")) == (365, 252)
 
 
-def test_the_longest_drawdown_is_counted_in_sessions():
+def test_the_longest_drawdown_is_counted_in_sessions() -> None:
     """From the first session below the high to the last before a new one."""
     daily = np.array([0.1, -0.1, 0.05, 0.02, 0.2, -0.1, -0.1, -0.1, -0.1, 0.01, 0.01, 0.01])
     assert measure_returns(daily).values["drawdown_sessions"] == 7
 
 
-def test_few_sessions_are_marked_and_too_few_say_nothing(daily):
+def test_few_sessions_are_marked_and_too_few_say_nothing(daily) -> None:
     """Under 30 sessions low_sample with intervals; under 10 None with the reason and the numbers in it."""
     short = measure_returns(daily[0][:21])
     assert short.low_sample
@@ -80,7 +80,7 @@ def test_few_sessions_are_marked_and_too_few_say_nothing(daily):
     assert not measure_returns(daily[0]).low_sample
 
 
-def test_nothing_to_divide_by_is_none_and_says_so():
+def test_nothing_to_divide_by_is_none_and_says_so() -> None:
     """A strategy that does nothing has a return of 0 and no Sharpe ratio."""
     still = measure_returns(np.zeros(50))
     assert still.values["cagr"] == still.values["max_drawdown"] == 0.0
@@ -89,7 +89,7 @@ def test_nothing_to_divide_by_is_none_and_says_so():
     assert psr(np.zeros(50)) is None
 
 
-def test_intervals_are_seeded(daily):
+def test_intervals_are_seeded(daily) -> None:
     """The same series has the same intervals; the block is the one the data ask for."""
     first, second = measure_returns(daily[0]), measure_returns(daily[0])
     assert first == second
@@ -97,7 +97,7 @@ def test_intervals_are_seeded(daily):
 
 
 @pytest.mark.long
-def test_the_interval_of_the_sharpe_ratio_holds_the_truth():
+def test_the_interval_of_the_sharpe_ratio_holds_the_truth() -> None:
     """Of 200 series of 250 independent sessions, 90 % of the intervals hold the true ratio, within 3 errors of a share;
     a bootstrap of percentiles is known to be a little narrow, so the lower bound allows for two points."""
     random = np.random.default_rng(5)
@@ -109,7 +109,7 @@ def test_the_interval_of_the_sharpe_ratio_holds_the_truth():
     assert 0.88 - error <= covering / 200 <= 0.90 + error
 
 
-def test_psr_is_its_formula(daily):
+def test_psr_is_its_formula(daily) -> None:
     """By hand on known moments, per period; at its own ratio it is one half; normal returns of a large ratio are sure."""
     returns = daily[0]
     ratio = returns.mean() / returns.std(ddof=1)
@@ -120,7 +120,7 @@ def test_psr_is_its_formula(daily):
     assert psr(-returns) < 0.5 < psr(returns)
 
 
-def test_the_luckiest_of_many_trials():
+def test_the_luckiest_of_many_trials() -> None:
     """Emax(10) = 1.575; 45 trials in five years show a Sharpe ratio of 1 by luck (Bailey and others 2014)."""
     assert expected_maximum(10) == pytest.approx(1.5746, abs=1e-4)
     assert expected_maximum(45) / math.sqrt(5) == pytest.approx(0.9998, abs=1e-4)
@@ -128,7 +128,7 @@ def test_the_luckiest_of_many_trials():
     assert expected_maximum(1) == 0.0
 
 
-def test_trials_deflate_the_ratio(daily):
+def test_trials_deflate_the_ratio(daily) -> None:
     """With one trial DSR is PSR above 0; each further trial lowers it; wider trials lower it more."""
     returns = daily[0]
     assert dsr(returns, 1) == psr(returns)
@@ -138,7 +138,7 @@ def test_trials_deflate_the_ratio(daily):
     assert dsr(returns, 10, spread=0.05) == psr(returns, 0.05 * expected_maximum(10))
 
 
-def test_the_best_of_many_without_skill_is_not_believed():
+def test_the_best_of_many_without_skill_is_not_believed() -> None:
     """The best of 50 series of noise convinces PSR and not DSR, in 40 tries.
 
     PSR is above .95 where the highest of 50 normal values is above 1.645: in 92 % of tries, 37 +- 1.7 of 40. DSR needs it to

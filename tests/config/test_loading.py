@@ -35,7 +35,7 @@ def refusal(folder: Path, text: str, **environ: str) -> str:
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_every_shipped_config_loads_and_names_what_exists(file):
+def test_every_shipped_config_loads_and_names_what_exists(file) -> None:
     """A shipped config is called as its file is, and its candidates, feature sets, label and rules all exist."""
     settings = config.load(file, {})
     models, labels, gates = load_family("models"), load_family("labels"), load_family("gate.rules")
@@ -47,7 +47,7 @@ def test_every_shipped_config_loads_and_names_what_exists(file):
     assert settings.universe.weights is None or settings.universe.weights.is_file()
 
 
-def test_noise_is_demo_without_an_edge():
+def test_noise_is_demo_without_an_edge() -> None:
     """The negative control differs from the demo in its name, the edge, and that nothing provisional is let through."""
     demo, noise = (config.load(ROOT / "configs" / f"{name}.yaml", {}).model_dump() for name in ("demo", "noise"))
     assert (noise["provider"]["edge"], noise["gate"]["provisional"]) == (0.0, False)
@@ -56,7 +56,7 @@ def test_noise_is_demo_without_an_edge():
     assert noise == demo
 
 
-def test_defaults_are_those_of_the_contract(tmp_path):
+def test_defaults_are_those_of_the_contract(tmp_path) -> None:
     """A file with a name and a provider is enough; the rest is the contract's."""
     settings = loaded(tmp_path, PLAIN)
     assert (settings.interval, settings.calendar, settings.features.sets) == ("1h", "XNYS", ("core",))
@@ -83,19 +83,19 @@ def test_defaults_are_those_of_the_contract(tmp_path):
         ("MM_UNIVERSE__INDEX", "", "universe", "index", "NDX"),
     ],
 )
-def test_the_environment_wins(tmp_path, variable, text, section, key, value):
+def test_the_environment_wins(tmp_path, variable, text, section, key, value) -> None:
     """Each key is overridden by MM_<SECTION>__<KEY>, lists and null as in YAML, else as it stands; empty is unset."""
     settings = loaded(tmp_path, PLAIN, **{variable: text})
     assert getattr(getattr(settings, section) if section else settings, key) == value
 
 
-def test_a_section_the_file_does_not_have_is_made_by_the_environment(tmp_path):
+def test_a_section_the_file_does_not_have_is_made_by_the_environment(tmp_path) -> None:
     """Two variables of one section add up, and leave the rest of the section alone."""
     settings = loaded(tmp_path, PLAIN + "folds: {splits: 3}\n", MM_FOLDS__EMBARGO_SESSIONS="2", MM_COSTS__BPS="7")
     assert (settings.folds.splits, settings.folds.embargo_sessions, settings.costs.bps) == (3, 2, 7.0)
 
 
-def test_variables_that_are_no_settings_are_left_alone(tmp_path):
+def test_variables_that_are_no_settings_are_left_alone(tmp_path) -> None:
     """MM_HOME and MM_CONFIG are not settings, nor is anything without MM_."""
     assert loaded(tmp_path, PLAIN, MM_HOME="x", MM_CONFIG="y", INTERVAL="1d", GATE__ALPHA="2") == loaded(
         tmp_path, PLAIN
@@ -118,7 +118,7 @@ def test_variables_that_are_no_settings_are_left_alone(tmp_path):
         (PLAIN, {"MM_INTERVALL": "1d"}, "MM_INTERVALL", "interval"),
     ],
 )
-def test_an_unknown_key_is_refused_and_the_nearest_named(tmp_path, text, environ, unknown, nearest):
+def test_an_unknown_key_is_refused_and_the_nearest_named(tmp_path, text, environ, unknown, nearest) -> None:
     """At the top, in a section, in a provider or in the environment: a slip of the pen is never ignored."""
     sentence = refusal(tmp_path, text, **environ)
     assert unknown in sentence
@@ -160,13 +160,13 @@ def test_an_unknown_key_is_refused_and_the_nearest_named(tmp_path, text, environ
         (PLAIN, {"MM_RUNNER__WORKERS": "many"}, ["runner.workers", "many"]),
     ],
 )
-def test_a_bad_value_is_one_sentence_with_the_value_in_it(tmp_path, text, environ, words):
+def test_a_bad_value_is_one_sentence_with_the_value_in_it(tmp_path, text, environ, words) -> None:
     """No traceback of a library reaches a user: whatever is wrong is a ConfigError that names key and value."""
     sentence = refusal(tmp_path, text, **environ)
     assert [word for word in words if word not in sentence] == []
 
 
-def test_a_file_that_can_not_be_read_is_refused(tmp_path):
+def test_a_file_that_can_not_be_read_is_refused(tmp_path) -> None:
     """A missing file, a folder and a binary file are each refused by name."""
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     for name in ("gone.yaml", ".", "binary.yaml"):
@@ -174,7 +174,7 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path):
             config.load(tmp_path / name, {})
 
 
-def test_symbols_are_words_whatever_yaml_thinks_of_them(tmp_path):
+def test_symbols_are_words_whatever_yaml_thinks_of_them(tmp_path) -> None:
     """ON and Y are companies and 000660 is one too: none is a truth value or a number."""
     text = PLAIN + "universe: {symbols: [ON, Y, NO, 'TRUE', 000660, 005930]}\n"
     wanted = ("ON", "Y", "NO", "TRUE", "000660", "005930")
@@ -185,7 +185,7 @@ def test_symbols_are_words_whatever_yaml_thinks_of_them(tmp_path):
     assert loaded(tmp_path, PLAIN, MM_UNIVERSE__BENCHMARK="ON").universe.benchmark == "ON"
 
 
-def test_settings_can_not_be_changed(tmp_path):
+def test_settings_can_not_be_changed(tmp_path) -> None:
     """What was read once is what every step sees."""
     settings = loaded(tmp_path, PLAIN)
     for section, key, value in ((settings, "name", "x"), (settings.gate, "alpha", 0.5), (settings.provider, "seed", 1)):
@@ -194,7 +194,7 @@ def test_settings_can_not_be_changed(tmp_path):
     assert all(not isinstance(value, list) for _, part in settings for value in getattr(part, "__dict__", {}).values())
 
 
-def test_paths_in_a_file_are_the_projects_and_in_the_environment_the_users(tmp_path, monkeypatch):
+def test_paths_in_a_file_are_the_projects_and_in_the_environment_the_users(tmp_path, monkeypatch) -> None:
     """A relative path begins at the project root in YAML, at the current folder in a variable; else it is itself."""
     monkeypatch.chdir(tmp_path)
     text = "name: t\nprovider: {kind: files, path: data/bars}\nuniverse: {weights: data/w.csv}\n"
@@ -208,13 +208,13 @@ def test_paths_in_a_file_are_the_projects_and_in_the_environment_the_users(tmp_p
     assert rooted.provider.path == tmp_path / "x"
 
 
-def test_settings_survive_the_model_card(tmp_path):
+def test_settings_survive_the_model_card(tmp_path) -> None:
     """Written as JSON values and built again, under an environment that is silent, they are the same settings."""
     settings = loaded(tmp_path, PLAIN + "universe: {symbols: [A, B], weights: data/w.csv}\n")
     assert config.build(settings.model_dump(mode="json"), "the model card", {}) == settings
 
 
-def test_home_is_where_mm_home_says(tmp_path, monkeypatch):
+def test_home_is_where_mm_home_says(tmp_path, monkeypatch) -> None:
     """MM_HOME, or the current folder."""
     monkeypatch.chdir(tmp_path)
     assert config.home({"MM_HOME": "there"}) == tmp_path / "there"

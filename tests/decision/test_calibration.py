@@ -20,7 +20,7 @@ shares = st.lists(st.floats(0.03, 1.0), min_size=5, max_size=5).map(lambda p: tu
 
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
-def test_a_distortion_is_undone(temperature):
+def test_a_distortion_is_undone(temperature) -> None:
     """Probabilities made too sharp or too flat by a factor of 2 come back within 10 %, and with them the true odds."""
     true, action, *_ = world(1, 60_000, 0.5)
     learned = calibration.fit(calibration.temperature_scaled(true, 1 / temperature), action, PRIOR)
@@ -29,7 +29,7 @@ def test_a_distortion_is_undone(temperature):
     assert learned.apply(calibration.temperature_scaled(true, 1 / temperature)) == pytest.approx(true, abs=0.03)
 
 
-def test_true_odds_are_left_alone():
+def test_true_odds_are_left_alone() -> None:
     """Nothing to mend: temperature and shrinkage near 1."""
     true, action, *_ = world(2, 60_000, 0.5)
     learned = calibration.fit(true, action, PRIOR)
@@ -38,14 +38,14 @@ def test_true_odds_are_left_alone():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_direction_that_says_nothing_is_taken_out(seed):
+def test_direction_that_says_nothing_is_taken_out(seed) -> None:
     """Against shuffled labels the shrinkage is below 0.1."""
     true, action, *_ = world(seed, 20_000, 0.5)
     shuffled = np.random.default_rng(seed).permutation(action)
     assert calibration.fit(true, shuffled, PRIOR).shrinkage < 0.1
 
 
-def test_direction_that_is_wrong_is_taken_out():
+def test_direction_that_is_wrong_is_taken_out() -> None:
     """Labels turned upside down: shrinkage 0, no cuts, every action hold and no direction in any answer."""
     true, action, *_ = world(3, 20_000, 0.3)
     learned = calibration.fit(true, 4 - action, PRIOR)
@@ -55,7 +55,7 @@ def test_direction_that_is_wrong_is_taken_out():
     assert (policy.assign_actions(probabilities, "expected_score", learned.cuts) == 2).all()
 
 
-def test_no_other_shrinkage_would_have_been_better():
+def test_no_other_shrinkage_would_have_been_better() -> None:
     """The closed form is the least RPS over all shares of direction from 0 to 1, on the rows it was learned from."""
     true, action, *_ = world(4, 20_000, 0.1)
     loud = calibration.temperature_scaled(true * [1, 1, 1, 1.02, 1.05] + 0.0, 1.0)
@@ -72,7 +72,7 @@ def test_no_other_shrinkage_would_have_been_better():
 
 @law
 @given(st.floats(0, 1), st.floats(0.2, 20), shares, st.integers(0, 2**32 - 1), st.sampled_from([0.05, 1.0, 30.0]))
-def test_answers_are_probabilities(shrinkage, temperature, prior, seed, width):
+def test_answers_are_probabilities(shrinkage, temperature, prior, seed, width) -> None:
     """Whatever was learned: none below 0, each row sums to 1, also for certain and impossible classes."""
     raw = np.random.default_rng(seed).dirichlet(np.full(5, width), 50)
     raw[0], raw[1] = np.eye(5)[4], [0.5, 0.5, 0, 0, 0]
@@ -83,7 +83,7 @@ def test_answers_are_probabilities(shrinkage, temperature, prior, seed, width):
 
 @law
 @given(st.floats(0.2, 20), shares, st.integers(0, 2**32 - 1))
-def test_without_shrinkage_left_there_is_no_direction(temperature, prior, seed):
+def test_without_shrinkage_left_there_is_no_direction(temperature, prior, seed) -> None:
     """At 0 buy stands to sell as in the prior, in every answer; volatility stays what it was."""
     raw = np.random.default_rng(seed).dirichlet(np.ones(5), 50)
     flat = Calibration(temperature, 0.0, prior, None).apply(raw)
@@ -94,7 +94,7 @@ def test_without_shrinkage_left_there_is_no_direction(temperature, prior, seed):
 
 @law
 @given(st.integers(0, 2**32 - 1), st.integers(20, 400), st.integers(1, 6), st.sampled_from([-0.5, 0.0, 0.1, 0.8]))
-def test_cuts_rise_or_are_not_there(seed, count, distinct, rho):
+def test_cuts_rise_or_are_not_there(seed, count, distinct, rho) -> None:
     """Few rows, few different answers, any skill: cuts strictly increase, else there are none; none at shrinkage 0."""
     true, action, *_ = world(seed, count, abs(rho))
     raw = np.round(true * distinct + 0.01, 0 if distinct < 4 else 2) + 0.01
@@ -107,7 +107,7 @@ def test_cuts_rise_or_are_not_there(seed, count, distinct, rho):
         assert (np.diff(learned.cuts) > 0).all()
 
 
-def test_cuts_give_actions_the_shares_of_labels():
+def test_cuts_give_actions_the_shares_of_labels() -> None:
     """On the rows they were learned from actions are 10/20/40/20/10 %."""
     true, action, *_ = world(5, 20_000, 0.2)
     learned = calibration.fit(true, action, PRIOR)
@@ -115,13 +115,13 @@ def test_cuts_give_actions_the_shares_of_labels():
     assert np.bincount(acted, minlength=5) / len(acted) == pytest.approx(PRIOR, abs=1e-3)
 
 
-def test_an_answer_that_never_changes_has_no_direction():
+def test_an_answer_that_never_changes_has_no_direction() -> None:
     """The prior said to everyone: nothing to shrink, no cuts."""
     learned = calibration.fit(np.tile(PRIOR, (500, 1)), world(6, 500, 0.2).action, PRIOR)
     assert (learned.shrinkage, learned.cuts) == (0.0, None)
 
 
-def test_what_was_learned_travels_as_json():
+def test_what_was_learned_travels_as_json() -> None:
     """Written into a model card and read again it is the same, with cuts and without."""
     true, action, *_ = world(7, 5000, 0.3)
     for learned in (calibration.fit(true, action, PRIOR), Calibration(1.0, 1.0, tuple(PRIOR.tolist()), None)):
@@ -131,7 +131,7 @@ def test_what_was_learned_travels_as_json():
     assert calibration.fit(true, action, PRIOR).cuts is not None
 
 
-def test_untouched_changes_nothing():
+def test_untouched_changes_nothing() -> None:
     """Before anything is learned an answer is what the model said."""
     true = world(8, 100, 0.5).probabilities
     assert Calibration(1.0, 1.0, tuple(PRIOR.tolist()), None).apply(true) == pytest.approx(true)

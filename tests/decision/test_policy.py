@@ -31,7 +31,7 @@ def with_score(*scores: float) -> np.ndarray:
     return np.array([[0, max(-s, 0), 1 - abs(s), max(s, 0), 0] for s in scores])
 
 
-def test_a_signal_begins_just_at_its_threshold():
+def test_a_signal_begins_just_at_its_threshold() -> None:
     """Exactly +0.5 is BUY and exactly -0.5 SELL; what lies between is HOLD."""
     signals = {wss: signal(wss, buy=0.5, sell=-0.5) for wss in (2.0, 0.5, 0.4999, 0.0, -0.4999, -0.5, -2.0)}
     assert list(signals.values()) == ["BUY", "BUY", "HOLD", "HOLD", "HOLD", "SELL", "SELL"]
@@ -39,7 +39,7 @@ def test_a_signal_begins_just_at_its_threshold():
     assert signal(-0.1, buy=0.6, sell=-0.1) == "SELL"
 
 
-def test_the_expected_score_falls_among_the_cuts():
+def test_the_expected_score_falls_among_the_cuts() -> None:
     """Beyond the outer cuts strong, beyond the inner ones plain, between them hold."""
     scores = (-0.9, -0.51, -0.3, -0.11, 0.0, 0.09, 0.11, 0.3, 0.51, 0.9)
     assert policy.assign_actions(with_score(*scores), "expected_score", THRESHOLDS).tolist() == [
@@ -56,7 +56,7 @@ def test_the_expected_score_falls_among_the_cuts():
     ]
 
 
-def test_a_score_on_a_cut_goes_towards_hold():
+def test_a_score_on_a_cut_goes_towards_hold() -> None:
     """Ties: just on an outer cut it is plain, just on an inner one hold."""
     cuts = (-0.5, -0.25, 0.25, 0.5)
     actions = policy.assign_actions(with_score(*cuts), "expected_score", cuts)
@@ -65,18 +65,18 @@ def test_a_score_on_a_cut_goes_towards_hold():
 
 
 @pytest.mark.parametrize("cuts", [(0.01, 0.02, 0.03, 0.04), (-0.04, -0.03, -0.02, -0.01)])
-def test_cuts_may_lie_on_one_side_of_zero(cuts):
+def test_cuts_may_lie_on_one_side_of_zero(cuts) -> None:
     """They are quantiles: in a rising market all may be above 0, and the lowest scores are still sells."""
     middle = [(a + b) / 2 for a, b in zip((-0.5, *cuts), (*cuts, 0.5), strict=True)]
     assert policy.assign_actions(with_score(*middle), "expected_score", cuts).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_without_cuts_every_action_is_hold():
+def test_without_cuts_every_action_is_hold() -> None:
     """No directional edge, nothing to do."""
     assert policy.assign_actions(np.eye(5), "expected_score", None).tolist() == [2] * 5
 
 
-def test_argmax_is_the_likeliest_class_and_ties_go_to_hold():
+def test_argmax_is_the_likeliest_class_and_ties_go_to_hold() -> None:
     """One likeliest class is it; hold wins a tie; of two on one side the nearer to hold; up against down is hold."""
     clear = np.full((5, 5), 0.1) + 0.5 * np.eye(5)
     assert policy.assign_actions(clear, "argmax", None).tolist() == [0, 1, 2, 3, 4]
@@ -91,7 +91,7 @@ def test_argmax_is_the_likeliest_class_and_ties_go_to_hold():
 
 @law
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["argmax", "expected_score"]), st.sampled_from([2, 4, 8, 16]))
-def test_up_and_down_are_treated_alike(seed, rule, steps):
+def test_up_and_down_are_treated_alike(seed, rule, steps) -> None:
     """Probabilities turned around give the action turned around, ties included."""
     random = np.random.default_rng(seed)
     probabilities = random.multinomial(steps, np.full(5, 0.2), 200) / steps
@@ -100,7 +100,7 @@ def test_up_and_down_are_treated_alike(seed, rule, steps):
     assert np.array_equal(turned, 4 - policy.assign_actions(probabilities, rule, cuts))
 
 
-def test_the_confidence_filter_holds_what_is_unsure():
+def test_the_confidence_filter_holds_what_is_unsure() -> None:
     """Below the least confidence hold, at it and above the action stays; without a limit all stay."""
     probabilities = np.array(
         [[0.1, 0.1, 0.1, 0.1, 0.6], [0.2, 0.1, 0.1, 0.01, 0.59], [0.61, 0.39, 0, 0, 0], [0, 0, 1, 0, 0]]
@@ -111,7 +111,7 @@ def test_the_confidence_filter_holds_what_is_unsure():
     assert policy.filter_confidence(action, probabilities, ConfidenceFilter(0.0)).tolist() == action.tolist()
 
 
-def test_the_rank_filter_acts_on_the_largest_expected_scores():
+def test_the_rank_filter_acts_on_the_largest_expected_scores() -> None:
     """A rank of .6 is the size that 60 of 100 out-of-sample answers stay below; the rest act, on either side."""
     probabilities = with_score(*np.linspace(-0.5, 0.5, 1001))
     size = policy.abs_score_at_rank(0.6, policy.abs_score_percentiles(probabilities))
@@ -123,20 +123,20 @@ def test_the_rank_filter_acts_on_the_largest_expected_scores():
     assert policy.abs_score_at_rank(1.0, policy.abs_score_percentiles(probabilities)) == pytest.approx(0.5)
 
 
-def test_both_filters_hold_where_either_does():
+def test_both_filters_hold_where_either_does() -> None:
     """What passes must be sure by its highest probability and by its expected score."""
     probabilities = np.array([[0, 0, 0.3, 0, 0.7], [0, 0, 0.7, 0.3, 0], [0.25, 0, 0, 0.3, 0.45]])
     assert policy.filter_confidence(np.full(3, 4), probabilities, ConfidenceFilter(0.6, 0.5)).tolist() == [4, 2, 2]
 
 
-def test_a_filter_tells_how_much_it_let_act():
+def test_a_filter_tells_how_much_it_let_act() -> None:
     """The weight that acts over the weight that wanted to; nobody who wanted to is no number."""
     wants, acts = np.array([True, True, False, True]), np.array([True, False, False, True])
     assert policy.filter_coverage(wants, acts, np.array([0.1, 0.2, 0.4, 0.3])) == pytest.approx(0.4 / 0.6)
     assert np.isnan(policy.filter_coverage(np.zeros(4, bool), np.zeros(4, bool), np.ones(4)))
 
 
-def test_a_decision_is_the_rule_and_then_the_filter():
+def test_a_decision_is_the_rule_and_then_the_filter() -> None:
     """What was wanted stays beside what was done."""
     probabilities = with_score(-0.9, 0.05, 0.55)
     actions = policy.apply_policy(probabilities, "expected_score", THRESHOLDS, ConfidenceFilter(0.6))
@@ -144,7 +144,7 @@ def test_a_decision_is_the_rule_and_then_the_filter():
     assert actions.action.tolist() == [0, 2, 2]
 
 
-def test_hysteresis_on_a_hand_written_path():
+def test_hysteresis_on_a_hand_written_path() -> None:
     """Entered at .5, kept down to .25, left below; turned round only at the other threshold; no WSS is no signal."""
     nan = float("nan")
     wss = (0.0, 0.4, 0.5, 0.3, 0.25, 0.24, 0.4, -0.5, -0.3, 0.3, 0.6, nan, 0.3, -0.6, 0.5, 0.0)
@@ -153,7 +153,7 @@ def test_hysteresis_on_a_hand_written_path():
     assert path(0.5, 0.0, -0.1, 0.1, hysteresis=1.0) == "BBHH"
 
 
-def test_minimum_hold_on_a_hand_written_path():
+def test_minimum_hold_on_a_hand_written_path() -> None:
     """A position stays for so many bars whatever comes, then the newest WSS decides."""
     assert path(0.5, -0.6, -0.6, -0.6, 0.0, 0.0, 0.0, min_hold=3) == "BBBSSSH"
     assert path(0.5, 0.0, 0.0, 0.0, min_hold=2) == "BBHH"
@@ -162,7 +162,7 @@ def test_minimum_hold_on_a_hand_written_path():
 
 @law
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=200))
-def test_without_hysteresis_and_hold_each_bar_is_the_plain_rule(wss):
+def test_without_hysteresis_and_hold_each_bar_is_the_plain_rule(wss) -> None:
     """No bar before has a say, and nothing is looked back at."""
     signals = policy.signals(np.array(wss), buy=0.5, sell=-0.5)
     assert signals == [signal(value, buy=0.5, sell=-0.5) for value in wss]
@@ -171,7 +171,7 @@ def test_without_hysteresis_and_hold_each_bar_is_the_plain_rule(wss):
 
 @law
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.integers(1, 30))
-def test_a_signal_is_made_of_the_newest_bars_alone(seed, hysteresis, hold):
+def test_a_signal_is_made_of_the_newest_bars_alone(seed, hysteresis, hold) -> None:
     """Whoever has the last 60 WSS makes the same signal as who has them all, and later ones change nothing."""
     random = np.random.default_rng(seed)
     wss = np.clip(np.cumsum(random.normal(0, 0.2, 200)) * 0.3, -2, 2)
@@ -183,7 +183,7 @@ def test_a_signal_is_made_of_the_newest_bars_alone(seed, hysteresis, hold):
         assert policy.signals(wss[:end], **rule) == all_signals[:end]
 
 
-def test_a_position_that_is_not_confirmed_lapses():
+def test_a_position_that_is_not_confirmed_lapses() -> None:
     """Entered once and never again at its threshold, it is kept for 60 bars and no longer."""
     signals = path(0.6, *[0.3] * 80, hysteresis=0.5)
     assert signals == "B" * LOOKBACK_BARS + "H" * (81 - LOOKBACK_BARS)

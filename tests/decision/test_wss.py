@@ -38,7 +38,7 @@ def total(weights: dict[str, float], scores: dict[str, int], floor: float = 0.8,
 
 @law
 @given(indices(), st.randoms(use_true_random=False))
-def test_the_order_of_symbols_does_not_matter(index, random):
+def test_the_order_of_symbols_does_not_matter(index, random) -> None:
     """Weights, scores and answers in any order give the same aggregate, to the last bit."""
     order = list(index[0])
     random.shuffle(order)
@@ -48,7 +48,7 @@ def test_the_order_of_symbols_does_not_matter(index, random):
 
 @law
 @given(indices())
-def test_wss_is_the_sum_of_contributions_between_the_extremes(index):
+def test_wss_is_the_sum_of_contributions_between_the_extremes(index) -> None:
     """Never beyond the lowest and highest score; expected scores likewise; with all there, coverage is 1."""
     result = aggregate(*index, floor=0.8, reasons={})
     assert result.wss == pytest.approx(sum(result.contributions.values()), abs=1e-12)
@@ -59,14 +59,14 @@ def test_wss_is_the_sum_of_contributions_between_the_extremes(index):
 
 
 @pytest.mark.parametrize("score", [-2, -1, 0, 1, 2])
-def test_unanimous_actions_give_the_score(score):
+def test_unanimous_actions_give_the_score(score) -> None:
     """All strong_buy is +2, all hold 0, all strong_sell -2, whatever the weights and with a tenth missing."""
     weights = {"A": 0.5, "B": 0.4, "C": 0.1}
     assert total(weights, dict.fromkeys("ABC", score)).wss == pytest.approx(score)
     assert total(weights, dict.fromkeys("AB", score)).wss == pytest.approx(score)
 
 
-def test_a_missing_symbol_is_left_out_and_not_a_hold():
+def test_a_missing_symbol_is_left_out_and_not_a_hold() -> None:
     """The others are weighted anew over what is covered; a hold in its place would be another answer."""
     weights = {"A": 0.5, "B": 0.4, "C": 0.1}
     partial = total(weights, {"A": 2, "B": -1})
@@ -79,12 +79,12 @@ def test_a_missing_symbol_is_left_out_and_not_a_hold():
     assert abs(partial.wss) > abs(complete.wss)
 
 
-def test_a_symbol_without_a_weight_has_no_say():
+def test_a_symbol_without_a_weight_has_no_say() -> None:
     """Predictions of symbols outside the index are not in it."""
     assert total({"A": 1.0}, {"A": 1, "X": -2}) == total({"A": 1.0}, {"A": 1})
 
 
-def test_low_coverage_is_an_error_with_the_numbers_in_it():
+def test_low_coverage_is_an_error_with_the_numbers_in_it() -> None:
     """0.79 of the weight is no signal: what was covered, what is needed, who is missing with what weight and why."""
     weights = {"A": 0.5, "B": 0.29, "C": 0.11, "D": 0.10}
     with pytest.raises(
@@ -102,7 +102,7 @@ def test_low_coverage_is_an_error_with_the_numbers_in_it():
     }
 
 
-def test_coverage_at_the_floor_is_enough():
+def test_coverage_at_the_floor_is_enough() -> None:
     """0.80 of 0.80, also where the sum of eight tenths is a little less."""
     assert total({"A": 0.8, "B": 0.2}, {"A": 1}).wss == pytest.approx(1.0)
     tenths = dict.fromkeys(NAMES[:10], 0.1)
@@ -112,14 +112,14 @@ def test_coverage_at_the_floor_is_enough():
 @pytest.mark.parametrize(
     ("weights", "scores"), [({}, {}), ({"A": 1.0}, {}), ({"A": 1.0}, {"X": 1}), ({"A": 0.0, "B": 1.0}, {"A": 2})]
 )
-def test_nothing_covered_is_never_a_signal(weights, scores):
+def test_nothing_covered_is_never_a_signal(weights, scores) -> None:
     """No action, or none that weighs anything, is LowCoverage even where the floor is 0."""
     with pytest.raises(LowCoverage):
         total(weights, scores, floor=0.0)
 
 
 @pytest.mark.parametrize("count", range(2, 61, 2))
-def test_half_of_an_equal_index_is_exactly_half(count):
+def test_half_of_an_equal_index_is_exactly_half(count) -> None:
     """6 buys and 6 holds of 12 are +0.5 and BUY, though twelfths do not sum to it in floating point."""
     weights = {f"S{number}": 1 / count for number in range(count)}
     for score, signal in ((1, "BUY"), (-1, "SELL")):
@@ -130,7 +130,7 @@ def test_half_of_an_equal_index_is_exactly_half(count):
             assert policy.signals(wss, buy=0.5, sell=-0.5) == [signal]
 
 
-def test_the_means_of_each_bar_are_those_of_its_rows():
+def test_the_means_of_each_bar_are_those_of_its_rows() -> None:
     """Of ragged, unevenly weighted rows in any order: the weighted mean of every bar, and none where nothing weighs."""
     random = np.random.default_rng(3)
     bar_end, weight, value = random.integers(0, 20, 100), random.random(100), random.normal(size=100)

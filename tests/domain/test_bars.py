@@ -37,7 +37,7 @@ def same(one: Bars, other: Bars) -> bool:
 
 
 @pytest.mark.parametrize(("changes", "field", "words"), BAD)
-def test_each_rule_of_the_contract_names_the_field_and_the_bar(changes, field, words):
+def test_each_rule_of_the_contract_names_the_field_and_the_bar(changes, field, words) -> None:
     """A value that breaks a rule is found in its bar and no other, and the rule says which field and why."""
     found = [(rule, mask.tolist()) for rule, mask in violations(*columns(**changes))]
     assert [mask for rule, mask in found if rule.field == field and words in rule.text] == [[False, True]]
@@ -48,13 +48,13 @@ def test_each_rule_of_the_contract_names_the_field_and_the_bar(changes, field, w
 @pytest.mark.parametrize(
     "changes", [{}, {"volume": 0.0}, {"open": 11.0, "high": 11.0, "low": 11.0}, {"low": 10.0, "high": 11.0}]
 )
-def test_a_bar_may_be_flat_silent_or_all_body(changes):
+def test_a_bar_may_be_flat_silent_or_all_body(changes) -> None:
     """No volume, no range or no shadows break no rule."""
     assert violations(*columns(**changes)) == []
     assert not invalid_rows(*columns(**changes)).any()
 
 
-def test_symbols_are_sorted_and_each_keeps_its_bars():
+def test_symbols_are_sorted_and_each_keeps_its_bars() -> None:
     """Whatever order series come in, rows lie by (symbol, bar_end) and every symbol has its own values."""
     one = random_bars(1, symbols=3, sessions=4, missing=0.1)
     series = {name: one.series(name) for name in reversed(one.symbols)}
@@ -67,7 +67,7 @@ def test_symbols_are_sorted_and_each_keeps_its_bars():
     assert len(bars) == bars.offsets[-1] == sum(len(values["bar_end"]) for values in series.values())
 
 
-def test_a_bar_knows_the_calendars_next_bar_whether_or_not_it_was_traded():
+def test_a_bar_knows_the_calendars_next_bar_whether_or_not_it_was_traded() -> None:
     """`next_*` come from the calendar: over a hole in the series, over the night, and after the very last bar."""
     whole = random_bars(2, symbols=1, sessions=18)
     holed = whole.take(np.arange(len(whole)) % 5 != 3)
@@ -84,7 +84,7 @@ def test_a_bar_knows_the_calendars_next_bar_whether_or_not_it_was_traded():
     assert following["2023-11-24T18:00:00Z"] == "2023-11-27T14:30:00Z"
 
 
-def test_bars_off_the_calendar_are_refused_with_their_number():
+def test_bars_off_the_calendar_are_refused_with_their_number() -> None:
     """One bar a minute late, or on the other grid, can't share the time axis."""
     bars = random_bars(3, symbols=2, sessions=3)
     moved = bars.series("S1")
@@ -95,7 +95,7 @@ def test_bars_off_the_calendar_are_refused_with_their_number():
         Bars.of(Timetable("XNYS", "1h", "clock"), {"S1": bars.series("S1")})
 
 
-def test_no_bars_are_refused():
+def test_no_bars_are_refused() -> None:
     """Nothing at all, or symbols without a bar, is an error and not an empty answer."""
     empty = {name: np.array([]) for name in ("bar_end", *OHLCV)}
     for series in ({}, {"A": empty}, {"A": empty, "B": empty}):
@@ -103,7 +103,7 @@ def test_no_bars_are_refused():
             Bars.of(Timetable("XNYS", "1h"), series)
 
 
-def test_a_symbol_may_be_without_bars_beside_others():
+def test_a_symbol_may_be_without_bars_beside_others() -> None:
     """It is known, it has no rows, and the others' rows are theirs."""
     bars = random_bars(4, symbols=2, sessions=2)
     empty = {name: np.array([]) for name in ("bar_end", *OHLCV)}
@@ -112,7 +112,7 @@ def test_a_symbol_may_be_without_bars_beside_others():
     assert np.array_equal(more.series("S2")["close"], bars.series("S2")["close"])
 
 
-def test_take_keeps_the_symbols_and_every_column():
+def test_take_keeps_the_symbols_and_every_column() -> None:
     """Some rows by mask or by index are those rows, in all columns, with the symbols' places made anew."""
     bars = random_bars(5, symbols=3, sessions=5, missing=0.1)
     mask = bars.slot == 2
@@ -123,7 +123,7 @@ def test_take_keeps_the_symbols_and_every_column():
     assert len(bars.take(np.zeros(len(bars), dtype=bool))) == 0
 
 
-def test_until_holds_what_had_closed():
+def test_until_holds_what_had_closed() -> None:
     """A bar that ends at the instant had closed; the one that ends a second later had not."""
     bars = random_bars(6, symbols=2, sessions=3)
     moment = int(bars.bar_end[5])
@@ -133,7 +133,7 @@ def test_until_holds_what_had_closed():
     assert same(bars.until(bars.newest), bars)
 
 
-def test_last_is_each_symbols_own():
+def test_last_is_each_symbols_own() -> None:
     """The last bars of a short series are all it has; of a long one its newest."""
     bars = random_bars(7, symbols=3, sessions=3)
     bars = bars.take((bars.code != 1) | (bars.slot == 0))
@@ -142,7 +142,7 @@ def test_last_is_each_symbols_own():
     assert len(bars.tail(0)) == 0
 
 
-def test_only_and_replaced_leave_the_rest_alone():
+def test_only_and_replaced_leave_the_rest_alone() -> None:
     """Fewer symbols are the same bars of those; a replaced series changes its symbol and none beside it."""
     bars = random_bars(8, symbols=3, sessions=3, missing=0.1)
     some = bars.select(["S3", "S1", "GONE"])

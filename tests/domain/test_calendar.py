@@ -51,13 +51,13 @@ def bars(calendar: str, day: str, interval: str = "1h", grid: str = "session") -
 
 
 @pytest.mark.parametrize("day", ["2024-03-08", "2024-03-11", "2024-11-01", "2024-11-04"])
-def test_a_clock_change_moves_no_bar_on_the_exchanges_clock(day):
+def test_a_clock_change_moves_no_bar_on_the_exchanges_clock(day) -> None:
     """The weeks before and after summer time begins and ends have the same bars in New York."""
     assert bars("XNYS", day) == FULL
     assert bars("XNYS", day, grid="clock") == FULL_CLOCK
 
 
-def test_a_clock_change_moves_every_bar_in_utc():
+def test_a_clock_change_moves_every_bar_in_utc() -> None:
     """09:30 New York is 14:30 UTC in winter and 13:30 in summer."""
     found = schedule("XNYS", "2024-03-11")
     opens = {
@@ -66,7 +66,7 @@ def test_a_clock_change_moves_every_bar_in_utc():
     assert opens == {"2024-03-08": "2024-03-08T14:30:00Z", "2024-03-11": "2024-03-11T13:30:00Z"}
 
 
-def test_a_half_day_ends_at_its_close_on_both_grids():
+def test_a_half_day_ends_at_its_close_on_both_grids() -> None:
     """The day after Thanksgiving closes at 13:00: bar_end = min(start + interval, close)."""
     assert bars("XNYS", "2024-11-29") == [*FULL[:3], "12:30-13:00"]
     assert bars("XNYS", "2024-11-29", grid="clock") == FULL_CLOCK[:4]
@@ -84,14 +84,14 @@ def test_a_half_day_ends_at_its_close_on_both_grids():
         ("XKRX", "2023-01-02", [*[f"{h:02}:00-{h + 1:02}:00" for h in range(10, 15)], "15:00-15:30"]),
     ],
 )  # fmt: skip
-def test_exchanges_elsewhere(calendar, day, expected):
+def test_exchanges_elsewhere(calendar, day, expected) -> None:
     """No bar spans a lunch break, slots are counted on after it; Seoul opens an hour later on the year's first day."""
     assert bars(calendar, day) == expected
     found = schedule(calendar, day)
     assert found.slot[found.session == number(day)].tolist() == list(range(len(expected)))
 
 
-def test_the_clock_grid_begins_anew_after_lunch():
+def test_the_clock_grid_begins_anew_after_lunch() -> None:
     """Hong Kong on the full hour: half an hour first, then hours, none over lunch."""
     assert bars("XHKG", "2024-03-05", grid="clock") == [
         "09:30-10:00", "10:00-11:00", "11:00-12:00", "13:00-14:00", "14:00-15:00", "15:00-16:00",
@@ -99,7 +99,7 @@ def test_the_clock_grid_begins_anew_after_lunch():
 
 
 @pytest.mark.parametrize("grid", ["session", "clock"])
-def test_a_market_that_never_closes_has_a_day_of_24_hours(grid):
+def test_a_market_that_never_closes_has_a_day_of_24_hours(grid) -> None:
     """Crypto: bars follow each other without a gap, a session is the UTC day, a daily bar ends at midnight."""
     found = schedule("24/7", "2024-12-31", grid=grid)
     assert (found.end[:-1] == found.start[1:]).all()
@@ -113,7 +113,7 @@ def test_a_market_that_never_closes_has_a_day_of_24_hours(grid):
 @pytest.mark.parametrize("calendar", [*ZONES, "XLON"])
 @pytest.mark.parametrize("interval", ["5m", "30m", "1h", "1d"])
 @pytest.mark.parametrize("grid", ["session", "clock"])
-def test_bars_are_in_order_and_fill_their_sessions(calendar, interval, grid):
+def test_bars_are_in_order_and_fill_their_sessions(calendar, interval, grid) -> None:
     """Everywhere: no overlap, no bar longer than its interval, slots from 0, the same hours a day on both grids."""
     table = Timetable(calendar, interval, grid)
     found = table.between(instant("2024-06-01"), instant("2024-06-01"))
@@ -136,7 +136,7 @@ def test_bars_are_in_order_and_fill_their_sessions(calendar, interval, grid):
         ("2024-12-31T21:00:00", ("2025-01-02T14:30:00Z", "2025-01-02T15:30:00Z")),
     ],
 )
-def test_the_next_bar_is_the_calendars(closed, following):
+def test_the_next_bar_is_the_calendars(closed, following) -> None:
     """Over a weekend, a holiday, a half-day and New Year the next bar is the next session's first."""
     moment = instant(closed)
     found = Timetable("XNYS", "1h").between(moment, moment)
@@ -145,7 +145,7 @@ def test_the_next_bar_is_the_calendars(closed, following):
     assert (iso(found.start[at + 1]), iso(found.end[at + 1])) == following
 
 
-def test_closed_between_counts_bars_that_ended_after_the_first_and_by_the_second():
+def test_closed_between_counts_bars_that_ended_after_the_first_and_by_the_second() -> None:
     """A Friday close is not stale on Sunday, one bar old when Monday's first has closed, and never negative."""
     found = schedule("XNYS", "2024-11-18")
     friday, sunday = instant("2024-11-15T21:00:00"), instant("2024-11-17T12:00:00")
@@ -157,7 +157,7 @@ def test_closed_between_counts_bars_that_ended_after_the_first_and_by_the_second
     assert found.closed_between(sunday, friday) == 0
 
 
-def test_what_is_no_bar_is_not_found():
+def test_what_is_no_bar_is_not_found() -> None:
     """Ends, starts and sessions the calendar does not have are -1, also before its first and after its last."""
     found = schedule("XNYS", "2024-11-18")
     wrong = np.array([0, instant("2024-11-18T15:31:00"), instant("2024-11-16T21:00:00"), 10**11])
@@ -169,19 +169,19 @@ def test_what_is_no_bar_is_not_found():
 
 
 @pytest.mark.parametrize("moment", [-62135596800, -(10**11), 253402300799, 10**13, 10**18])
-def test_an_instant_no_calendar_holds_is_refused(moment):
+def test_an_instant_no_calendar_holds_is_refused(moment) -> None:
     """The years 1 and 9999, and milliseconds or nanoseconds taken for seconds, are a sentence and not a crash."""
     with pytest.raises(ConfigError):
         Timetable("XNYS", "1h").between(moment, moment)
 
 
-def test_an_unknown_calendar_is_refused_by_name():
+def test_an_unknown_calendar_is_refused_by_name() -> None:
     """The sentence says the name, the years and what would do."""
     with pytest.raises(ConfigError, match=r"'XNOWHERE'.*2024.*XNYS.*24/7"):
         schedule("XNOWHERE", "2024-06-01")
 
 
-def test_instants_and_sessions_are_written_one_way():
+def test_instants_and_sessions_are_written_one_way() -> None:
     """ISO 8601 with a Z; a session number is a date."""
     assert iso(np.int64(1_700_000_000)) == "2023-11-14T22:13:20Z"
     assert session_date(number("2024-02-29")) == date(2024, 2, 29)

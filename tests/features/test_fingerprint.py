@@ -24,7 +24,7 @@ def moved_by(module: str, before: str, after: str) -> set[str]:
     return {name for name in ALL if fingerprint_of(name, texts) != fingerprint_of(name, sources())}
 
 
-def test_docstrings_comments_layout_and_annotations_leave_it():
+def test_docstrings_comments_layout_and_annotations_leave_it() -> None:
     """Words about the code are not the code."""
     texts = {}
     for module, text in sources().items():
@@ -35,13 +35,13 @@ def test_docstrings_comments_layout_and_annotations_leave_it():
     assert {name: fingerprint_of(name, texts) for name in ALL} == features.fingerprint(ALL)
 
 
-def test_a_changed_function_moves_its_feature_and_those_built_on_it():
+def test_a_changed_function_moves_its_feature_and_those_built_on_it() -> None:
     """A window of its own changes a feature, and what takes that feature as its input."""
     assert moved_by("core.oscillators", "_rises(move, 5)", "_rises(move, 6)") == {"rsi_short"}
     assert moved_by("core.oscillators", "STOCHASTIC = 14", "STOCHASTIC = 15") == {"stochastic_k", "stochastic_d"}
 
 
-def test_a_changed_series_moves_the_features_that_ask_for_it():
+def test_a_changed_series_moves_the_features_that_ask_for_it() -> None:
     """`climb` is directional movement's, through the series' name alone."""
     assert moved_by("core.trend", "windows.lag(log_high, 1)", "windows.lag(log_high, 2)") == {
         "di_plus",
@@ -50,7 +50,7 @@ def test_a_changed_series_moves_the_features_that_ask_for_it():
     }
 
 
-def test_a_changed_helper_moves_the_features_that_call_it():
+def test_a_changed_helper_moves_the_features_that_call_it() -> None:
     """A private helper of a module, and a primitive of the package, count for those that use them only."""
     assert moved_by("core.oscillators", "np.maximum(move, 0.0)", "np.maximum(move, 1e-9)") == {"rsi", "rsi_short"}
     ranked = {"rank_return", "rank_momentum", "rank_volume", "rank_volatility"}
@@ -60,7 +60,7 @@ def test_a_changed_helper_moves_the_features_that_call_it():
     }  # fmt: skip
 
 
-def test_a_changed_constant_of_another_module_moves_its_users():
+def test_a_changed_constant_of_another_module_moves_its_users() -> None:
     """What is divided by a size knows the least size; what is not does not. The bound is everybody's."""
     moved = moved_by("engine.windows", "STILL = 1e-6", "STILL = 1e-7")
     assert {"body_return", "rsi", "relative_return"} <= moved
@@ -68,7 +68,7 @@ def test_a_changed_constant_of_another_module_moves_its_users():
     assert moved_by("engine.windows", "BOUND = 8.0", "BOUND = 6.0") == set(ALL)
 
 
-def test_the_warmup_counts(monkeypatch):
+def test_the_warmup_counts(monkeypatch) -> None:
     """Blanking more or fewer values makes another feature."""
     before = features.fingerprint(["rsi", "macd"])
     monkeypatch.setitem(load_family("features")["rsi"].metadata, "warmup", 15)
@@ -77,7 +77,7 @@ def test_the_warmup_counts(monkeypatch):
 
 
 @pytest.mark.parametrize("module", THEMES)
-def test_a_file_that_moves_takes_its_fingerprints_along(module, monkeypatch):
+def test_a_file_that_moves_takes_its_fingerprints_along(module, monkeypatch) -> None:
     """A theme in another folder, under another name, is the same numbers: no champion has to be trained anew."""
     before = features.fingerprint(ALL)
     elsewhere = HERE + "another.folder.renamed"
@@ -92,7 +92,7 @@ def test_a_file_that_moves_takes_its_fingerprints_along(module, monkeypatch):
     assert {name: fingerprint_of(name, texts) for name in ALL} == before
 
 
-def test_two_functions_of_one_name_both_count():
+def test_two_functions_of_one_name_both_count() -> None:
     """A helper of a theme and one of the same name in another file: a change of either one changes the feature."""
     texts = dict(sources())
     module = node("rsi").function.__module__
@@ -107,21 +107,21 @@ def test_two_functions_of_one_name_both_count():
         assert fingerprint_of("rsi", texts | {changed: texts[changed].replace(before, after)}) != both
 
 
-def test_talib_counts(monkeypatch):
+def test_talib_counts(monkeypatch) -> None:
     """Another TA-Lib is other numbers, perhaps."""
     before = features.fingerprint(["aroon"])
     monkeypatch.setattr("talib.__version__", "9.9.9")
     assert features.fingerprint(["aroon"]) != before
 
 
-def test_all_features_differ_and_a_missing_one_is_empty():
+def test_all_features_differ_and_a_missing_one_is_empty() -> None:
     """No two features share a fingerprint; one that is gone has none."""
     hashes = features.fingerprint(ALL)
     assert len(set(hashes.values())) == len(ALL)
     assert features.fingerprint(["gone_for_good"]) == {"gone_for_good": ""}
 
 
-def test_combined_is_one_hash_whatever_the_order():
+def test_combined_is_one_hash_whatever_the_order() -> None:
     """The whole list has one hash; a changed member changes it, another order does not."""
     hashes = features.fingerprint(ALL)
     turned = dict(reversed(hashes.items()))
@@ -130,6 +130,6 @@ def test_combined_is_one_hash_whatever_the_order():
 
 
 @pytest.mark.parametrize("module", sorted(sources()))
-def test_helpers_are_reached_in_ways_the_fingerprint_reads(module):
+def test_helpers_are_reached_in_ways_the_fingerprint_reads(module) -> None:
     """Feature code imports the package's own parts by `from ... import` only: the fingerprint follows nothing else."""
     assert not re.search(r"^\s*import market_master|^\s*from \.|import \*", sources()[module], flags=re.M)

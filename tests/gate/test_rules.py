@@ -98,13 +98,13 @@ def says(reason: str, number: float) -> bool:
     return False
 
 
-def test_every_rule_is_tested_here():
+def test_every_rule_is_tested_here() -> None:
     """A new rule names, in NEEDS and BREAKS, what it needs and what it does not let pass."""
     assert set(NEEDS) == set(BREAKS) == set(RULES)
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_a_rule_lets_good_evidence_pass_and_bad_not(rule):
+def test_a_rule_lets_good_evidence_pass_and_bad_not(rule) -> None:
     """It passes the good challenger and blocks the one that breaks it, under its own name."""
     assert ask(rule).passed
     verdict = ask(rule, **BREAKS[rule])
@@ -112,7 +112,7 @@ def test_a_rule_lets_good_evidence_pass_and_bad_not(rule):
 
 
 @pytest.mark.parametrize(("rule", "lacking"), [(rule, name) for rule, names in NEEDS.items() for name in names])
-def test_no_evidence_is_a_no(rule, lacking):
+def test_no_evidence_is_a_no(rule, lacking) -> None:
     """What could not be measured blocks; it never counts as 0 or as fine."""
     nothing = {"dev": (), "holdout_first": "", "labels_known": "", "excess": {}}.get(lacking)
     verdict = ask(
@@ -123,7 +123,7 @@ def test_no_evidence_is_a_no(rule, lacking):
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_numbers_that_are_none_do_not_pass(rule):
+def test_numbers_that_are_none_do_not_pass(rule) -> None:
     """NaN is below no limit and above none: each rule that looks at a number refuses it."""
     nan, gain = math.nan, Gain(math.nan, math.nan, math.nan, math.nan, 60, math.nan, math.nan)
     poisoned = {
@@ -153,7 +153,7 @@ def test_numbers_that_are_none_do_not_pass(rule):
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 @pytest.mark.parametrize("good", [True, False])
-def test_the_reason_holds_the_number_and_the_limit(rule, good):
+def test_the_reason_holds_the_number_and_the_limit(rule, good) -> None:
     """A reader of the journal sees what was measured and what was asked, whichever way it went."""
     verdict = ask(rule, **({} if good else BREAKS[rule]))
     for number in (verdict.value, verdict.limit):
@@ -166,7 +166,7 @@ def test_the_reason_holds_the_number_and_the_limit(rule, good):
 
 
 @pytest.mark.parametrize("rule", SKILL)
-def test_a_failed_proof_of_skill_is_provisional_at_most(rule):
+def test_a_failed_proof_of_skill_is_provisional_at_most(rule) -> None:
     """Sound but not shown to be skilled: provisional where it is allowed, else rejected, with the rule's reason."""
     changes = BREAKS[rule]
     judgement = judge(evidence(**changes), (), provisional=True)
@@ -176,12 +176,12 @@ def test_a_failed_proof_of_skill_is_provisional_at_most(rule):
 
 
 @pytest.mark.parametrize("rule", [rule for rule in SOUND if rule not in WARNS])
-def test_a_failed_rule_of_soundness_rejects(rule):
+def test_a_failed_rule_of_soundness_rejects(rule) -> None:
     """Whatever skill was shown, and whatever the config allows."""
     assert outcome(**BREAKS[rule]) == "rejected"
 
 
-def test_without_a_failed_rule_it_is_promoted():
+def test_without_a_failed_rule_it_is_promoted() -> None:
     """Every rule speaks, all pass, and that is the reason."""
     judgement = judge(evidence(), (), provisional=False)
     assert judgement.outcome == "promoted"
@@ -190,7 +190,7 @@ def test_without_a_failed_rule_it_is_promoted():
     assert judgement.reason == "Every rule passed."
 
 
-def test_a_warning_stops_nothing(monkeypatch):
+def test_a_warning_stops_nothing(monkeypatch) -> None:
     """A verdict of severity warn is told and does not block."""
     warned = replace(ask("calibrated", **BREAKS["calibrated"]), severity="warn")
     monkeypatch.setitem(RULES, "calibrated", replace(RULES["calibrated"], factory=lambda _: warned))
@@ -199,12 +199,12 @@ def test_a_warning_stops_nothing(monkeypatch):
     assert warned in judgement.verdicts
 
 
-def test_skill_is_proved_by_exactly_these_rules():
+def test_skill_is_proved_by_exactly_these_rules() -> None:
     """All other rules are about soundness: what they refuse is never provisional."""
     assert SKILL == ["beats_prior", "enough_history", "knows_direction", "not_overfitted", "survives_search"]
 
 
-def test_noise_is_never_promoted_as_skilled():
+def test_noise_is_never_promoted_as_skilled() -> None:
     """No gain over the prior: provisional where allowed, else rejected; worse than the prior: always rejected."""
     nothing = {"against_prior": PairedComparison(EQUAL, EQUAL), "champion_version": None, "shrinkage": 0.0}
     assert outcome(provisional=True, **nothing) == "provisional"
@@ -212,7 +212,7 @@ def test_noise_is_never_promoted_as_skilled():
     assert outcome(provisional=True, **nothing | {"against_prior": PairedComparison(WORSE, EQUAL)}) == "rejected"
 
 
-def test_an_equal_recipe_fails_as_new_and_passes_as_refresh():
+def test_an_equal_recipe_fails_as_new_and_passes_as_refresh() -> None:
     """The champion against itself: novelty must prove itself, newer data of the same recipe must only not harm."""
     equal = {
         name: PairedComparison(EQUAL, EQUAL) for name in ("against_champion", "against_champion_relabelled", "recipes")
@@ -236,12 +236,12 @@ def test_an_equal_recipe_fails_as_new_and_passes_as_refresh():
         ("refresh", EQUAL, replace(EQUAL, mean=-0.0026), False),
     ],
 )
-def test_the_limits_of_the_duel(lane, rps, direction, passes):
+def test_the_limits_of_the_duel(lane, rps, direction, passes) -> None:
     """New: p at most alpha, at least 0.05 % better, direction no worse. Refresh: at worst 0.25 % worse in both."""
     assert ask("beats_champion", lane=lane, against_champion=PairedComparison(rps, direction)).passed is passes
 
 
-def test_without_a_champion_the_prior_stands_in():
+def test_without_a_champion_the_prior_stands_in() -> None:
     """The duel is a note and no obstacle; with one that can't be met it blocks and says why."""
     alone: dict[str, Any] = {
         "champion_version": None,
@@ -268,26 +268,26 @@ def test_without_a_champion_the_prior_stands_in():
     ("known", "passes"),
     [("2024-09-03T15:29:59Z", True), ("2024-09-03T15:30:00Z", False), ("2024-12-01T20:00:00Z", False)],
 )
-def test_a_hold_out_that_overlaps_training_is_refused(learner, known, passes):
+def test_a_hold_out_that_overlaps_training_is_refused(learner, known, passes) -> None:
     """Neither challenger nor champion may have learned a label that closed with the hold-out's first bar, or later."""
     assert ask("untouched_holdout", **{learner: known}).passed is passes
 
 
-def test_a_short_history_never_proves_skill():
+def test_a_short_history_never_proves_skill() -> None:
     """However good the numbers."""
     sure = PairedComparison(replace(LIKED, p_value=0.0), replace(LIKED, p_value=0.0))
     assert outcome(short_history=True, holdout_sessions=20, against_prior=sure, against_champion=sure) == "provisional"
     assert "20 sessions" in ask("enough_history", short_history=True, holdout_sessions=20).reason
 
 
-def test_direction_needs_a_shrinkage_above_0():
+def test_direction_needs_a_shrinkage_above_0() -> None:
     """A model whose direction was taken out knows none, whatever the day-level test says."""
     verdict = ask("knows_direction", shrinkage=0.0)
     assert not verdict.passed
     assert "no directional edge" in verdict.reason
 
 
-def test_the_leak_alarm_hears_the_winner_everywhere_and_losers_nowhere():
+def test_the_leak_alarm_hears_the_winner_everywhere_and_losers_nowhere() -> None:
     """Too good in walk-forward or on the hold-out, up or down, is a leak; another candidate's leak is not ours."""
     assert ask("leak_alarm").passed
     for ic in (0.151, -0.151):
@@ -295,7 +295,7 @@ def test_the_leak_alarm_hears_the_winner_everywhere_and_losers_nowhere():
         assert not ask("leak_alarm", dev=(card("logistic", ic=ic), card("prior", "baseline"))).passed
 
 
-def test_calibration_may_not_get_worse_by_more_than_a_hundredth():
+def test_calibration_may_not_get_worse_by_more_than_a_hundredth() -> None:
     """At most 0.05, and at most the champion's plus 0.01; without a champion 0.05 alone."""
     good = {"champion": card("mlp", ece=0.010)}
     assert not ask("calibrated", **good).passed
@@ -304,7 +304,7 @@ def test_calibration_may_not_get_worse_by_more_than_a_hundredth():
     assert not ask("calibrated", challenger=card("logistic", ece=0.0501), champion=card("mlp", ece=0.2)).passed
 
 
-def test_baselines_have_to_be_beaten_in_walk_forward():
+def test_baselines_have_to_be_beaten_in_walk_forward() -> None:
     """Better than the prior, and at most one standard error above volatility alone."""
     level = (card("logistic", rps=0.8), card("prior", "baseline", rps=0.8))
     assert not ask("beats_baselines", dev=level).passed
@@ -316,7 +316,7 @@ def test_baselines_have_to_be_beaten_in_walk_forward():
 @pytest.mark.parametrize(
     ("worse", "t", "passes"), [(0.019, 2.99, True), (0.021, 0.5, False), (0.001, 3.0, False), (-0.05, -9.0, True)]
 )
-def test_one_broken_part_blocks_however_good_the_average(worse, t, passes):
+def test_one_broken_part_blocks_however_good_the_average(worse, t, passes) -> None:
     """A symbol, hour or regime that is 2 % worse, or worse by three standard errors; before a champion it is a note."""
     parts = (FINE, Segment("symbol", "S7", 400, worse, t))
     verdict = ask("no_broken_segment", segments=parts)
@@ -326,14 +326,14 @@ def test_one_broken_part_blocks_however_good_the_average(worse, t, passes):
     assert ask("no_broken_segment", segments=parts, champion_version=None).severity == "warn"
 
 
-def test_both_labels_have_to_agree():
+def test_both_labels_have_to_agree() -> None:
     """A gain that the champion's own labels turn into a loss is none; lost rows beyond 1 % end the comparison."""
     assert not ask("beats_champion", against_champion_relabelled=PairedComparison(WORSE, WORSE)).passed
     assert ask("beats_champion", rows_lost=0.01).passed
     assert not ask("beats_champion", rows_lost=0.0101).passed
 
 
-def test_a_refresh_needs_the_fast_laws_and_a_new_recipe_all():
+def test_a_refresh_needs_the_fast_laws_and_a_new_recipe_all() -> None:
     """What a certificate has to hold depends on the lane; a broken law blocks both."""
     fast = ("L1", "L2", "L3", "L4", "L9", "L10", "L11")
     assert ask("certified", lane="refresh", laws=fast).passed
@@ -342,7 +342,7 @@ def test_a_refresh_needs_the_fast_laws_and_a_new_recipe_all():
     assert "L5, L6, L7, L8 were not checked" in verdict.reason
 
 
-def test_multiplicity_is_a_matter_of_new_recipes():
+def test_multiplicity_is_a_matter_of_new_recipes() -> None:
     """A refresh chooses nothing: luck, overfitting and a hold-out seen before are told and do not stop it."""
     lucky = {"luck": 0.6, "pbo": 0.7, "unseen": 0.0}
     assert outcome(lane="refresh", **lucky) == "promoted"
@@ -359,12 +359,12 @@ def test_multiplicity_is_a_matter_of_new_recipes():
     [({"drawdown": 0.0587}, True), ({"drawdown": 0.0588}, False), ({"turnover": 1.79}, True), ({"turnover": 1.81}, False),
      ({"net": 0.00091}, True), ({"net": 0.00089}, False)],
 )  # fmt: skip
-def test_trading_stays_near_the_champions(change, passes):
+def test_trading_stays_near_the_champions(change, passes) -> None:
     """Drawdown at most 1.25 x and 2 points more, turnover 1.5 x, net return one standard error less."""
     assert ask("trades_like_champion", trades=replace(EARNS, **change)).passed is passes
 
 
-def test_only_the_rules_that_are_named_speak_in_their_order():
+def test_only_the_rules_that_are_named_speak_in_their_order() -> None:
     """gate.rules chooses; an unknown one is refused before any speaks, and the known ones are named."""
     judgement = judge(evidence(**BREAKS["calibrated"]), ("export_parity", "beats_prior"), provisional=False)
     assert [verdict.rule for verdict in judgement.verdicts] == ["export_parity", "beats_prior"]

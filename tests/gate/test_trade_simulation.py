@@ -24,14 +24,14 @@ def world():
     return ahead[rows], columns
 
 
-def test_holding_earns_nothing_and_costs_nothing(world):
+def test_holding_earns_nothing_and_costs_nothing(world) -> None:
     """All hold: no turnover, no drawdown."""
     ahead, columns = world
     flat = trade(np.full(len(ahead), 2), ahead, *columns, cost=0.01)
     assert (flat.net, flat.turnover, flat.drawdown) == (0.0, 0.0, 0.0)
 
 
-def test_always_long_is_the_basket_without_cost(world):
+def test_always_long_is_the_basket_without_cost(world) -> None:
     """strong_buy everywhere earns the mean simple return of each instant, summed by session; selling is its mirror."""
     ahead, (code, bar_end, session, slot) = world
     long = trade(np.full(len(ahead), 4), ahead, code, bar_end, session, slot, cost=0.0)
@@ -42,7 +42,7 @@ def test_always_long_is_the_basket_without_cost(world):
     assert short.net == pytest.approx(-long.net)
 
 
-def test_only_changes_cost(world):
+def test_only_changes_cost(world) -> None:
     """Always long trades once a symbol; changing sides at each bar trades twice the capital a bar."""
     ahead, (code, bar_end, session, slot) = world
     days = len(np.unique(session))
@@ -53,7 +53,7 @@ def test_only_changes_cost(world):
     assert trade(turns, ahead, code, bar_end, session, slot, cost=0.001).turnover > 10
 
 
-def test_foresight_beats_the_same_positions_on_other_days(world):
+def test_foresight_beats_the_same_positions_on_other_days(world) -> None:
     """Who knows the sign earns the mean size of a move, beyond all random paths; a coin does not."""
     ahead, columns = world
     knows = trade(np.where(ahead > 0, 4, 0), ahead, *columns, cost=0.0)
@@ -63,7 +63,7 @@ def test_foresight_beats_the_same_positions_on_other_days(world):
     assert sum(one.net > one.random_95 for one in lucky) <= 3
 
 
-def test_the_order_of_rows_does_not_matter(world):
+def test_the_order_of_rows_does_not_matter(world) -> None:
     """Rows in any order are the same trades."""
     ahead, columns = world
     actions = np.random.default_rng(2).integers(0, 5, len(ahead))
@@ -74,7 +74,7 @@ def test_the_order_of_rows_does_not_matter(world):
     assert one.drawdown == pytest.approx(other.drawdown)
 
 
-def test_the_engine_of_backtests_agrees():
+def test_the_engine_of_backtests_agrees() -> None:
     """The same actions on the same whole bars: the gross and the turnover of both are equal."""
     bars = random_bars(31, symbols=4, sessions=60)
     ahead = LabelWindow().returns(bars)

@@ -55,7 +55,7 @@ def signals(draw: st.DrawFn) -> IndexSignal:
 
 @law
 @given(signals(), signals())
-def test_the_moves_of_symbols_sum_to_the_move_of_wss(before, now):
+def test_the_moves_of_symbols_sum_to_the_move_of_wss(before, now) -> None:
     """Whoever enters, leaves, or is weighted anew: to 1e-12, and each move is its two parts."""
     parts = attribution.moves(before, now)
     assert sum(part.move for part in parts.values()) == pytest.approx(now.wss - before.wss, abs=1e-12)
@@ -67,7 +67,7 @@ def test_the_moves_of_symbols_sum_to_the_move_of_wss(before, now):
 
 @law
 @given(signals(), signals(), st.randoms(use_true_random=False))
-def test_the_order_of_constituents_does_not_matter(before, now, random):
+def test_the_order_of_constituents_does_not_matter(before, now, random) -> None:
     """Shuffled signals move alike, to the last bit and in the same order."""
     turned = [replace(s, constituents=tuple(random.sample(s.constituents, len(s.constituents)))) for s in (before, now)]
     assert list(attribution.moves(*turned).items()) == list(attribution.moves(before, now).items())
@@ -75,7 +75,7 @@ def test_the_order_of_constituents_does_not_matter(before, now, random):
 
 @law
 @given(signals(), signals())
-def test_forth_and_back_are_mirror_images(before, now):
+def test_forth_and_back_are_mirror_images(before, now) -> None:
     """The symmetric split has no preferred order: from now to before each part is the negative."""
     forth, back = attribution.moves(before, now), attribution.moves(now, before)
     for symbol, part in forth.items():
@@ -83,7 +83,7 @@ def test_forth_and_back_are_mirror_images(before, now):
             assert getattr(back[symbol], name) == pytest.approx(-getattr(part, name), abs=1e-12)
 
 
-def test_a_hand_made_move():
+def test_a_hand_made_move() -> None:
     """A's score rises, B is weighted anew by C's coming, C enters, D leaves: each in the part that is its own."""
     before = signal_of({"A": 0.5, "B": 0.25, "D": 0.25}, {"A": 1, "B": -2, "D": 1})
     now = signal_of({"A": 0.5, "B": 0.2, "C": 0.3}, {"A": 2, "B": -2, "C": 1})
@@ -97,7 +97,7 @@ def test_a_hand_made_move():
 
 
 @pytest.mark.parametrize("players", [1, 2, 3, 5])
-def test_shapley_values_are_means_over_all_orders(players):
+def test_shapley_values_are_means_over_all_orders(players) -> None:
     """By the definition: what a player adds to those before it, over every order of all players."""
     worth = np.random.default_rng(players).normal(size=(3, 2**players))
     by_order = np.zeros((3, players))
@@ -111,7 +111,7 @@ def test_shapley_values_are_means_over_all_orders(players):
     assert values.sum(axis=1) == pytest.approx(worth[:, -1] - worth[:, 0], abs=1e-12)
 
 
-def test_coalitions_hold_their_groups_columns():
+def test_coalitions_hold_their_groups_columns() -> None:
     """Number 5 of three groups is the first and the third; no number holds a column without a group."""
     holds = attribution.coalitions({"a": np.array([0, 3]), "b": np.array([1]), "c": np.array([2])}, 5)
     assert holds[5].tolist() == [True, False, True, True, False]

@@ -44,7 +44,7 @@ def history(seed: int, days: int, common: float) -> uncertainty.LevelHistory:
 
 
 @pytest.mark.parametrize(("days", "common"), [(30, 0.3), (60, 0.0), (60, 0.3)])
-def test_the_interval_holds_the_truth_as_often_as_it_says(days, common):
+def test_the_interval_holds_the_truth_as_often_as_it_says(days, common) -> None:
     """Of 100 histories 90 % hold the level that comes on average, within the binomial's 99.9 %, with and without common news."""
     level = 0.1
     result = [uncertainty.fit_error_model(history(seed, days, common)).interval(LOUD * level) for seed in range(100)]
@@ -52,7 +52,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(days, common):
     assert binom.ppf(0.0005, len(result), 0.9) <= hits <= binom.ppf(0.9995, len(result), 0.9)
 
 
-def test_what_symbols_share_makes_it_wider():
+def test_what_symbols_share_makes_it_wider() -> None:
     """Twenty symbols with common news are not twenty witnesses: about sqrt(c + (1 - c) / 20) of one's spread.
 
     For news that share .3 that is 2.6 times the width of independent ones; scores of five steps share a little less.
@@ -65,7 +65,7 @@ def test_what_symbols_share_makes_it_wider():
     assert 0.75 * full < widths[1] / widths[0] < 1.05 * full
 
 
-def test_past_levels_are_what_the_aggregate_says():
+def test_past_levels_are_what_the_aggregate_says() -> None:
     """Of each past bar, ragged and unevenly weighted: WSS_E of the same rows, to 1e-12; a bar below the floor is none."""
     random = np.random.default_rng(5)
     raw = random.random(8)
@@ -92,7 +92,7 @@ def test_past_levels_are_what_the_aggregate_says():
     assert result.realised == pytest.approx(realised, abs=1e-12)
 
 
-def test_a_level_that_never_moved_has_a_shift_and_no_slope():
+def test_a_level_that_never_moved_has_a_shift_and_no_slope() -> None:
     """Without directional edge the level is constant: the interval is around the mean of what came."""
     random = np.random.default_rng(3)
     bar = np.arange(60 * PER_DAY)
@@ -106,13 +106,13 @@ def test_a_level_that_never_moved_has_a_shift_and_no_slope():
 
 
 @pytest.mark.parametrize("blocks", [6, 12, 24, 50])
-def test_tails_are_expanded_for_few_blocks(blocks):
+def test_tails_are_expanded_for_few_blocks(blocks) -> None:
     """Hesterberg's expansion, with scipy's t in place of its series, off by its next term (3e-4 of six blocks)."""
     exact = norm.cdf(-np.sqrt(blocks / (blocks - 1)) * t.ppf(0.95, blocks - 1))
     assert uncertainty.percentile_tail(blocks) == pytest.approx(exact, abs=4e-4)
 
 
-def test_an_interval_straddles_a_level_or_its_mirror():
+def test_an_interval_straddles_a_level_or_its_mirror() -> None:
     """Strictly inside, on either side of zero."""
     assert uncertainty.interval_contains((0.5, 1.5), 1.0)
     assert uncertainty.interval_contains((-1.5, -0.5), 1.0)

@@ -57,7 +57,7 @@ def bars() -> Bars:
 
 
 @every_kind
-def test_a_label_is_the_next_bars_move_from_open_to_close(kind, bars):
+def test_a_label_is_the_next_bars_move_from_open_to_close(kind, bars) -> None:
     """What a fill at the next open and an exit at that bar's close earns; z has its sign, the action its size."""
     labels = learned(kind, bars).transform(bars)
     rows = np.flatnonzero(labels.known)
@@ -70,7 +70,7 @@ def test_a_label_is_the_next_bars_move_from_open_to_close(kind, bars):
 
 
 @every_kind
-def test_what_comes_after_the_cut_changes_nothing_before_it(kind, bars):
+def test_what_comes_after_the_cut_changes_nothing_before_it(kind, bars) -> None:
     """State and training labels are bit-identical when all later bars are others, or not there at all."""
     moment = int(np.quantile(bars.bar_end, 0.6))
     train = bars.next_end <= moment
@@ -83,7 +83,7 @@ def test_what_comes_after_the_cut_changes_nothing_before_it(kind, bars):
 
 
 @every_kind
-def test_a_label_depends_on_no_bar_after_the_next(kind, bars):
+def test_a_label_depends_on_no_bar_after_the_next(kind, bars) -> None:
     """With the bars up to any instant, labels known by then are final, and all others are missing."""
     labeler = learned(kind, bars)
     whole = labeler.transform(bars)
@@ -97,7 +97,7 @@ def test_a_label_depends_on_no_bar_after_the_next(kind, bars):
 
 
 @every_kind
-def test_the_last_bar_of_each_symbol_has_no_label(kind, bars):
+def test_the_last_bar_of_each_symbol_has_no_label(kind, bars) -> None:
     """Missing is -1 and NaN, never hold and 0."""
     labels = learned(kind, bars).transform(bars)
     last = bars.offsets[1:] - 1
@@ -108,7 +108,7 @@ def test_the_last_bar_of_each_symbol_has_no_label(kind, bars):
 
 
 @every_kind
-def test_a_missing_next_bar_gives_no_label(kind, bars):
+def test_a_missing_next_bar_gives_no_label(kind, bars) -> None:
     """The bar after a hole is not the next bar: a label spans one bar of the calendar, never two."""
     labels = learned(kind, bars).transform(bars)
     follows = np.zeros(len(bars), dtype=bool)
@@ -120,7 +120,7 @@ def test_a_missing_next_bar_gives_no_label(kind, bars):
 
 
 @every_kind
-def test_a_next_bar_that_can_not_be_trusted_gives_no_label(kind):
+def test_a_next_bar_that_can_not_be_trusted_gives_no_label(kind) -> None:
     """No trade at all, or a move beyond 25 %, is no outcome; a trade without volume on record is one."""
     bars = random_bars(4, symbols=1, sessions=40)
     dead, jump, silent = 200, 210, 220
@@ -134,7 +134,7 @@ def test_a_next_bar_that_can_not_be_trusted_gives_no_label(kind):
 
 @every_kind
 @pytest.mark.parametrize("factor", [10.0, 0.5])
-def test_the_unit_of_price_is_in_no_label(kind, bars, factor):
+def test_the_unit_of_price_is_in_no_label(kind, bars, factor) -> None:
     """Prices in cents, or after a split, give the same actions."""
     other = scaled(bars, factor)
     one, two = learned(kind, bars).transform(bars), learned(kind, other).transform(other)
@@ -143,7 +143,7 @@ def test_the_unit_of_price_is_in_no_label(kind, bars, factor):
 
 
 @every_kind
-def test_the_night_is_in_no_label(kind, bars):
+def test_the_night_is_in_no_label(kind, bars) -> None:
     """Any gap between sessions, a split's too, leaves all labels as they were."""
     gaps = 2.0 ** np.random.default_rng(5).integers(-3, 4, bars.session.max() + 1)[bars.session]
     other = changed(
@@ -155,7 +155,7 @@ def test_the_night_is_in_no_label(kind, bars):
 
 
 @every_kind
-def test_a_label_that_lies_in_another_session_is_flagged(kind, bars):
+def test_a_label_that_lies_in_another_session_is_flagged(kind, bars) -> None:
     """The last bar of a day predicts the next day's first: kept, and told."""
     labels = learned(kind, bars).transform(bars)
     rows = np.flatnonzero(labels.known)
@@ -164,7 +164,7 @@ def test_a_label_that_lies_in_another_session_is_flagged(kind, bars):
 
 
 @every_kind
-def test_buying_and_selling_are_mirror_images(kind, bars):
+def test_buying_and_selling_are_mirror_images(kind, bars) -> None:
     """In the market turned upside down (prices 1/p) every buy is a sell of the same strength."""
     other = changed(
         bars, everything(bars), open=1 / bars.open, high=1 / bars.low, low=1 / bars.high, close=1 / bars.close
@@ -175,7 +175,7 @@ def test_buying_and_selling_are_mirror_images(kind, bars):
 
 
 @every_kind
-def test_below_the_cost_there_is_nothing_to_do(kind, bars):
+def test_below_the_cost_there_is_nothing_to_do(kind, bars) -> None:
     """No move inside the round trip is a buy or a sell, whatever the quantiles say."""
     labels = learned(kind, bars, cost=0.004).transform(bars)
     small = labels.known & (np.abs(labels.forward_return) <= 0.004)
@@ -184,7 +184,7 @@ def test_below_the_cost_there_is_nothing_to_do(kind, bars):
 
 
 @every_kind
-def test_a_market_that_hardly_moves_has_labels(kind, bars):
+def test_a_market_that_hardly_moves_has_labels(kind, bars) -> None:
     """Where half of all bars end where they began, those are hold and the others are judged by their size."""
     still = np.random.default_rng(6).random(len(bars)) < 0.6
     body = np.where(still, 0.0, np.log(bars.close / bars.open))
@@ -196,7 +196,7 @@ def test_a_market_that_hardly_moves_has_labels(kind, bars):
 
 
 @every_kind
-def test_the_state_is_plain_and_says_its_kind(kind, bars):
+def test_the_state_is_plain_and_says_its_kind(kind, bars) -> None:
     """What the model card holds is JSON, and names the plug-in that made it."""
     state = learned(kind, bars).state()
     assert json.loads(json.dumps(state)) == state
@@ -204,13 +204,13 @@ def test_the_state_is_plain_and_says_its_kind(kind, bars):
 
 
 @every_kind
-def test_too_few_returns_are_refused_with_their_number(kind, bars):
+def test_too_few_returns_are_refused_with_their_number(kind, bars) -> None:
     """Thresholds from a few dozen bars would be chance."""
     with pytest.raises(TooFewBars, match="at least 100"):
         learned(kind, bars, np.arange(len(bars)) < 60)
 
 
-def test_classes_have_their_shares_whatever_the_volatility():
+def test_classes_have_their_shares_whatever_the_volatility() -> None:
     """Scaled quantiles: 10/20/40/20/10 % in all and nearly so for each symbol, in calm and in wild times."""
     bars = random_bars(8, symbols=8, sessions=200)
     wilder = np.array([1, 2, 0.5, 1, 3, 1, 2, 1])[bars.code] * np.where(
@@ -231,7 +231,7 @@ def test_classes_have_their_shares_whatever_the_volatility():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_ties_go_to_hold(sign):
+def test_ties_go_to_hold(sign) -> None:
     """A move just on a threshold has not passed it, up or down; no move is hold."""
     bars = random_bars(9, symbols=1, sessions=1)
     weak, strong = np.full(len(bars), 0.01), np.full(len(bars), 0.02)
@@ -240,7 +240,7 @@ def test_ties_go_to_hold(sign):
     assert scores.tolist() == [0, 0, sign, sign, 2 * sign, 2 * sign, -3]
 
 
-def test_forward_return_is_half_open_over_symbols():
+def test_forward_return_is_half_open_over_symbols() -> None:
     """The first bar of the next symbol is nobody's next bar."""
     bars = random_bars(10, symbols=2, sessions=2)
     ahead = LabelWindow().returns(bars)
@@ -255,7 +255,7 @@ targets = pytest.mark.parametrize("target", ["open_to_close", "close_to_close"])
 
 @every_length
 @targets
-def test_a_long_label_sees_its_window_and_nothing_else(kind, horizon, target):
+def test_a_long_label_sees_its_window_and_nothing_else(kind, horizon, target) -> None:
     """With later bars gone or others, a label whose window had closed is the same, and no other is known."""
     bars = random_bars(11, symbols=2, sessions=60, missing=0.02)
     labeler = learned(kind, bars, horizon=horizon, target=target)
@@ -275,7 +275,7 @@ def test_a_long_label_sees_its_window_and_nothing_else(kind, horizon, target):
 
 @every_length
 @targets
-def test_no_night_lies_inside_a_window(kind, horizon, target):
+def test_no_night_lies_inside_a_window(kind, horizon, target) -> None:
     """An intraday label spans only bars that follow each other without a pause; from a close it can't cross a night."""
     bars = random_bars(12, symbols=2, sessions=90, missing=0.03)
     labels = learned(kind, bars, horizon=horizon, target=target).transform(bars)
@@ -286,7 +286,7 @@ def test_no_night_lies_inside_a_window(kind, horizon, target):
     assert (bars.bar_end[rows + horizon] - bars.bar_end[rows + 1] <= (horizon - 1) * 3600).all()
 
 
-def test_the_return_of_a_window_is_what_a_trade_earns():
+def test_the_return_of_a_window_is_what_a_trade_earns() -> None:
     """From the next open, or this close, to the close some bars on; daily bars keep their nights."""
     bars = random_bars(13, symbols=1, sessions=60)
     for target, entry in (("open_to_close", bars.open[1:-2]), ("close_to_close", bars.close[:-3])):
@@ -299,7 +299,7 @@ def test_the_return_of_a_window_is_what_a_trade_earns():
     assert np.array_equal(ahead, np.log(daily.close[1:] / daily.close[:-1]))
 
 
-def test_a_barrier_touched_first_is_strong_and_ends_the_label():
+def test_a_barrier_touched_first_is_strong_and_ends_the_label() -> None:
     """Up first: strong buy, known when touched; both in one bar: hold, for either side would have been stopped."""
     bars = random_bars(15, symbols=1, sessions=120)
     labels = (labeler := learned("triple_barrier", bars)).transform(bars)
@@ -328,7 +328,7 @@ def test_a_barrier_touched_first_is_strong_and_ends_the_label():
     assert min(seen["up"], seen["down"], seen["time"]) > 20
 
 
-def test_a_label_that_shares_its_bars_weighs_less():
+def test_a_label_that_shares_its_bars_weighs_less() -> None:
     """One bar ahead nothing overlaps; five ahead each bar is spanned by up to five labels."""
     bars = random_bars(16, symbols=2, sessions=40)
     assert (uniqueness(bars, learned("scaled_quantile", bars).transform(bars)) == 1).all()
@@ -344,7 +344,7 @@ def test_a_label_that_shares_its_bars_weighs_less():
 
 
 @pytest.mark.parametrize("kind", sorted(load_family("labels")))
-def test_a_labeler_comes_back_from_its_card(kind, bars):
+def test_a_labeler_comes_back_from_its_card(kind, bars) -> None:
     """State to JSON and back cuts the same labels."""
     labeler = learned(kind, bars)
     again = labeler_from_state(json.loads(json.dumps(labeler.state())))
@@ -353,7 +353,7 @@ def test_a_labeler_comes_back_from_its_card(kind, bars):
         labeler_from_state({"kind": "no_such"})
 
 
-def test_barriers_need_a_horizon():
+def test_barriers_need_a_horizon() -> None:
     """Within fewer than five bars the order of high and low decides, and bars don't have it."""
     with pytest.raises(ConfigError, match="at least 5 bars, 3 is set"):
         load_family("labels")["triple_barrier"].factory(horizon=3)

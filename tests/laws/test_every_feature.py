@@ -77,21 +77,21 @@ def instants(bars: Bars, count: int = 12, start: int = 60) -> np.ndarray:
 
 
 @MARKETS
-def test_no_feature_looks_ahead(market):
+def test_no_feature_looks_ahead(market) -> None:
     """A feature does not change when later bars are cut off, or turn out otherwise."""
     bars = market()
     assert named(ALL, looks_ahead(of(ALL), bars, instants(bars))) == []
 
 
 @MARKETS
-def test_declared_warmup_is_exact(market):
+def test_declared_warmup_is_exact(market) -> None:
     """A symbol's own feature is NaN with fewer than `warmup` bars before, finite ever after: flat, silent, crashed."""
     need = np.array([WARMUP[name] for name in OWN])
     assert named(OWN, breaks_warmup(of(OWN), market(), need)) == []
 
 
 @MARKETS
-def test_declared_warmup_of_panel_features_is_exact(market):
+def test_declared_warmup_of_panel_features_is_exact(market) -> None:
     """A panel feature needs `warmup` bars behind it both in its symbol and in the market, and no more."""
     bars = market()
     need = np.array([WARMUP[name] for name in PANEL])
@@ -101,7 +101,7 @@ def test_declared_warmup_of_panel_features_is_exact(market):
 
 @MARKETS
 @pytest.mark.parametrize("need", BY_WARMUP)
-def test_short_history_is_enough(market, need):
+def test_short_history_is_enough(market, need) -> None:
     """The last warmup + 1 bars give the same value as the whole history, to 1e-9; so do the last 60."""
     bars, names = market(), BY_WARMUP[need]
     for count in {need + 1, (need + 61) // 2, 60}:
@@ -109,7 +109,7 @@ def test_short_history_is_enough(market, need):
 
 
 @pytest.mark.parametrize("need", [need for need in BY_WARMUP if need > 0])
-def test_no_more_warmup_is_declared_than_is_used(need):
+def test_no_more_warmup_is_declared_than_is_used(need) -> None:
     """Some value of a feature changes with the bar `warmup` bars back: nothing is blanked for nothing."""
     whole, names = random_bars(4, symbols=3, sessions=200), BY_WARMUP[need]
     every = np.unique(whole.bar_end)
@@ -119,13 +119,13 @@ def test_no_more_warmup_is_declared_than_is_used(need):
 
 
 @MARKETS
-def test_symbols_do_not_touch(market):
+def test_symbols_do_not_touch(market) -> None:
     """A symbol's own features are the same with and without other symbols."""
     assert named(OWN, feels_others(of(OWN), market())) == []
 
 
 @MARKETS
-def test_non_members_do_not_change_market_features(market):
+def test_non_members_do_not_change_market_features(market) -> None:
     """A symbol that is no member of the market changes no value of any other symbol."""
     bars = market()
     members, inside = bars.symbols[:2], np.isin(bars.code, [0, 1])
@@ -134,12 +134,12 @@ def test_non_members_do_not_change_market_features(market):
     assert named(ALL, differ(of(ALL, members)(shaken(bars, ~inside))[inside], whole[inside])) == []
 
 
-def test_panel_features_see_the_panel():
+def test_panel_features_see_the_panel() -> None:
     """Every panel feature feels another member at the same bar or before."""
     assert named(PANEL, ~feels_others(of(PANEL), plain())) == []
 
 
-def test_a_non_member_has_market_features_too():
+def test_a_non_member_has_market_features_too() -> None:
     """A symbol outside the market gets a value at every bar the members have, and none where they have no bar."""
     bars = plain()
     members = bars.symbols[:2]
@@ -150,13 +150,13 @@ def test_a_non_member_has_market_features_too():
 
 
 @pytest.mark.parametrize(("price", "volume"), [(10.0, 10.0), (1e-7, 1e-3), (1e3, 1e4)])
-def test_units_of_price_and_volume_do_not_matter(price, volume):
+def test_units_of_price_and_volume_do_not_matter(price, volume) -> None:
     """Prices of 1e-5 or 1e5, and volumes in any unit, give the same features to 1e-9."""
     bars = plain()
     assert named(ALL, differ(of(ALL)(scaled(bars, price, volume)), of(ALL)(bars))) == []
 
 
-def test_every_feature_varies_with_its_bars():
+def test_every_feature_varies_with_its_bars() -> None:
     """A feature varies, and replacing a bar changes it at that bar or later, unless it only reads the clock."""
     bars = random_bars(6, symbols=3, sessions=60)
     values = of(ALL)(bars)
@@ -170,7 +170,7 @@ def test_every_feature_varies_with_its_bars():
 
 
 @MARKETS
-def test_every_feature_keeps_its_bounds(market):
+def test_every_feature_keeps_its_bounds(market) -> None:
     """No feature exceeds 8 in size, crash or no crash, so none can steer a linear model alone."""
     assert named(ALL, np.nanmax(np.abs(of(ALL)(market())), axis=0) > 8.0 + 1e-9) == []
 
@@ -179,7 +179,7 @@ def test_every_feature_keeps_its_bounds(market):
     ("calendar", "interval", "sessions"),
     [("24/7", "1h", 12), ("XNYS", "5m", 3), ("XNYS", "1d", 120), ("24/7", "30m", 6)],
 )
-def test_laws_hold_on_other_timetables(calendar, interval, sessions):
+def test_laws_hold_on_other_timetables(calendar, interval, sessions) -> None:
     """Never ahead, exact warm-up and short history also hold around the clock, on 5 minutes and on days."""
     bars = random_bars(8, symbols=3, sessions=sessions, calendar=calendar, interval=interval, missing=0.02)
     names = features.select(["core", "market"], interval)
@@ -190,7 +190,7 @@ def test_laws_hold_on_other_timetables(calendar, interval, sessions):
     assert np.isfinite(of(names)(bars)[ready]).all()
 
 
-def test_impossible_looking_prices_stay_finite():
+def test_impossible_looking_prices_stay_finite() -> None:
     """Bars that keep the bar contract with absurd numbers give finite features, not a division by zero."""
     bars = plain()
     last = np.array([bars.rows(symbol).stop - 1 for symbol in bars.symbols])
@@ -198,7 +198,7 @@ def test_impossible_looking_prices_stay_finite():
     assert np.isfinite(of(ALL)(wild)[last]).all()
 
 
-def test_threads_change_nothing():
+def test_threads_change_nothing() -> None:
     """The numbers are the same bit for bit with one thread and with two."""
     bars = random_bars(9, symbols=4, sessions=750)
     assert len(bars) >= features.THREADS_PAY_FROM
@@ -233,30 +233,30 @@ def _exponential_mean(bars: Bars) -> np.ndarray:
 
 
 @pytest.mark.parametrize("leak", [_next_return, _standardised_over_all_time, _running_range_of_the_day])
-def test_a_planted_leak_is_caught(leak):
+def test_a_planted_leak_is_caught(leak) -> None:
     """A negative shift, a z-score over the whole sample and the coming high of the day each break the first law."""
     assert looks_ahead(leak, plain(), instants(plain())).all()
 
 
-def test_endless_memory_is_caught():
+def test_endless_memory_is_caught() -> None:
     """An exponential mean looks back only, and still fails: its value from 60 bars is not the one from all."""
     assert not looks_ahead(_exponential_mean, plain(), instants(plain())).any()
     assert needs_more_history(_exponential_mean, plain(), 60, instants(plain())).all()
 
 
-def test_a_shared_scale_is_caught():
+def test_a_shared_scale_is_caught() -> None:
     """A feature scaled by all symbols together is not a symbol's own."""
     assert feels_others(_standardised_over_all_time, plain()).all()
 
 
-def test_sixty_bars_suffice():
+def test_sixty_bars_suffice() -> None:
     """No feature needs more than 59 earlier bars, and the warm-up of a list is that of its neediest."""
     assert max(WARMUP.values()) <= 59
     assert features.warmup(("rsi", "macd")) == max(WARMUP["rsi"], WARMUP["macd"])
     assert features.warmup(()) == 0
 
 
-def test_sets_are_chosen_by_name_and_interval():
+def test_sets_are_chosen_by_name_and_interval() -> None:
     """Same-slot features need 30 minutes or more and several bars a session; what is left out has its reason."""
     assert {"volatility_ratio", "time_of_session", "slot_volume_surprise"} <= set(CORE)
     assert features.left_out(["core", "market"], "1h") == {}
@@ -273,7 +273,7 @@ def test_sets_are_chosen_by_name_and_interval():
     assert features.needs_market(CORE + MARKET)
 
 
-def test_unknown_names_are_refused_with_the_nearest():
+def test_unknown_names_are_refused_with_the_nearest() -> None:
     """A set or a feature nobody wrote is an error that names the nearest."""
     with pytest.raises(ConfigError, match="'core'"):
         features.select(["cor"], "1h")
@@ -281,13 +281,13 @@ def test_unknown_names_are_refused_with_the_nearest():
         features.compute(plain(), ["rsy"])
 
 
-def test_a_market_without_members_is_refused():
+def test_a_market_without_members_is_refused() -> None:
     """Market features without a single member's bar are an error, not a guess."""
     with pytest.raises(ContextMissing, match="none of the"):
         features.compute(plain(), MARKET, members=["ELSEWHERE"])
 
 
-def test_every_feature_says_what_it_means():
+def test_every_feature_says_what_it_means() -> None:
     """Each feature has a sentence that ends, and a set."""
     for facts in features.describe(ALL):
         assert facts["summary"].rstrip().endswith((".", "?", "!")), facts
@@ -302,7 +302,7 @@ def _reads_only_the_clock(name: str) -> bool:
 
 
 @MARKETS
-def test_symbols_may_lie_behind_each_other(market):
+def test_symbols_may_lie_behind_each_other(market) -> None:
     """Every step of one symbol, series among them, is the same when it is computed with others at once."""
     bars = market()
     steps = plan(tuple(ALL))
@@ -316,7 +316,7 @@ def test_symbols_may_lie_behind_each_other(market):
             np.testing.assert_allclose(one, other, rtol=1e-12, err_msg=step.name)
 
 
-def test_every_feature_has_a_group_of_at_most_six():
+def test_every_feature_has_a_group_of_at_most_six() -> None:
     """Each stands in exactly one group, so that all sets of groups can be asked about when a score is explained."""
     found = features.groups(ALL)
     assert len(found) <= 6

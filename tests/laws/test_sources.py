@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,52 @@ def test_a_negative_shift_lives_in_labels_only() -> None:
     for file in SOURCES:
         if "labels" not in file.parts:
             assert "shift(-" not in file.read_text(encoding="utf-8"), file
+
+
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _private_names() -> set[str]:
+    """Functions, classes, variables and attributes that begin with an underscore, of the package and of tests' support."""
+    names: set[str] = set()
+    for file in [*SOURCES, *(ROOT / "tests" / "support").glob("*.py")]:
+        for node in ast.walk(_tree(file)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                names.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                names.add(node.attr)
+    return {name for name in names if _private(name)}
+
+
+def _private_uses(file: Path, known: set[str]) -> Iterator[str]:
+    """Where a file imports, reads or replaces a private name that it does not define itself."""
+    for node in ast.walk(_tree(file)):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
+            names = [node.attr]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr"):
+            names = [str(part.value) for part in node.args[:2] if isinstance(part, ast.Constant)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("market_master."):
+            names = [node.value]
+        for name in names:
+            if set(re.split("[.:]", name)) & known:
+                yield f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}: {name}"
+
+
+def test_tests_use_what_is_public() -> None:
+    """No test and no benchmark touches a private name of the package, of the server, of the flows or of tests' support."""
+    known = _private_names()
+    uses = sorted(use for file in TESTS for use in _private_uses(file, known))
+    assert uses == [], "\n".join(uses)
 
 
 def test_no_test_is_imported() -> None:

@@ -155,7 +155,7 @@ def broken(findings: list[Finding]) -> list[Finding]:
 
 
 @pytest.mark.parametrize("name", sorted(LEAKS))
-def test_a_planted_leak_is_caught_with_its_proof(name, bars):
+def test_a_planted_leak_is_caught_with_its_proof(name, bars) -> None:
     """Cutting later bars off, or replacing them, changes what had been known; symbol, instant and both values are told."""
     column = LEAKS[name]
     probe = LeakProbe("planted", (name,), lambda given: column(given)[:, None])
@@ -173,7 +173,7 @@ def test_a_planted_leak_is_caught_with_its_proof(name, bars):
     [("shuffled folds", KFold(5, shuffle=True, random_state=1)), ("row-order TimeSeriesSplit", TimeSeriesSplit(5)),
      ("contiguous KFold", KFold(5))],
 )  # fmt: skip
-def test_a_split_by_rows_is_caught(name, splitter, bars):
+def test_a_split_by_rows_is_caught(name, splitter, bars) -> None:
     """Shuffled rows, and rows in the order of symbols, train on what comes after the test began."""
     for train, test in splitter.split(bars.close):
         masks = [np.isin(np.arange(len(bars)), rows) for rows in (train, test)]
@@ -184,7 +184,7 @@ def test_a_split_by_rows_is_caught(name, splitter, bars):
     pytest.fail(f"{name} was not caught")
 
 
-def test_a_label_that_reaches_into_the_test_is_caught(bars):
+def test_a_label_that_reaches_into_the_test_is_caught(bars) -> None:
     """A fold without purge: the last training label is known only when the test has begun."""
     days = np.unique(bars.session)
     test = bars.session > days[40]
@@ -194,7 +194,7 @@ def test_a_label_that_reaches_into_the_test_is_caught(bars):
         assert split_in_time("purged", bars, fold.train, fold.test, bars.next_end).passed
 
 
-def test_no_clean_feature_is_flagged(bars):
+def test_no_clean_feature_is_flagged(bars) -> None:
     """All registered features keep all seven laws that look at bars."""
     names = features.select(("core", "market"), "1h")
     assert len(names) >= 20
@@ -216,7 +216,7 @@ def test_no_clean_feature_is_flagged(bars):
 
 
 @pytest.mark.parametrize("kind", sorted(load_family("labels")))
-def test_a_declared_label_is_never_flagged(kind, bars):
+def test_a_declared_label_is_never_flagged(kind, bars) -> None:
     """A label looks ahead by design; judged by the end it declares, it is clean."""
     labeler = load_family("labels")[kind].factory().fit(bars, np.ones(len(bars), dtype=bool))
     probe = LeakProbe("label", (kind,), lambda given: labeler.transform(given).z[:, None], labeler.window.end)
@@ -225,7 +225,7 @@ def test_a_declared_label_is_never_flagged(kind, bars):
     assert broken(check_lookahead(undeclared, bars, instants(bars)))
 
 
-def test_the_regime_is_clean(bars):
+def test_the_regime_is_clean(bars) -> None:
     """It is known before the session opens."""
     codes = {name: number for number, name in enumerate(REGIMES)}
 
@@ -235,21 +235,21 @@ def test_the_regime_is_clean(bars):
     assert broken(check_lookahead(LeakProbe("regime", ("regime",), column), bars, instants(bars))) == []
 
 
-def test_an_accidental_constant_is_told(bars):
+def test_an_accidental_constant_is_told(bars) -> None:
     """L10: a column that no bar can move says nothing, and is flagged unless it is of the clock."""
     probe = LeakProbe("feature", ("nothing",), lambda given: np.ones((len(given), 1)))
     assert [f.law for f in broken(check_sensitivity(probe, bars, instants(bars)[:1]))] == ["L10"]
     assert broken(check_sensitivity(probe, bars, instants(bars)[:1], ["nothing"])) == []
 
 
-def test_a_raw_price_is_told(bars):
+def test_a_raw_price_is_told(bars) -> None:
     """L11: what changes with the unit of price or volume can't be pooled over symbols."""
     for name, column in (("price", "close"), ("volume", "volume")):
         probe = LeakProbe("feature", (name,), lambda given, column=column: getattr(given, column)[:, None])
         assert [f.law for f in broken(check_unit_invariance(probe, bars))] == ["L11"]
 
 
-def test_a_feature_that_peeks_at_other_symbols_is_told(bars):
+def test_a_feature_that_peeks_at_other_symbols_is_told(bars) -> None:
     """L4: it was not declared to look at the market, and does."""
     probe = LeakProbe("feature", ("peek",), lambda given: np.full((len(given), 1), given.close.mean()))
     assert [f.law for f in broken(check_symbol_isolation(probe, bars, ["peek"], bars.symbols[:1]))] == ["L4"]

@@ -49,7 +49,7 @@ def kept(home: Path) -> Store:
     return Store(home / "data", "files", "1h")
 
 
-def test_what_was_appended_is_what_is_read(kept, bars):
+def test_what_was_appended_is_what_is_read(kept, bars) -> None:
     """The same symbols, bars and values, to the last bit, on the same timetable."""
     assert kept.append(bars.timetable, all_of(bars)) == AppendResult(added=len(bars), known=0, conflicts=0)
     read = kept.bars()
@@ -65,7 +65,7 @@ def test_what_was_appended_is_what_is_read(kept, bars):
     }
 
 
-def test_the_same_bars_again_change_nothing(kept, bars):
+def test_the_same_bars_again_change_nothing(kept, bars) -> None:
     """A re-fetch leaves every file as it was: bytes and time of writing."""
     kept.append(bars.timetable, all_of(bars))
     before = contents(kept.root)
@@ -74,7 +74,7 @@ def test_the_same_bars_again_change_nothing(kept, bars):
     assert contents(kept.root) == before
 
 
-def test_new_bars_are_added_wherever_they_belong(kept, bars):
+def test_new_bars_are_added_wherever_they_belong(kept, bars) -> None:
     """Bars before, between and after the stored ones come to lie in order of time; in any order it is one store."""
     third = np.arange(len(bars)) % 3
     for part in (2, 0, 1):
@@ -86,7 +86,7 @@ def test_new_bars_are_added_wherever_they_belong(kept, bars):
         assert np.array_equal(kept.bars((symbol,)).close, other.bars((symbol,)).close)
 
 
-def test_a_bar_that_contradicts_is_kept_aside_and_the_stored_one_stays(kept, bars):
+def test_a_bar_that_contradicts_is_kept_aside_and_the_stored_one_stays(kept, bars) -> None:
     """It is counted, lies in quarantine with the reason, once; the new bars beside it are added."""
     kept.append(bars.timetable, all_of(bars.take(bars.session < bars.session.max())))
     before = kept.bars()
@@ -108,7 +108,7 @@ def test_a_bar_that_contradicts_is_kept_aside_and_the_stored_one_stays(kept, bar
     assert len(pd.read_csv(aside)) == 2
 
 
-def test_quarantine_loses_no_row_whatever_columns_come_together(kept, bars):
+def test_quarantine_loses_no_row_whatever_columns_come_together(kept, bars) -> None:
     """A provider's rows have a stamp, the store's a bar_end: rows that differ in either are different rows."""
     silent = {
         "symbol": "S1",
@@ -132,7 +132,7 @@ def test_quarantine_loses_no_row_whatever_columns_come_together(kept, bars):
     assert kept.quarantine(provided.iloc[:0]) is None
 
 
-def test_a_write_that_breaks_leaves_the_old_content_and_no_part(kept, bars, monkeypatch):
+def test_a_write_that_breaks_leaves_the_old_content_and_no_part(kept, bars, monkeypatch) -> None:
     """A full disk or a kill in the middle: readers see the bars of before, and the next append completes the work."""
     kept.append(bars.timetable, all_of(bars.take(bars.slot < 3)))
     before = contents(kept.root)
@@ -149,7 +149,7 @@ def test_a_write_that_breaks_leaves_the_old_content_and_no_part(kept, bars, monk
     assert len(kept.bars()) == len(bars)
 
 
-def test_a_first_write_that_breaks_leaves_no_file(home, monkeypatch):
+def test_a_first_write_that_breaks_leaves_no_file(home, monkeypatch) -> None:
     """There is no half-written file under the final name, nor a part beside it."""
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -158,7 +158,7 @@ def test_a_first_write_that_breaks_leaves_no_file(home, monkeypatch):
 
 
 @pytest.mark.parametrize("symbol", ODD)
-def test_a_symbol_may_be_written_in_any_way(kept, bars, symbol):
+def test_a_symbol_may_be_written_in_any_way(kept, bars, symbol) -> None:
     """Dots, slashes, carets and letters of any script come back as they went in, and stay in the folder."""
     series = {symbol: bars.series("S1")}
     kept.append(bars.timetable, series)
@@ -167,7 +167,7 @@ def test_a_symbol_may_be_written_in_any_way(kept, bars, symbol):
     assert kept.append(bars.timetable, series).added == 0
 
 
-def test_two_grids_do_not_share_a_store(kept, bars):
+def test_two_grids_do_not_share_a_store(kept, bars) -> None:
     """Bars of another grid or calendar are refused before anything is written; another interval is another store."""
     kept.append(bars.timetable, all_of(bars))
     before = contents(kept.root)
@@ -178,7 +178,7 @@ def test_two_grids_do_not_share_a_store(kept, bars):
     assert Store(kept.root, "files", "5m").symbols() == ()
 
 
-def test_an_empty_store_says_so(kept):
+def test_an_empty_store_says_so(kept) -> None:
     """No bars is an error with a remedy; no symbols and no holdings are empty lists."""
     assert kept.symbols() == ()
     assert kept.holdings() == []
@@ -188,7 +188,7 @@ def test_an_empty_store_says_so(kept):
             ask()
 
 
-def test_an_unknown_symbol_is_refused_with_what_there_is(kept, bars):
+def test_an_unknown_symbol_is_refused_with_what_there_is(kept, bars) -> None:
     """404 with the name and the number of symbols, also beside known ones."""
     kept.append(bars.timetable, all_of(bars))
     with pytest.raises(UnknownSymbol, match=r"'GONE'; it has 3 symbols") as caught:
@@ -197,7 +197,7 @@ def test_an_unknown_symbol_is_refused_with_what_there_is(kept, bars):
     assert (http_status(caught.value), caught.value.numbers) == (404, {"symbol": "GONE", "known": 3})
 
 
-def test_last_and_until_are_cut_as_bars_are(kept, bars):
+def test_last_and_until_are_cut_as_bars_are(kept, bars) -> None:
     """A window from the store is the same as the window of all bars: first until, then each symbol's last."""
     kept.append(bars.timetable, all_of(bars))
     moment = int(np.unique(bars.bar_end)[20])
@@ -212,7 +212,7 @@ def test_last_and_until_are_cut_as_bars_are(kept, bars):
         kept.bars(until=int(bars.bar_end.min()) - 1)
 
 
-def test_two_processes_that_append_at_once_lose_nothing(kept, bars):
+def test_two_processes_that_append_at_once_lose_nothing(kept, bars) -> None:
     """Each writes every second bar of the same symbols in twenty appends; all bars are there, once."""
     whole = bars.take(bars.code == 0)
     race(
@@ -230,7 +230,7 @@ def test_two_processes_that_append_at_once_lose_nothing(kept, bars):
     assert list(kept.folder.glob("*.part")) == []
 
 
-def test_the_newest_bars_are_one_file_that_follows_the_store(kept, bars):
+def test_the_newest_bars_are_one_file_that_follows_the_store(kept, bars) -> None:
     """What a server keeps in memory is what the Parquet files end with, for each symbol, after every append."""
     with pytest.raises(NoBars):
         kept.recent()

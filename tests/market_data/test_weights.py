@@ -55,12 +55,12 @@ def written(folder: Path, text: str) -> Path:
         ("2030-01-01", "2024-06-30"),
     ],
 )
-def test_the_newest_table_not_after_the_bar_is_in_force(table, day, as_of):
+def test_the_newest_table_not_after_the_bar_is_in_force(table, day, as_of) -> None:
     """A table counts from its date on, until the next one."""
     assert at(table, day, "A B").as_of == as_of
 
 
-def test_weights_of_the_future_are_never_used(table, tmp_path):
+def test_weights_of_the_future_are_never_used(table, tmp_path) -> None:
     """Later tables may say anything, or be missing: today's weights are the same; before the first there are none."""
     today = at(table, "2024-03-01", "A B C")
     later = written(tmp_path, DATED.split("2024-06-30")[0] + "2024-06-30,C,99\n2024-12-31,A,7\n")
@@ -71,13 +71,13 @@ def test_weights_of_the_future_are_never_used(table, tmp_path):
 
 
 @pytest.mark.parametrize("stamp", ["06/30/2024", "30.06.2024", "June", "2024-13-01", "2024-6-30", "nan"])
-def test_a_date_that_can_not_be_read_is_refused(tmp_path, stamp):
+def test_a_date_that_can_not_be_read_is_refused(tmp_path, stamp) -> None:
     """Dates are compared as written, so one in another style could put the future in force."""
     with pytest.raises(DataError, match=r"as_of.*YYYY-MM-DD"):
         at(written(tmp_path, DATED + f"{stamp},A,0.9\n"), "2024-03-01", "A B")
 
 
-def test_a_date_may_carry_an_hour(tmp_path):
+def test_a_date_may_carry_an_hour(tmp_path) -> None:
     """A date with a time behind it is its day."""
     assert (
         at(written(tmp_path, "as_of,symbol,weight\n2024-01-31T16:00:00Z,A,1\n"), "2024-01-31", "A").as_of
@@ -85,7 +85,7 @@ def test_a_date_may_carry_an_hour(tmp_path):
     )
 
 
-def test_weights_are_renormalised_once_and_their_share_is_told(table):
+def test_weights_are_renormalised_once_and_their_share_is_told(table) -> None:
     """Over the symbols that have bars; `index_share` is what they were of the whole index before."""
     found = at(table, "2024-07-01", "A C X")
     assert found.by_symbol == pytest.approx({"A": 0.2 / 0.7, "C": 0.5 / 0.7})
@@ -95,7 +95,7 @@ def test_weights_are_renormalised_once_and_their_share_is_told(table):
     assert at(table, "2024-07-01", "A C").by_symbol == doubled.by_symbol
 
 
-def test_weights_in_percent_are_the_same_weights(tmp_path):
+def test_weights_in_percent_are_the_same_weights(tmp_path) -> None:
     """Only proportions count."""
     rows = [line.rsplit(",", 1) for line in DATED.split()[1:]]
     percent = written(tmp_path, "as_of,symbol,weight\n" + "".join(f"{k},{float(w) * 100}\n" for k, w in rows))
@@ -104,14 +104,14 @@ def test_weights_in_percent_are_the_same_weights(tmp_path):
     assert one.index_share == pytest.approx(other.index_share)
 
 
-def test_the_benchmark_is_never_a_constituent(table):
+def test_the_benchmark_is_never_a_constituent(table) -> None:
     """Not with a weight in the table, not asked for by name, not among equals."""
     assert set(at(table, "2024-07-01", "A B QQQ", benchmark="QQQ").by_symbol) == {"A", "B"}
     assert set(at(table, "2024-07-01", "A QQQ", asked="A QQQ", benchmark="QQQ").by_symbol) == {"A"}
     assert at(None, "2024-07-01", "A B QQQ", benchmark="QQQ") == Weights({"A": 0.5, "B": 0.5}, None, 1.0)
 
 
-def test_constituents_are_the_symbols_asked_for_that_have_bars(table):
+def test_constituents_are_the_symbols_asked_for_that_have_bars(table) -> None:
     """A symbol without a weight trains only; one that no bars came of is no constituent, with or without a table."""
     assert set(at(table, "2024-07-01", "A B C X", asked="A X").by_symbol) == {"A"}
     assert at(table, "2024-07-01", "A", asked="A C").by_symbol == {"A": 1.0}
@@ -119,18 +119,18 @@ def test_constituents_are_the_symbols_asked_for_that_have_bars(table):
     assert at(None, "2024-07-01", "A B", asked="A B Z") == Weights({"A": 0.5, "B": 0.5}, None, 1.0)
 
 
-def test_without_a_table_all_are_equal():
+def test_without_a_table_all_are_equal() -> None:
     """Equal weights, with no date."""
     assert at(None, "2024-07-01", "D A B C") == Weights(dict.fromkeys("ABCD", 0.25), None, 1.0)
 
 
-def test_a_file_without_dates_is_always_in_force(tmp_path):
+def test_a_file_without_dates_is_always_in_force(tmp_path) -> None:
     """symbol,weight is enough."""
     found = at(written(tmp_path, "symbol,weight\nA,3\nB,1\n"), "1999-01-01", "A B")
     assert (found.by_symbol, found.as_of) == ({"A": 0.75, "B": 0.25}, "")
 
 
-def test_a_constituent_that_drops_out_is_an_error(table):
+def test_a_constituent_that_drops_out_is_an_error(table) -> None:
     """A symbol asked for that had a weight and has none now is named, with the date; before that date all is well."""
     with pytest.raises(MissingWeight, match=r"OLD had a weight before 2024-06-30") as caught:
         at(table, "2024-07-01", "A B OLD", asked="A B OLD")
@@ -138,7 +138,7 @@ def test_a_constituent_that_drops_out_is_an_error(table):
     assert "OLD" in at(table, "2024-06-29", "A B OLD", asked="A B OLD").by_symbol
 
 
-def test_no_weight_at_all_is_an_error(tmp_path, table):
+def test_no_weight_at_all_is_an_error(tmp_path, table) -> None:
     """Symbols that the index does not have, or that all weigh nothing, make no index."""
     with pytest.raises(MissingWeight, match="None of the 2 symbols has a weight"):
         at(table, "2024-07-01", "X Y")
@@ -160,25 +160,25 @@ def test_no_weight_at_all_is_an_error(tmp_path, table):
         ("", "can't be read"),
     ],
 )
-def test_a_file_with_impossible_rows_is_refused_whole(tmp_path, text, words):
+def test_a_file_with_impossible_rows_is_refused_whole(tmp_path, text, words) -> None:
     """Repeated symbols, weights that are no weights and columns that are missing, each said with its number or name."""
     with pytest.raises(DataError, match=words):
         weights.read(written(tmp_path, text))
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_file_that_is_not_there_is_refused(tmp_path) -> None:
     """By its name."""
     with pytest.raises(DataError, match=r"gone\.csv can't be read"):
         weights.read(tmp_path / "gone.csv")
 
 
-def test_symbols_that_look_like_missing_values_are_symbols(tmp_path):
+def test_symbols_that_look_like_missing_values_are_symbols(tmp_path) -> None:
     """NA, NAN and TRUE are tickers."""
     rows = weights.read(written(tmp_path, "symbol,weight\nNA,1\nNAN,1\nTRUE,2\n"))
     assert [row.symbol for row in rows] == ["NA", "NAN", "TRUE"]
 
 
-def test_a_renamed_symbol_weighs_as_the_one_whose_bars_stand_for_it(table):
+def test_a_renamed_symbol_weighs_as_the_one_whose_bars_stand_for_it(table) -> None:
     """OLD became C: before the change it has OLD's weight, after it its own, and asked by name it never left."""
     renamed = {"OLD": "C"}
     before = weights.at(table, instant("2024-03-01"), "ABC", asked="AC", benchmark=None, renamed=renamed)
@@ -187,7 +187,7 @@ def test_a_renamed_symbol_weighs_as_the_one_whose_bars_stand_for_it(table):
     assert after.by_symbol == pytest.approx({"A": 0.2 / 0.7, "C": 0.5 / 0.7})
 
 
-def test_classes_of_shares_add_up(tmp_path):
+def test_classes_of_shares_add_up(tmp_path) -> None:
     """Two rows of the table for one symbol's bars are one constituent with both weights."""
     file = written(tmp_path, "symbol,weight\nGOOG,0.3\nGOOGL,0.2\nA,0.5\n")
     found = weights.at(file, instant("2024-07-01"), ["A", "GOOGL"], asked=(), benchmark=None, renamed={"GOOG": "GOOGL"})
@@ -196,7 +196,7 @@ def test_classes_of_shares_add_up(tmp_path):
     assert at(file, "2024-07-01", "A GOOGL").index_share == pytest.approx(0.7)
 
 
-def test_real_names_and_classes_are_followed_through_three_tables(shared_data):
+def test_real_names_and_classes_are_followed_through_three_tables(shared_data) -> None:
     """With FB known by META's bars and GOOG by GOOGL's, both are constituents at every date."""
     table, renamed = shared_data / "weights" / "weights.csv", {"FB": "META", "GOOG": "GOOGL"}
     rows = {(row.as_of, row.symbol): row.weight for row in weights.read(table)}
@@ -208,7 +208,7 @@ def test_real_names_and_classes_are_followed_through_three_tables(shared_data):
         assert found.by_symbol["GOOGL"] / found.by_symbol["META"] == pytest.approx(both / rows[found.as_of, meta])
 
 
-def test_the_real_index_at_three_dates(shared_data):
+def test_the_real_index_at_three_dates(shared_data) -> None:
     """QQQ as published: 2020 knows FB, 2025 knows META, and naming FB in 2025 is an error."""
     table = shared_data / "weights" / "weights.csv"
     assert at(table, "2024-12-25", "AAPL MSFT FB META").as_of == "2020-07-02"
@@ -225,7 +225,7 @@ def test_the_real_index_at_three_dates(shared_data):
     assert list(sums.values()) == pytest.approx([1.0] * 3, abs=1e-3)
 
 
-def test_the_sample_table_belongs_to_the_demo():
+def test_the_sample_table_belongs_to_the_demo() -> None:
     """The committed weights are those of the simulated market's 30 symbols, and sum to 1."""
     sample = weights.read(ROOT / "data" / "sample" / "weights.csv")
     assert [row.symbol for row in sample] == [f"S{number:03}" for number in range(1, 31)]

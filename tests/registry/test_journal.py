@@ -40,7 +40,7 @@ def rewritten(book: Journal, changed: list[str]) -> Journal:
     return book
 
 
-def test_what_is_written_is_what_is_read(book):
+def test_what_is_written_is_what_is_read(book) -> None:
     """Entries come back in order, with verdicts, numbers and details as they were."""
     entries = book.entries()
     assert [entry.event for entry in entries] == ["registered", "looked", "rejected", "registered", "provisional"]
@@ -52,7 +52,7 @@ def test_what_is_written_is_what_is_read(book):
     assert book.write("approved", by="me", reason="fine", to_version="2") == book.entries()[-1]
 
 
-def test_no_journal_is_an_empty_one(home):
+def test_no_journal_is_an_empty_one(home) -> None:
     """Before the first decision there is nothing, and asking makes no file."""
     journal = journal_of(home)
     assert journal.entries() == []
@@ -60,7 +60,7 @@ def test_no_journal_is_an_empty_one(home):
     assert not journal.file.exists()
 
 
-def test_writing_only_appends(book):
+def test_writing_only_appends(book) -> None:
     """What was in the file stays, byte for byte, before what is added."""
     before = book.file.read_bytes()
     book.write("rolled_back", by="me", reason="so", from_version="2", to_version="1")
@@ -70,7 +70,7 @@ def test_writing_only_appends(book):
 
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("key", ["reason", "by", "to_version", "event", "time", "id", "previous_entry_hash", "details"])
-def test_an_altered_line_breaks_the_book(book, number, key):
+def test_an_altered_line_breaks_the_book(book, number, key) -> None:
     """Any value of any entry, the newest too: changed afterwards, reading and writing refuse."""
     changed = lines(book)
     entry = json.loads(changed[number])
@@ -85,7 +85,7 @@ def test_an_altered_line_breaks_the_book(book, number, key):
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_a_line_written_in_another_way_breaks_the_book(book, number):
+def test_a_line_written_in_another_way_breaks_the_book(book, number) -> None:
     """Spaces count: a line is its bytes."""
     changed = lines(book)
     changed[number] = changed[number].replace('": ', '":  ', 1)
@@ -94,7 +94,7 @@ def test_a_line_written_in_another_way_breaks_the_book(book, number):
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_removed_line_breaks_the_book(book, number):
+def test_a_removed_line_breaks_the_book(book, number) -> None:
     """Any but the newest: nothing follows from what is not there."""
     entries = lines(book)
     with pytest.raises(JournalBroken, match=f"Line {number + 1} "):
@@ -102,7 +102,7 @@ def test_a_removed_line_breaks_the_book(book, number):
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_an_inserted_line_breaks_the_book(book, number):
+def test_an_inserted_line_breaks_the_book(book, number) -> None:
     """A copy of an entry, at any place."""
     entries = lines(book)
     with pytest.raises(JournalBroken):
@@ -110,20 +110,20 @@ def test_an_inserted_line_breaks_the_book(book, number):
 
 
 @pytest.mark.parametrize("line", ["", "{}", "[]", "null", "no json", '{"event": "promoted"}'])
-def test_a_line_that_is_no_entry_breaks_the_book(book, line):
+def test_a_line_that_is_no_entry_breaks_the_book(book, line) -> None:
     """Half a line, an empty one, or something else, told by its number."""
     with pytest.raises(JournalBroken, match="Line 6 "):
         rewritten(book, [*lines(book), line]).entries()
 
 
-def test_exchanged_lines_break_the_book(book):
+def test_exchanged_lines_break_the_book(book) -> None:
     """Order is part of what was decided."""
     first, second, *later = lines(book)
     with pytest.raises(JournalBroken):
         rewritten(book, [second, first, *later]).entries()
 
 
-def test_the_last_decision_about_a_version_is_its_newest_verdict(book):
+def test_the_last_decision_about_a_version_is_its_newest_verdict(book) -> None:
     """Registering, looking and approving decide nothing."""
     book.write("approved", by="me", reason="fine", to_version="2")
     assert [getattr(book.last_decision(version), "event", None) for version in "123"] == [
@@ -137,7 +137,7 @@ def test_the_last_decision_about_a_version_is_its_newest_verdict(book):
     assert decision.event == "promoted"
 
 
-def test_a_held_lock_lets_its_holder_write(book):
+def test_a_held_lock_lets_its_holder_write(book) -> None:
     """A decision holds the lock over several entries and the alias between them."""
     with book.locked(), book.locked():
         book.write("intended", by="gate", reason="first")
@@ -145,14 +145,14 @@ def test_a_held_lock_lets_its_holder_write(book):
     assert [entry.event for entry in book.entries()][-2:] == ["intended", "promoted"]
 
 
-def test_an_event_has_one_of_ten_names(book):
+def test_an_event_has_one_of_ten_names(book) -> None:
     """The words of the contract and no others."""
     assert len(EVENTS) == 10
     with pytest.raises(AssertionError):
         book.write("guessed", by="me", reason="so")
 
 
-def test_two_processes_that_write_at_once_keep_the_chain(home):
+def test_two_processes_that_write_at_once_keep_the_chain(home) -> None:
     """Thirty entries of each, in one unbroken chain."""
     race(
         "from pathlib import Path\nfrom market_master.registry.journal import journal_of",
@@ -164,7 +164,7 @@ def test_two_processes_that_write_at_once_keep_the_chain(home):
         assert [entry.reason for entry in entries if entry.by == who] == [str(n) for n in range(30)]
 
 
-def test_a_line_that_was_cut_off_never_was(book):
+def test_a_line_that_was_cut_off_never_was(book) -> None:
     """What a crash left of a line nobody was told of is not read, and makes room for the next."""
     before = book.entries()
     with book.file.open("a", encoding="utf-8") as stream:
@@ -174,7 +174,7 @@ def test_a_line_that_was_cut_off_never_was(book):
     assert [entry.event for entry in book.entries()][5:] == ["approved"]
 
 
-def test_a_full_disk_leaves_no_half_line(book, monkeypatch):
+def test_a_full_disk_leaves_no_half_line(book, monkeypatch) -> None:
     """A write that fails is an error, and the journal is as it was."""
 
     def full(_descriptor):

@@ -47,7 +47,7 @@ def answers(draw: st.DrawFn) -> tuple[NDArray, NDArray]:
     return probabilities, random.integers(0, 5, count)
 
 
-def test_actions_have_one_order_and_symmetric_scores():
+def test_actions_have_one_order_and_symmetric_scores() -> None:
     """strong_sell to strong_buy, -2 to +2: what the models' classes mean everywhere."""
     assert CLASSES == ("strong_sell", "sell", "hold", "buy", "strong_buy")
     assert [Action[name].score for name in CLASSES] == SCORES.tolist() == [-2, -1, 0, 1, 2]
@@ -61,12 +61,12 @@ def test_actions_have_one_order_and_symmetric_scores():
         ([0, 0, 1, 0, 0], 0, 2.0), ([0.2] * 5, 2, 0.4), ([0.2] * 5, 0, 1.2), ([0.2] * 5, 4, 1.2),
     ],
 )  # fmt: skip
-def test_rps_by_hand(said, came, score):
+def test_rps_by_hand(said, came, score) -> None:
     """Unnormalised, as published: 1.45 and 0.20 are the examples of scoringutils."""
     assert metrics.rps(np.array([said], dtype=float), np.array([came])) == pytest.approx([score])
 
 
-def test_rps_is_lowest_for_the_truth():
+def test_rps_is_lowest_for_the_truth() -> None:
     """The true odds score what theory says, and better than sharper, flatter or shifted ones."""
     true, action, *_ = world(1, 100_000, 0.3)
     scores, below = metrics.rps(true, action), true.cumsum(axis=1)[:, :4]
@@ -77,7 +77,7 @@ def test_rps_is_lowest_for_the_truth():
 
 
 @pytest.mark.parametrize(("rho", "rpss"), [(0.05, 0.00126), (0.10, 0.0051)])
-def test_honest_skill_is_as_small_as_theory_says(rho, rpss):
+def test_honest_skill_is_as_small_as_theory_says(rho, rpss) -> None:
     """An IC of .05 is an RPSS of 0.126 %, one of .10 of 0.51 % (exact values of the method)."""
     below = world(2, 100_000, rho).probabilities.cumsum(axis=1)[:, :4]
     base = PRIOR.cumsum()[:4]
@@ -86,7 +86,7 @@ def test_honest_skill_is_as_small_as_theory_says(rho, rpss):
 
 @law
 @given(answers())
-def test_turning_up_and_down_around_changes_no_skill(given_answers):
+def test_turning_up_and_down_around_changes_no_skill(given_answers) -> None:
     """Probabilities and actions in reverse order have the same RPS, VOL and DIR."""
     said, came = given_answers
     assert metrics.rps(said[:, ::-1], 4 - came) == pytest.approx(metrics.rps(said, came))
@@ -97,7 +97,7 @@ def test_turning_up_and_down_around_changes_no_skill(given_answers):
 
 @law
 @given(answers())
-def test_skill_is_volatility_and_direction(given_answers):
+def test_skill_is_volatility_and_direction(given_answers) -> None:
     """RPSS = VOL + DIR, always."""
     scores = card(*given_answers)
     assert scores.rpss == pytest.approx(scores.vol + scores.dir)
@@ -105,7 +105,7 @@ def test_skill_is_volatility_and_direction(given_answers):
 
 @law
 @given(answers(), st.integers(0, 99))
-def test_answers_without_direction_have_none(given_answers, seed):
+def test_answers_without_direction_have_none(given_answers, seed) -> None:
     """Symmetric probabilities have DIR 0 and t 0 under any prior; made symmetric again they are the same."""
     said, came = given_answers
     prior = np.tile(np.random.default_rng(seed).dirichlet(np.full(5, 5.0)), (len(came), 1))
@@ -116,7 +116,7 @@ def test_answers_without_direction_have_none(given_answers, seed):
     assert (scores.dir, scores.dir_t) == (pytest.approx(0.0, abs=1e-12), 0.0)
 
 
-def test_saying_hold_always_has_no_direction():
+def test_saying_hold_always_has_no_direction() -> None:
     """The all-hold predictor: DIR 0, t 0, IC 0, and worse than the prior."""
     action = world(3, 5000, 0.2).action
     scores = card(np.tile(HOLD, (5000, 1)), action)
@@ -126,13 +126,13 @@ def test_saying_hold_always_has_no_direction():
     assert scores.macro_f1 == pytest.approx(2 * 0.4 / 1.4 / 5, abs=0.01)
 
 
-def test_the_prior_is_the_measure():
+def test_the_prior_is_the_measure() -> None:
     """Saying the prior has no skill of any kind: RPSS, VOL, DIR and their t are 0."""
     scores = card(np.tile(PRIOR, (5000, 1)), world(4, 5000, 0.2).action)
     assert (scores.rpss, scores.vol, scores.dir, scores.dir_t) == (0.0, pytest.approx(0.0), pytest.approx(0.0), 0.0)
 
 
-def test_knowing_volatility_is_not_knowing_direction():
+def test_knowing_volatility_is_not_knowing_direction() -> None:
     """Odds that know how large and not where to: VOL above 0, DIR 0; the true odds of a drift: DIR above 0."""
     random = np.random.default_rng(5)
     wild = random.random(40_000) < 0.5
@@ -149,7 +149,7 @@ def test_knowing_volatility_is_not_knowing_direction():
     assert knows.ic_t > 3
 
 
-def test_ic_is_the_correlation_and_the_mean_of_its_terms():
+def test_ic_is_the_correlation_and_the_mean_of_its_terms() -> None:
     """Pooled IC is numpy's; its row terms average to it; a constant score knows nothing."""
     score, z = np.random.default_rng(7).standard_normal((2, 500))
     assert metrics.ic(score, z + score) == pytest.approx(np.corrcoef(score, z + score)[0, 1])
@@ -158,7 +158,7 @@ def test_ic_is_the_correlation_and_the_mean_of_its_terms():
     assert not metrics.ic_terms(np.full(500, 0.1), z).any()
 
 
-def test_calibration_error_by_hand():
+def test_calibration_error_by_hand() -> None:
     """Right with certainty 0; a fifth for each when all is hold 0.32; wrong with certainty 0.4; the truth about 0."""
     action = np.tile([0, 1, 2, 3, 4], 20)
     assert metrics.ece(np.eye(5)[action], action) == 0.0
@@ -169,7 +169,7 @@ def test_calibration_error_by_hand():
     assert metrics.ece(true.probabilities[:3], true.action[:3]) <= 1.0
 
 
-def test_rank_ic_is_spearman_s_of_each_instant():
+def test_rank_ic_is_spearman_s_of_each_instant() -> None:
     """Across the symbols of an instant it is scipy's Spearman, in whatever order the rows come; a constant has none."""
     random = np.random.default_rng(11)
     score, z = random.standard_normal((2, 40)).round(1)
@@ -179,7 +179,7 @@ def test_rank_ic_is_spearman_s_of_each_instant():
     assert np.isnan(metrics.rank_ic(np.zeros(40), z, bar_end)).all()
 
 
-def test_an_interval_holds_the_truth_as_often_as_it_says():
+def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
     """Of 90 % bands of DIR in worlds with known odds, 90 % hold the exact value: within three binomial errors of 100."""
     exact = card(*_long_run(0.1)).dir
     held = 0
@@ -196,7 +196,7 @@ def _long_run(rho: float) -> tuple[NDArray, NDArray]:
     return true.probabilities, true.action
 
 
-def test_every_number_but_t_has_an_interval_around_it():
+def test_every_number_but_t_has_an_interval_around_it() -> None:
     """Each interval holds its own number; the calibration error's, which noise can only raise, may lie above it."""
     true = world(3, 5000, 0.3)
     found = card(true.probabilities, true.action, z=true.z, session=true.session)
@@ -208,7 +208,7 @@ def test_every_number_but_t_has_an_interval_around_it():
         assert low <= getattr(found, name) <= high or name == "ece", name
 
 
-def test_null_values_are_those_of_actions_dealt_out_at_random():
+def test_null_values_are_those_of_actions_dealt_out_at_random() -> None:
     """Shuffled actions have the null macro-F1 and accuracy, within three binomial errors."""
     true = world(4, 100_000, 0.0)
     decided = np.random.default_rng(5).permutation(true.action)
@@ -217,7 +217,7 @@ def test_null_values_are_those_of_actions_dealt_out_at_random():
     assert found.accuracy == pytest.approx(found.accuracy_null, abs=3 * 0.5 / np.sqrt(100_000))
 
 
-def test_reliability_bands_hold_the_truth_of_a_calibrated_model():
+def test_reliability_bands_hold_the_truth_of_a_calibrated_model() -> None:
     """Where the stated odds are the true ones, nine bins of ten have them in their 90 % band (three binomial errors)."""
     true = world(6, 60_000, 0.5)
     table = metrics.reliability(true.probabilities, true.action, true.session)
@@ -229,7 +229,7 @@ def test_reliability_bands_hold_the_truth_of_a_calibrated_model():
     assert ((low <= stated) & (stated <= high)).sum() >= binom.ppf(0.0015, 50, 0.9)
 
 
-def test_a_day_is_one_observation():
+def test_a_day_is_one_observation() -> None:
     """Daily means in order of time, whatever the order and number of rows."""
     values, session = np.array([1.0, 3.0, 10.0, 0.0, 2.0]), np.array([7, 7, 3, 9, 9])
     assert by_day(values, session).tolist() == [10.0, 2.0, 1.0]
@@ -239,7 +239,7 @@ def test_a_day_is_one_observation():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 60, 250])
-def test_newey_west_is_its_formula(count):
+def test_newey_west_is_its_formula(count) -> None:
     """Bartlett-weighted autocovariances up to lag floor(4 (n/100)^(2/9)) + 1, written out, and statsmodels' HAC."""
     daily = np.random.default_rng(count).standard_normal(count).cumsum() * 0.1 + 0.3
     lags = min(count - 1, int(4 * (count / 100) ** (2 / 9)) + 1)
@@ -259,7 +259,7 @@ def test_newey_west_is_its_formula(count):
         assert newey_west_se(daily) == pytest.approx(fit.bse[0])
 
 
-def test_t_is_0_when_nothing_happened():
+def test_t_is_0_when_nothing_happened() -> None:
     """All-zero rows have t 0; otherwise t is mean over error, and its sign that of the mean."""
     session = np.repeat(np.arange(30), 4)
     values = np.random.default_rng(10).standard_normal(120) + 0.5
@@ -270,19 +270,19 @@ def test_t_is_0_when_nothing_happened():
     assert day_t(-values, session) == pytest.approx(-day_t(values, session))
 
 
-def test_no_gain_on_any_day_has_p_1():
+def test_no_gain_on_any_day_has_p_1() -> None:
     """A model against itself."""
     assert gain(np.zeros(60)) == days.Gain(0.0, 0.0, 0.0, 1.0, 60, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("daily", [[], [0.1], [0.0], [0.1] * 20 + [np.nan], [np.inf, 1.0]])
-def test_what_can_not_be_judged_is_refused(daily):
+def test_what_can_not_be_judged_is_refused(daily) -> None:
     """One day, none, or days without a number are no evidence, least of all of p = 0."""
     with pytest.raises(TooFewBars, match="at least 2 days"):
         gain(np.array(daily))
 
 
-def test_gain_is_the_same_each_time_in_any_unit_and_opposite_for_the_loser():
+def test_gain_is_the_same_each_time_in_any_unit_and_opposite_for_the_loser() -> None:
     """Seeded; free of scale; what speaks for one speaks against the other; the mean lies in its band."""
     daily = np.random.default_rng(11).standard_normal(60) * 0.01 + 0.001
     found, other = gain(daily), gain(-daily)
@@ -297,7 +297,7 @@ def test_gain_is_the_same_each_time_in_any_unit_and_opposite_for_the_loser():
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.2])
-def test_nothing_is_found_where_nothing_is(memory, monkeypatch):
+def test_nothing_is_found_where_nothing_is(memory, monkeypatch) -> None:
     """200 worlds of 60 days without a gain: at 5 % as many are called a gain as chance makes it."""
     monkeypatch.setattr(days, "DRAWS", 400)
     random = np.random.default_rng(12)
@@ -308,7 +308,7 @@ def test_nothing_is_found_where_nothing_is(memory, monkeypatch):
     assert binom.ppf(0.001, 200, 0.05) <= alarms <= binom.ppf(0.999, 200, 0.05)
 
 
-def test_a_gain_that_is_there_is_found(monkeypatch):
+def test_a_gain_that_is_there_is_found(monkeypatch) -> None:
     """0.4 daily standard deviations over 120 days are found at 5 % nine times in ten at least."""
     monkeypatch.setattr(days, "DRAWS", 400)
     random = np.random.default_rng(13)

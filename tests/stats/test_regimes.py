@@ -39,12 +39,12 @@ def test_a_session_s_regime_is_known_before_it_opens(bars: Bars) -> None:
 def test_the_rule_by_hand() -> None:
     """A calm rise is bull, a calm fall bear, a burst of volatility volatile, each once it has stood for two sessions."""
     calm = np.tile([0.004, -0.001], 60)
-    assert regimes._raw(calm)[-1] == "bull"
-    assert regimes._raw(-calm)[-1] == "bear"
+    assert regimes.daily_states(calm)[-1] == "bull"
+    assert regimes.daily_states(-calm)[-1] == "bear"
     burst = np.concatenate([calm, np.tile([0.05, -0.05], 3)])
-    assert regimes._raw(burst)[-1] == "volatile"
+    assert regimes.daily_states(burst)[-1] == "volatile"
     raw = np.array(["bull"] * 3 + ["bear", "bull", "bear", "bear", "bear"])
-    assert regimes._confirmed(raw).tolist() == ["neutral", "bull", "bull", "bull", "bull", "bull", "bear", "bear"]
+    assert regimes.confirm_states(raw).tolist() == ["neutral", "bull", "bull", "bull", "bull", "bull", "bear", "bear"]
 
 
 def test_symbols_outside_the_basket_say_nothing(bars: Bars) -> None:

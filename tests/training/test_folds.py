@@ -62,7 +62,7 @@ def folds(panel: Panel, splits: int, embargo: int) -> list[Fold] | None:
 
 @law
 @given(panels(), st.integers(2, 6), st.integers(0, 3))
-def test_training_knew_nothing_of_the_test(panel, splits, embargo):
+def test_training_knew_nothing_of_the_test(panel, splits, embargo) -> None:
     """Every label learned from had ended before the test's first bar did, and by the time that bar began."""
     for fold in folds(panel, splits, embargo) or []:
         assert fold.train.any()
@@ -74,7 +74,7 @@ def test_training_knew_nothing_of_the_test(panel, splits, embargo):
 
 @law
 @given(panels(), st.integers(2, 6), st.integers(0, 3))
-def test_an_instant_is_on_one_side_for_all_symbols(panel, splits, embargo):
+def test_an_instant_is_on_one_side_for_all_symbols(panel, splits, embargo) -> None:
     """No timestamp is in both parts, and none is partly in one."""
     for fold in folds(panel, splits, embargo) or []:
         for side in (fold.train, fold.test):
@@ -84,7 +84,7 @@ def test_an_instant_is_on_one_side_for_all_symbols(panel, splits, embargo):
 
 @law
 @given(panels(), st.integers(2, 6), st.integers(0, 3))
-def test_tests_follow_each_other_and_training_grows(panel, splits, embargo):
+def test_tests_follow_each_other_and_training_grows(panel, splits, embargo) -> None:
     """As many folds as asked; the tests are all sessions after the first block, each once; training only grows."""
     found = folds(panel, splits, embargo)
     if found is None:
@@ -99,7 +99,7 @@ def test_tests_follow_each_other_and_training_grows(panel, splits, embargo):
 
 @law
 @given(panels(), st.integers(2, 6), st.integers(0, 3))
-def test_the_embargo_is_whole_sessions(panel, splits, embargo):
+def test_the_embargo_is_whole_sessions(panel, splits, embargo) -> None:
     """Between the last day learned from and the first tested lie at least that many sessions of the market."""
     days = np.unique(panel.session)
     for fold in folds(panel, splits, embargo) or []:
@@ -109,7 +109,7 @@ def test_the_embargo_is_whole_sessions(panel, splits, embargo):
 
 @law
 @given(panels(), st.integers(2, 5), st.integers(0, 2), st.integers(0, 99))
-def test_the_order_of_rows_does_not_matter(panel, splits, embargo, seed):
+def test_the_order_of_rows_does_not_matter(panel, splits, embargo, seed) -> None:
     """Shuffled rows fall into the same parts."""
     other, order = panel.shuffled(seed)
     pairs = zip(folds(panel, splits, embargo) or [], folds(other, splits, embargo) or [], strict=True)
@@ -120,7 +120,7 @@ def test_the_order_of_rows_does_not_matter(panel, splits, embargo, seed):
 
 @law
 @given(panels(), st.integers(2, 5), st.integers(0, 2), st.integers(1, 30))
-def test_a_rolling_window_is_the_newest_part_of_the_expanding_one(panel, splits, embargo, kept):
+def test_a_rolling_window_is_the_newest_part_of_the_expanding_one(panel, splits, embargo, kept) -> None:
     """The same tests; of the training rows those of the last so many sessions."""
     if folds(panel, splits, embargo) is None:
         return
@@ -136,7 +136,7 @@ def test_a_rolling_window_is_the_newest_part_of_the_expanding_one(panel, splits,
 
 @law
 @given(panels(), st.integers(0, 2))
-def test_combinations_purge_on_both_sides_of_each_test(panel, embargo):
+def test_combinations_purge_on_both_sides_of_each_test(panel, embargo) -> None:
     """15 splits of 6 blocks add up to 5 whole paths; no training label reaches into a test block, nor sits just after."""
     splitter = CombinatorialPurged(6, 2, embargo)
     days = np.unique(panel.session)
@@ -157,7 +157,7 @@ def test_combinations_purge_on_both_sides_of_each_test(panel, embargo):
             assert not np.isin(panel.session[fold.train], near).any()
 
 
-def test_too_few_sessions_for_the_folds_are_refused_with_both_numbers():
+def test_too_few_sessions_for_the_folds_are_refused_with_both_numbers() -> None:
     """Five folds with an embargo of one need 17 sessions."""
     day = np.arange(16)
     with pytest.raises(TooFewBars, match=r"17 sessions, 16 were given"):
@@ -171,7 +171,7 @@ def test_too_few_sessions_for_the_folds_are_refused_with_both_numbers():
     [(15, 5, True), (20, 5, True), (25, 5, True), (100, 20, True), (239, 48, True),
      (240, 60, False), (300, 60, False), (301, 60, False), (400, 80, False), (1000, 200, False)],
 )  # fmt: skip
-def test_the_hold_out_has_the_size_of_ruling_7(sessions, held, short):
+def test_the_hold_out_has_the_size_of_ruling_7(sessions, held, short) -> None:
     """20 % and at least 60 sessions; with fewer than 4 x 60, 20 % and at least 5, and that is called short."""
     day = np.repeat(np.arange(sessions), 2)
     end = np.arange(2 * sessions) * 12 * HOUR
@@ -184,7 +184,7 @@ def test_the_hold_out_has_the_size_of_ruling_7(sessions, held, short):
 @pytest.mark.parametrize(
     ("sessions", "embargo", "needed"), [(14, 1, 15), (1, 1, 15), (0, 1, 15), (20, 15, 21), (15, 40, 46)]
 )
-def test_too_short_a_history_is_refused_with_both_numbers(sessions, embargo, needed):
+def test_too_short_a_history_is_refused_with_both_numbers(sessions, embargo, needed) -> None:
     """Below 15 sessions, or where the embargo leaves nothing to learn from."""
     day = np.arange(sessions)
     with pytest.raises(TooFewBars, match="longer history") as caught:
@@ -195,7 +195,7 @@ def test_too_short_a_history_is_refused_with_both_numbers(sessions, embargo, nee
 
 @law
 @given(panels(), st.integers(0, 3), st.integers(5, 20), st.sampled_from([0.1, 0.2, 0.4]))
-def test_development_knew_nothing_of_the_hold_out(panel, embargo, least, share):
+def test_development_knew_nothing_of_the_hold_out(panel, embargo, least, share) -> None:
     """The folds' laws hold for the zones: by time, by session, for all symbols."""
     if len(np.unique(panel.session)) < 15:
         return
@@ -209,7 +209,7 @@ def test_development_knew_nothing_of_the_hold_out(panel, embargo, least, share):
     assert gap > embargo
 
 
-def test_real_calendars_keep_the_laws():
+def test_real_calendars_keep_the_laws() -> None:
     """Half-days, nights and holes: the labels of bars of real sessions end before the hold-out begins."""
     bars = random_bars(1, symbols=3, sessions=40, missing=0.1)
     cut = zones(bars.session, bars.next_end, bars.bar_end, share=0.2, min_holdout=10, embargo=1)
@@ -220,7 +220,7 @@ def test_real_calendars_keep_the_laws():
 
 @law
 @given(panels(), st.integers(1, 300))
-def test_thinning_keeps_whole_timestamps_and_the_limit(panel, limit):
+def test_thinning_keeps_whole_timestamps_and_the_limit(panel, limit) -> None:
     """Of each instant all training rows or none; at most `limit` rows, and few less than could be."""
     train = panel.session <= np.quantile(panel.session, 0.8)
     kept = sample_timestamps(train, panel.end, limit)
@@ -233,7 +233,7 @@ def test_thinning_keeps_whole_timestamps_and_the_limit(panel, limit):
         assert limit - widest < kept.sum() <= limit
 
 
-def test_thinning_is_even_over_time():
+def test_thinning_is_even_over_time() -> None:
     """A third of the rows is every third instant, from the beginning to the end."""
     end = np.repeat(np.arange(900) * HOUR, 4)
     kept = np.unique(end[sample_timestamps(np.ones(len(end), dtype=bool), end, 1200)]) // HOUR

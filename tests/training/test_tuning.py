@@ -119,10 +119,12 @@ def test_a_find_within_one_standard_error_is_chance() -> None:
     usual = np.full(100, 0.5)
     lucky = usual + 0.01 * (noise - noise.mean()) - 0.0002
     better = usual + 0.01 * (noise - noise.mean()) - 0.01
-    kept = tune._chosen(recipe, [_trial(0, usual, 0.1), _trial(1, lucky, 0.2)], {"pace": 0.1})
+    kept = tune.choose_trial(recipe, [_trial(0, usual, 0.1), _trial(1, lucky, 0.2)], {"pace": 0.1})
     assert kept.recipe == recipe
     assert "The defaults stay: of 2 trials of logistic (0 pruned), trial 1 gains 0.000200" in kept.why
-    found = tune._chosen(recipe, [_trial(0, usual, 0.1), _trial(1, None, 0.3), _trial(2, better, 0.2)], {"pace": 0.1})
+    found = tune.choose_trial(
+        recipe, [_trial(0, usual, 0.1), _trial(1, None, 0.3), _trial(2, better, 0.2)], {"pace": 0.1}
+    )
     assert found.recipe.parameters == {"pace": 0.2}
     assert "Tuned: of 3 trials of logistic (1 pruned), trial 2 gains 0.010000" in found.why
 

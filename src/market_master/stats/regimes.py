@@ -30,7 +30,7 @@ def regimes(bars: Bars, members: Collection[str]) -> NDArray[np.str_]:
     `neutral` while the basket has less than 51 sessions behind it.
     """
     days, daily = basket(bars, members)
-    known = np.roll(_confirmed(_raw(daily)), 1)
+    known = np.roll(confirm_states(daily_states(daily)), 1)
     known[:1] = "neutral"
     at = np.searchsorted(days, bars.session, side="right") - 1
     return np.where(at >= 0, known[np.maximum(at, 0)], "neutral")
@@ -49,7 +49,8 @@ def basket(bars: Bars, members: Collection[str]) -> tuple[NDArray[np.int64], Arr
     return days, total / np.maximum(np.bincount(place[follows], minlength=len(days)), 1)
 
 
-def _raw(daily: Array) -> NDArray[np.str_]:
+def daily_states(daily: Array) -> NDArray[np.str_]:
+    """The state of each session by volatility and trend of the daily returns up to it, before it is confirmed."""
     returns = pd.Series(daily)
     level = returns.cumsum()
     volatility = returns.rolling(MONTH).std()
@@ -59,7 +60,7 @@ def _raw(daily: Array) -> NDArray[np.str_]:
     return np.select([state.to_numpy() for state in states], ["volatile", "bull", "bear"], "neutral")
 
 
-def _confirmed(raw: NDArray[np.str_]) -> NDArray[np.str_]:
+def confirm_states(raw: NDArray[np.str_]) -> NDArray[np.str_]:
     """A change counts once it has stood for CONFIRMED sessions."""
     settled, standing = raw.astype("U8"), "neutral"
     for day in range(len(raw)):

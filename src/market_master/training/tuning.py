@@ -58,7 +58,7 @@ def tune(recipe: Recipe, fold_data: FoldData, settings: Settings, key: str, home
         seconds=settings.tuning.seconds,
         store=home / "data" / "optuna.db" if home else None,
     )
-    return _chosen(recipe, trials, defaults_of_recipe)
+    return choose_trial(recipe, trials, defaults_of_recipe)
 
 
 def defaults(plugin: Plugin) -> dict[str, Any]:
@@ -90,7 +90,8 @@ def _evaluate(
     ]
 
 
-def _chosen(recipe: Recipe, trials: Sequence[Trial], defaults_of_recipe: dict[str, Any]) -> Search:
+def choose_trial(recipe: Recipe, trials: Sequence[Trial], defaults_of_recipe: dict[str, Any]) -> Search:
+    """The best trial if it beats the defaults by more than one standard error of the daily gain, else the defaults."""
     scored = [(trial, trial.daily) for trial in trials if trial.daily is not None]
     default, default_daily = next(pair for pair in scored if pair[0].parameters == defaults_of_recipe)
     best, daily = min(scored, key=lambda pair: (float(pair[1].mean()), pair[0].number))
