@@ -96,8 +96,8 @@ def to_npz(record: Any) -> bytes:
 
 def from_npz(kind: type[Record], file: Path) -> Record:
     """The record in a file. Raises OSError, KeyError or ValueError when it is not there, or is another one's."""
-    with np.load(file, allow_pickle=False) as kept:
-        return kind(**{field.name: kept[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+    with np.load(file, allow_pickle=False) as arrays:
+        return kind(**{field.name: arrays[field.name] for field in fields(kind)})  # type: ignore[arg-type]
 
 
 def _not_written(what: str, error: OSError) -> NotWritten:

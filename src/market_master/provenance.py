@@ -36,9 +36,9 @@ def commit() -> str | None:
     """The commit of the running code, None outside a checkout."""
     here = Path(__file__).parent
     try:
-        answer = subprocess.run(
+        process = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()
+    return process.stdout.strip()

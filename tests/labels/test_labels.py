@@ -14,7 +14,7 @@ from market_master.labels import Labeler, Labels, LabelWindow, assign_labels, la
 from market_master.plugins import load_family
 from tests.support.random_bars import changed, random_bars, scaled, shaken
 
-KINDS = sorted(name for name, plugin in load_family("labels").items() if "least_horizon" not in plugin.metadata)
+KINDS = sorted(name for name, plugin in load_family("labels").items() if "min_horizon" not in plugin.metadata)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 

@@ -201,7 +201,7 @@ def test_impossible_looking_prices_stay_finite() -> None:
 def test_threads_change_nothing() -> None:
     """The numbers are the same bit for bit with one thread and with two."""
     bars = random_bars(9, symbols=4, sessions=750)
-    assert len(bars) >= features.THREADS_PAY_FROM
+    assert len(bars) >= features.MIN_BARS_FOR_THREADS
     one, two = (features.compute(bars, CORE[:12], threads=threads) for threads in (1, 2))
     assert np.array_equal(one, two, equal_nan=True)
 
@@ -306,7 +306,7 @@ def test_symbols_may_lie_behind_each_other(market) -> None:
     """Every step of one symbol, series among them, is the same when it is computed with others at once."""
     bars = market()
     steps = plan(tuple(ALL))
-    named = [step for step in steps.own if step.name not in ("same_slot", "next_slot_before")]
+    named = [step for step in steps.by_symbol if step.name not in ("same_slot", "next_slot_before")]
     together = evaluate_by_symbol(bars, slice(0, len(bars)), steps)
     for _, rows in bars:
         alone = evaluate_by_symbol(bars, rows, steps)

@@ -269,7 +269,7 @@ def test_a_noisy_carrier_attenuates_the_edge_as_told(noise: float) -> None:
 
 def test_a_smeared_carrier_scores_the_exact_targets() -> None:
     """The RPSS of one who knows only the smeared carrier, on a long draw, is the quadrature's."""
-    random, edge, share = np.random.default_rng(4), 0.3, simulated_bounds.seen(0.4)
+    random, edge, share = np.random.default_rng(4), 0.3, simulated_bounds.visible_share(0.4)
     told = simulated_bounds.targets(edge * share, noise=simulated_bounds.smeared(edge, share))
     count = 400_000
     unit = np.sqrt(3 / 5)

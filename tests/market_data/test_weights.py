@@ -28,9 +28,11 @@ def instant(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC, hour=20).timestamp())
 
 
-def at(table: Path | None, day: str, known: str, asked: str = "", benchmark: str | None = None) -> Weights:
+def at(table: Path | None, day: str, known: str, requested: str = "", benchmark: str | None = None) -> Weights:
     """The weights on a day; symbols are written with spaces between."""
-    return weights.at(table, instant(day), set(known.split()), asked=asked.split(), benchmark=benchmark)
+    return weights.weights_of_table(
+        table, instant(day), set(known.split()), requested=requested.split(), benchmark=benchmark
+    )
 
 
 @pytest.fixture
@@ -107,16 +109,16 @@ def test_weights_in_percent_are_the_same_weights(tmp_path) -> None:
 def test_the_benchmark_is_never_a_constituent(table) -> None:
     """Not with a weight in the table, not asked for by name, not among equals."""
     assert set(at(table, "2024-07-01", "A B QQQ", benchmark="QQQ").by_symbol) == {"A", "B"}
-    assert set(at(table, "2024-07-01", "A QQQ", asked="A QQQ", benchmark="QQQ").by_symbol) == {"A"}
+    assert set(at(table, "2024-07-01", "A QQQ", requested="A QQQ", benchmark="QQQ").by_symbol) == {"A"}
     assert at(None, "2024-07-01", "A B QQQ", benchmark="QQQ") == Weights({"A": 0.5, "B": 0.5}, None, 1.0)
 
 
 def test_constituents_are_the_symbols_asked_for_that_have_bars(table) -> None:
     """A symbol without a weight trains only; one that no bars came of is no constituent, with or without a table."""
-    assert set(at(table, "2024-07-01", "A B C X", asked="A X").by_symbol) == {"A"}
-    assert at(table, "2024-07-01", "A", asked="A C").by_symbol == {"A": 1.0}
-    assert at(table, "2024-07-01", "A", asked="A C").index_share == pytest.approx(0.2)
-    assert at(None, "2024-07-01", "A B", asked="A B Z") == Weights({"A": 0.5, "B": 0.5}, None, 1.0)
+    assert set(at(table, "2024-07-01", "A B C X", requested="A X").by_symbol) == {"A"}
+    assert at(table, "2024-07-01", "A", requested="A C").by_symbol == {"A": 1.0}
+    assert at(table, "2024-07-01", "A", requested="A C").index_share == pytest.approx(0.2)
+    assert at(None, "2024-07-01", "A B", requested="A B Z") == Weights({"A": 0.5, "B": 0.5}, None, 1.0)
 
 
 def test_without_a_table_all_are_equal() -> None:
@@ -133,9 +135,9 @@ def test_a_file_without_dates_is_always_in_force(tmp_path) -> None:
 def test_a_constituent_that_drops_out_is_an_error(table) -> None:
     """A symbol asked for that had a weight and has none now is named, with the date; before that date all is well."""
     with pytest.raises(MissingWeight, match=r"OLD had a weight before 2024-06-30") as caught:
-        at(table, "2024-07-01", "A B OLD", asked="A B OLD")
+        at(table, "2024-07-01", "A B OLD", requested="A B OLD")
     assert caught.value.numbers == {"missing": ["OLD"]}
-    assert "OLD" in at(table, "2024-06-29", "A B OLD", asked="A B OLD").by_symbol
+    assert "OLD" in at(table, "2024-06-29", "A B OLD", requested="A B OLD").by_symbol
 
 
 def test_no_weight_at_all_is_an_error(tmp_path, table) -> None:
@@ -181,8 +183,12 @@ def test_symbols_that_look_like_missing_values_are_symbols(tmp_path) -> None:
 def test_a_renamed_symbol_weighs_as_the_one_whose_bars_stand_for_it(table) -> None:
     """OLD became C: before the change it has OLD's weight, after it its own, and asked by name it never left."""
     renamed = {"OLD": "C"}
-    before = weights.at(table, instant("2024-03-01"), "ABC", asked="AC", benchmark=None, renamed=renamed)
-    after = weights.at(table, instant("2024-07-01"), "ABC", asked="AC", benchmark=None, renamed=renamed)
+    before = weights.weights_of_table(
+        table, instant("2024-03-01"), "ABC", requested="AC", benchmark=None, renamed=renamed
+    )
+    after = weights.weights_of_table(
+        table, instant("2024-07-01"), "ABC", requested="AC", benchmark=None, renamed=renamed
+    )
     assert before.by_symbol == pytest.approx({"A": 0.5 / 0.7, "C": 0.2 / 0.7})
     assert after.by_symbol == pytest.approx({"A": 0.2 / 0.7, "C": 0.5 / 0.7})
 
@@ -190,7 +196,9 @@ def test_a_renamed_symbol_weighs_as_the_one_whose_bars_stand_for_it(table) -> No
 def test_classes_of_shares_add_up(tmp_path) -> None:
     """Two rows of the table for one symbol's bars are one constituent with both weights."""
     file = written(tmp_path, "symbol,weight\nGOOG,0.3\nGOOGL,0.2\nA,0.5\n")
-    found = weights.at(file, instant("2024-07-01"), ["A", "GOOGL"], asked=(), benchmark=None, renamed={"GOOG": "GOOGL"})
+    found = weights.weights_of_table(
+        file, instant("2024-07-01"), ["A", "GOOGL"], requested=(), benchmark=None, renamed={"GOOG": "GOOGL"}
+    )
     assert found.by_symbol == pytest.approx({"A": 0.5, "GOOGL": 0.5})
     assert found.index_share == pytest.approx(1.0)
     assert at(file, "2024-07-01", "A GOOGL").index_share == pytest.approx(0.7)
@@ -201,8 +209,8 @@ def test_real_names_and_classes_are_followed_through_three_tables(shared_data) -
     table, renamed = shared_data / "weights" / "weights.csv", {"FB": "META", "GOOG": "GOOGL"}
     rows = {(row.as_of, row.symbol): row.weight for row in weights.read(table)}
     for day, meta in (("2020-07-02", "FB"), ("2024-12-26", "META"), ("2025-06-02", "META")):
-        found = weights.at(
-            table, instant(day), ["AAPL", "META", "GOOGL"], asked=["META", "GOOGL"], benchmark=None, renamed=renamed
+        found = weights.weights_of_table(
+            table, instant(day), ["AAPL", "META", "GOOGL"], requested=["META", "GOOGL"], benchmark=None, renamed=renamed
         )
         both = rows[found.as_of, "GOOG"] + rows[found.as_of, "GOOGL"]
         assert found.by_symbol["GOOGL"] / found.by_symbol["META"] == pytest.approx(both / rows[found.as_of, meta])
@@ -217,7 +225,7 @@ def test_the_real_index_at_three_dates(shared_data) -> None:
     assert (late.as_of, set(late.by_symbol)) == ("2025-04-28", {"AAPL", "MSFT", "META"})
     assert 0.15 < late.index_share < 0.30
     with pytest.raises(MissingWeight, match="FB had a weight"):
-        at(table, "2025-06-02", "AAPL FB", asked="AAPL FB")
+        at(table, "2025-06-02", "AAPL FB", requested="AAPL FB")
     sums = {
         as_of: sum(row.weight for row in weights.read(table) if row.as_of == as_of)
         for _, _, as_of in weights.read(table)

@@ -21,7 +21,7 @@ from market_master.monitoring.reading import (
     evaluate_limit,
 )
 from market_master.plugins import load_family
-from market_master.stats.control_charts import DECISION, FALL_TIME, cusum, shortfall
+from market_master.stats.control_charts import DECISION, SLACK, cusum, shortfall
 from market_master.stats.daily import newey_west_se
 from market_master.stats.distances import Counts, unusual, windows
 from market_master.training import feature_table as features_step
@@ -177,7 +177,10 @@ def test_the_control_chart_alarms_about_once_in_930_days() -> None:
         path = cusum(random.standard_normal(8000), 0.0, 1.0)
         runs.append(int(np.argmax(path >= DECISION)) + 1 if (path >= DECISION).any() else 8000)
     error = np.std(runs, ddof=1) / np.sqrt(len(runs))
-    assert abs(np.mean(runs) - FALL_TIME) < 4 * error
+    b = 2 * SLACK * (DECISION + 1.166)
+    siegmund = (np.exp(b) - b - 1) / (2 * SLACK**2)
+    assert round(siegmund) == 938
+    assert abs(np.mean(runs) - siegmund) < 4 * error
 
 
 def test_a_sign_flip_of_the_edge_is_found_within_sixty_sessions() -> None:

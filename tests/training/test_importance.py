@@ -10,7 +10,7 @@ import pytest
 from market_master.domain import clock
 from market_master.market_data import ingest
 from market_master.plugins import load_family
-from market_master.stats.daily import days_permuted
+from market_master.stats.bootstrap import permute_days
 from market_master.training.experiment import build_experiment
 from market_master.training.importance import permutation_importance, select_features
 from market_master.training.walk_forward import FoldData, Recipe, prepare_folds
@@ -31,7 +31,7 @@ def test_a_permuted_day_is_a_whole_other_day() -> None:
     """Rows of one day go to rows of one other day, same symbol and slot; every row is used at most once."""
     bars = random_bars(2, symbols=3, sessions=12, missing=0.05)
     rows = np.flatnonzero(bars.session >= bars.session[20])
-    other = days_permuted(bars.code[rows], bars.slot[rows], bars.session[rows], np.random.default_rng(1))
+    other = permute_days(bars.code[rows], bars.slot[rows], bars.session[rows], np.random.default_rng(1))
     moved = other != np.arange(len(rows))
     assert moved.mean() > 0.5
     assert (bars.code[rows[other]] == bars.code[rows]).all()

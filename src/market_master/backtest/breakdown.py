@@ -14,7 +14,8 @@ from market_master.backtest.positions import forward
 from market_master.backtest.statistics import Measures, daily_returns, measure_returns
 from market_master.backtest.trading_rules import Rules
 from market_master.domain.arrays import Array
-from market_master.stats.daily import days_permuted, newey_west_se
+from market_master.stats.bootstrap import permute_days
+from market_master.stats.daily import newey_west_se
 
 COST_MULTIPLES = (0.0, 1.0, 2.0)
 RANDOM_PATHS = 200
@@ -134,7 +135,7 @@ def random_paths(
     group = np.zeros(len(panel), dtype=np.int64)
     daily = []
     for _ in range(paths):
-        rows = days_permuted(group, panel.slot, panel.session, random)
+        rows = permute_days(group, panel.slot, panel.session, random)
         daily.append(daily_returns(simulate(decisions[rows], panel, rules).net, panel.session)[1])
     return np.stack(daily)
 

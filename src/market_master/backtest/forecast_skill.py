@@ -8,7 +8,8 @@ import numpy as np
 from scipy import stats
 
 from market_master.domain.arrays import Array, Ints
-from market_master.stats.daily import BLOCK, circular_blocks, newey_west_se
+from market_master.stats.bootstrap import BLOCK, circular_blocks
+from market_master.stats.daily import newey_west_se
 
 MIN_BARS = 30
 """with a WSS and a return"""

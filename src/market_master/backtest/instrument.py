@@ -12,7 +12,7 @@ from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
 from market_master.domain.clock import DAY
 from market_master.domain.errors import MissingWeight
-from market_master.market_data.weights import weigh
+from market_master.market_data.weights import index_weights
 
 BASKET = "BASKET"
 BASE_LEVEL = 100.0
@@ -74,7 +74,7 @@ def _weights(bars: Bars, universe: Universe, instants: Ints) -> Array:
     days, first = np.unique(instants // DAY, return_index=True)
     for day, start in zip(days.tolist(), first.tolist(), strict=True):
         try:
-            table = weigh(universe, int(instants[start]), bars.symbols)
+            table = index_weights(universe, int(instants[start]), bars.symbols)
         except MissingWeight:
             continue
         rows = instants // DAY == day

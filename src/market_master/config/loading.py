@@ -24,8 +24,8 @@ PROVIDERS = "market_data.providers"
 def names(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """What may be chosen by name: the files of configs/, and MM_CONFIG where it is another."""
     shipped = tuple(sorted(file.stem for file in (PROJECT_ROOT / "configs").glob("*.yaml")))
-    given = environ.get("MM_CONFIG")
-    return shipped if not given or given in shipped else (*shipped, given)
+    configured = environ.get("MM_CONFIG")
+    return shipped if not configured or configured in shipped else (*shipped, configured)
 
 
 def file_of(name: str) -> Path:
@@ -41,7 +41,7 @@ def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     unknown key (naming the nearest known one) or an impossible value.
     """
     try:
-        content = yaml.load(config.read_text(encoding="utf-8"), _Words)
+        content = yaml.load(config.read_text(encoding="utf-8"), _PlainYaml)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The config {config} can't be read: {error}. Configs lie in configs/.") from error
     except yaml.YAMLError as error:
@@ -107,15 +107,15 @@ def _merged(content: dict[str, Any], environ: Mapping[str, str]) -> dict[str, An
 def _value(text: str) -> Any:
     """A variable's list, mapping or null as in YAML; any other text as it stands."""
     try:
-        parsed = yaml.load(text, _Words)
+        parsed = yaml.load(text, _PlainYaml)
     except yaml.YAMLError:
         return text
     return parsed if isinstance(parsed, (list, dict)) or parsed is None else text
 
 
-def _slip(word: str) -> bool:
+def _slip(name: str) -> bool:
     """So near a setting that it was meant to be one: MM_HOME is not, MM_INTERVALL is."""
-    return bool(difflib.get_close_matches(word, Settings.model_fields, cutoff=0.8))
+    return bool(difflib.get_close_matches(name, Settings.model_fields, cutoff=0.8))
 
 
 def _absolute(section: Any, key: str) -> Any:
@@ -141,18 +141,18 @@ def _known(where: list[str]) -> list[str]:
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
 
 
-def _nearest(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
     return f"the nearest known one is '{close[0]}'." if close else "no such section is known."
 
 
-class _Words(yaml.SafeLoader):
+class _PlainYaml(yaml.SafeLoader):
     """YAML in which ON and NO are symbols, 000660 is one too, and only true and false are truth values."""
 
 
-_Words.yaml_implicit_resolvers = {
+_PlainYaml.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in rules if tag.rpartition(":")[2] not in ("bool", "int", "timestamp")]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Words.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
-_Words.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+_PlainYaml.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
+_PlainYaml.add_implicit_resolver("tag:yaml.org,2002:int", re.compile("^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))

@@ -165,19 +165,19 @@ class BarRule:
 def violations(open: Array, high: Array, low: Array, close: Array, volume: Array) -> list[tuple[BarRule, NDArray]]:
     """For each rule of the bar contract, which bars break it (a mask), broken rules only."""
     columns = dict(zip(OHLCV, (open, high, low, close, volume), strict=True))
-    found = []
+    broken = []
     with np.errstate(invalid="ignore"):
         inside = (low > 0) & (low <= np.minimum(open, close)) & (high >= np.maximum(open, close)) & (volume >= 0)
         if (inside & np.isfinite(high) & np.isfinite(volume)).all():
             return []
         for name in PRICES:
-            found.append((BarRule(name, f"{name} must be a finite number"), ~np.isfinite(columns[name])))
-            found.append((BarRule(name, f"{name} must be above 0"), columns[name] <= 0))
-        found.append((BarRule("volume", "volume must be a finite number"), ~np.isfinite(volume)))
-        found.append((BarRule("volume", "volume must not be below 0"), volume < 0))
-        found.append((BarRule("low", "low must not be above open or close"), low > np.minimum(open, close)))
-        found.append((BarRule("high", "high must not be below open or close"), high < np.maximum(open, close)))
-    return [(rule, mask) for rule, mask in found if mask.any()]
+            broken.append((BarRule(name, f"{name} must be a finite number"), ~np.isfinite(columns[name])))
+            broken.append((BarRule(name, f"{name} must be above 0"), columns[name] <= 0))
+        broken.append((BarRule("volume", "volume must be a finite number"), ~np.isfinite(volume)))
+        broken.append((BarRule("volume", "volume must not be below 0"), volume < 0))
+        broken.append((BarRule("low", "low must not be above open or close"), low > np.minimum(open, close)))
+        broken.append((BarRule("high", "high must not be below open or close"), high < np.maximum(open, close)))
+    return [(rule, mask) for rule, mask in broken if mask.any()]
 
 
 def invalid_rows(open: Array, high: Array, low: Array, close: Array, volume: Array) -> NDArray[np.bool_]:

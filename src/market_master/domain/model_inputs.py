@@ -17,6 +17,6 @@ def model_inputs(
 
     `symbols` are the names behind `code`; `known` the model card's symbols in their order.
     """
-    place = {symbol: number for number, symbol in enumerate(known)}
-    codes = np.array([place.get(symbol, UNSEEN) for symbol in symbols], dtype=np.float32)[code]
+    number_of = {symbol: position for position, symbol in enumerate(known)}
+    codes = np.array([number_of.get(symbol, UNSEEN) for symbol in symbols], dtype=np.float32)[code]
     return np.column_stack([features.astype(np.float32), codes])

@@ -27,7 +27,7 @@ from market_master.features.engine.declare import (
     series,
 )
 from market_master.features.engine.fingerprint import combined, fingerprint
-from market_master.features.engine.graph import WHOLE, batches, evaluate_by_symbol, mask_warmup, panel_values, plan
+from market_master.features.engine.graph import ALL_ROWS, batches, evaluate_by_symbol, mask_warmup, panel_values, plan
 from market_master.plugins import load_family
 
 __all__ = [
@@ -36,9 +36,9 @@ __all__ = [
 ]  # fmt: skip
 
 CLOCK = ("slot", "next_slot", "session", "elapsed")
-TOGETHER = 8_000
+ROWS_PER_BATCH = 8_000
 """rows of short symbols that are computed at once"""
-THREADS_PAY_FROM = 20_000
+MIN_BARS_FOR_THREADS = 20_000
 """bars; below it, starting threads costs more than they save"""
 
 
@@ -59,30 +59,32 @@ def compute(
     """
     steps = plan(tuple(names))
     values = np.full((len(names), len(bars) if only is None else len(only)), np.nan)
-    handed = {step.name: np.full(len(bars), np.nan) for step in steps.handed_over}
+    panel_inputs = {step.name: np.full(len(bars), np.nan) for step in steps.panel_inputs}
 
-    def own(rows: slice) -> None:
-        made, age = evaluate_by_symbol(bars, rows, steps), bars.age[rows]
-        if steps.wanted:
-            place, picked = _within(rows, only)
-            values[list(steps.wanted), place] = windows.bounded(mask_warmup(made, steps.wanted.values(), age, picked))
-        if handed:
-            for whole, part in zip(handed.values(), mask_warmup(made, steps.handed_over, age), strict=True):
-                whole[rows] = part
+    def compute_rows(rows: slice) -> None:
+        computed, age = evaluate_by_symbol(bars, rows, steps), bars.age[rows]
+        if steps.requested:
+            target, picked = _within(rows, only)
+            values[list(steps.requested), target] = windows.bounded(
+                mask_warmup(computed, steps.requested.values(), age, picked)
+            )
+        if panel_inputs:
+            for column, part in zip(panel_inputs.values(), mask_warmup(computed, steps.panel_inputs, age), strict=True):
+                column[rows] = part
 
-    spans = list(batches(bars, TOGETHER))
-    if threads > 1 and len(spans) > 1 and len(bars) >= THREADS_PAY_FROM:
+    spans = list(batches(bars, ROWS_PER_BATCH))
+    if threads > 1 and len(spans) > 1 and len(bars) >= MIN_BARS_FOR_THREADS:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(own, spans))
+            list(pool.map(compute_rows, spans))
     else:
         for rows in spans:
-            own(rows)
+            compute_rows(rows)
     if steps.panel:
-        counted = np.array([members is None or symbol in members for symbol in bars.symbols])
-        found = panel_values(bars, steps, handed, counted)
+        is_member = np.array([members is None or symbol in members for symbol in bars.symbols])
+        panel = panel_values(bars, steps, panel_inputs, is_member)
         for number, name in enumerate(names):
-            if name in found:
-                values[number] = found[name][WHOLE if only is None else only]
+            if name in panel:
+                values[number] = panel[name][ALL_ROWS if only is None else only]
     return values.T
 
 
@@ -112,8 +114,8 @@ def needs_market(names: Sequence[str]) -> bool:
 def of_clock_only(name: str) -> bool:
     """Is the feature made of calendar columns alone, so that no price or volume can move it?"""
     steps = plan((name,))
-    made = {step.name for step in (*steps.own, *steps.panel)}
-    return all(given in (*CLOCK, *made) for step in (*steps.own, *steps.panel) for given in step.inputs)
+    computed = {step.name for step in (*steps.by_symbol, *steps.panel)}
+    return all(column in (*CLOCK, *computed) for step in (*steps.by_symbol, *steps.panel) for column in step.inputs)
 
 
 def groups(names: Sequence[str]) -> dict[str, Ints]:
@@ -124,31 +126,31 @@ def groups(names: Sequence[str]) -> dict[str, Ints]:
 
 def describe(names: Sequence[str]) -> list[dict[str, Any]]:
     """Name, set, unit, warm-up and meaning of each feature, as plain values."""
-    told = [(name, plugin(name)) for name in names]
+    plugins = [(name, plugin(name)) for name in names]
     return [
         {"name": name, **{fact: plug.metadata[fact] for fact in ("set", "unit", "warmup")}, "summary": plug.summary}
-        for name, plug in told
+        for name, plug in plugins
     ]
 
 
 def _within(rows: slice, only: Ints | None) -> tuple[slice, slice | Ints]:
     """Where the rows asked for among some rows stand in the answer, and among those rows."""
     if only is None:
-        return rows, WHOLE
+        return rows, ALL_ROWS
     first, end = np.searchsorted(only, (rows.start, rows.stop))
     return slice(first, end), only[first:end] - rows.start
 
 
 def _all_of(sets: Sequence[str]) -> list[str]:
     known = {plug.metadata["set"] for plug in load_family("features").values()}
-    for wanted in sets:
-        if wanted not in known:
-            raise ConfigError(f"There is no feature set '{wanted}'; the nearest is '{nearest(wanted, sorted(known))}'.")
+    for folder in sets:
+        if folder not in known:
+            raise ConfigError(f"There is no feature set '{folder}'; the nearest is '{nearest(folder, sorted(known))}'.")
     return [
         name
-        for wanted in dict.fromkeys(sets)
+        for folder in dict.fromkeys(sets)
         for name, plug in load_family("features").items()
-        if plug.metadata["set"] == wanted
+        if plug.metadata["set"] == folder
     ]
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from market_master.domain.actions import SCORES
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.records import Trades
-from market_master.stats.daily import days_permuted, newey_west_se
+from market_master.stats.bootstrap import permute_days
+from market_master.stats.daily import newey_west_se
 
 RANDOM_PATHS = 200
 SEED = 7
@@ -45,7 +46,7 @@ def trade(
     gross, net, turnover = rows.daily(position)
     wealth = np.concatenate([[1.0], np.cumprod(1 + net)])
     random = np.random.default_rng(SEED)
-    permuted = [position[days_permuted(rows.code, slot[order], rows.session, random)] for _ in range(RANDOM_PATHS)]
+    permuted = [position[permute_days(rows.code, slot[order], rows.session, random)] for _ in range(RANDOM_PATHS)]
     return Trades(
         net=float(net.mean()),
         net_se=newey_west_se(net),

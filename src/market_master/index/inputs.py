@@ -15,7 +15,7 @@ from market_master.domain.bars import Bars, digest
 from market_master.domain.errors import NoBars, TooFewBars
 from market_master.domain.records import Prediction, PredictionObserver
 from market_master.index.series import eligible_symbols, index_series, lookback_bars, missing_bar_reason
-from market_master.market_data.weights import Weights, weigh
+from market_master.market_data.weights import Weights, index_weights
 from market_master.prediction.history import predict_history
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.predict import predict_bars
@@ -66,7 +66,7 @@ def read_inputs(
     require_fresh(model, newest, now, universe.index)
     if window.newest > newest:
         window = _read_window(model, store, newest)
-    weights = weigh(universe, newest, [symbol for symbol, rows in window if rows.stop > rows.start])
+    weights = index_weights(universe, newest, [symbol for symbol, rows in window if rows.stop > rows.start])
     missing = _missing(model, window, weights, newest)
     symbols = [symbol for symbol in weights.by_symbol if symbol not in missing]
     predictions: list[Prediction]

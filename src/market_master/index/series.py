@@ -17,7 +17,7 @@ from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
 from market_master.domain.clock import DAY, iso
 from market_master.domain.errors import LowCoverage, MissingWeight
-from market_master.market_data.weights import Weights, weigh
+from market_master.market_data.weights import Weights, index_weights
 from market_master.prediction.history import PredictionHistory
 from market_master.prediction.window import warmup_shortfall
 
@@ -219,7 +219,7 @@ class _WeightsByDay:
         key = (instant // DAY, count)
         if key not in self._known:
             try:
-                self._known[key] = weigh(self._universe, instant, [symbol for _, symbol in self._first_bars[:count]])
+                self._known[key] = index_weights(self._universe, instant, [symbol for _, symbol in self._first_bars[:count]])
             except MissingWeight as error:
                 self._known[key] = error
         return self._known[key]

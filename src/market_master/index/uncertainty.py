@@ -16,7 +16,7 @@ from market_master.domain.actions import SCORES, expected_score
 from market_master.domain.arrays import Array, Ints
 from market_master.market_data.weights import Weights
 from market_master.prediction.loaded_model import LoadedModel
-from market_master.stats.daily import BLOCK, DRAWS, day_draws
+from market_master.stats.bootstrap import BLOCK, DRAWS, day_draws
 
 MIN_SESSIONS = 30
 """six blocks of days; from fewer the spread of errors can't be estimated"""

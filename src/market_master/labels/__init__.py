@@ -83,7 +83,7 @@ class LabelWindow:
         """Log return of each bar's window; NaN where a bar is missing, not trusted, or the night lies inside."""
         last = np.minimum(np.arange(len(bars)) + self.horizon, len(bars) - 1)
         value = np.log(bars.close[last] / self._entry(bars))
-        return np.where(self._whole(bars), value, np.nan)
+        return np.where(self._complete(bars), value, np.nan)
 
     def bar_returns(self, bars: Bars) -> Array:
         """The same return over each bar itself (a window of one bar that ends with it), for measuring volatility."""
@@ -104,16 +104,16 @@ class LabelWindow:
     def _entry(self, bars: Bars) -> Array:
         return bars.close if self.target == "close_to_close" else np.append(bars.open[1:], np.nan)
 
-    def _whole(self, bars: Bars) -> Mask:
+    def _complete(self, bars: Bars) -> Mask:
         """Rows whose window has all its bars, each trusted, and no night inside."""
         follows, gap, sound = self._next(bars), self._gap(bars), np.isfinite(self.bar_returns(bars))
-        whole = np.ones(len(bars), dtype=bool)
+        complete = np.ones(len(bars), dtype=bool)
         for ahead in range(self.horizon):
             step = np.append(follows[ahead:], np.zeros(ahead, dtype=bool))
             night = np.append(gap[ahead:], np.zeros(ahead, dtype=bool))
             trusted = np.append(sound[ahead + 1 :], np.zeros(ahead + 1, dtype=bool))
-            whole &= step & trusted & ~(night & (ahead > 0 or self.target == "close_to_close"))
-        return whole
+            complete &= step & trusted & ~(night & (ahead > 0 or self.target == "close_to_close"))
+        return complete
 
     def _next(self, bars: Bars) -> Mask:
         """Rows whose next row is the same symbol's next bar by the calendar."""

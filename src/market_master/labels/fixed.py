@@ -32,10 +32,10 @@ class Fixed:
 
     def fit(self, bars: Bars, train: Mask) -> Fixed:
         """The RMS of the training rows' own returns over the horizon, for z only."""
-        own = LabelWindow(self.target).bar_returns(bars)[train]
-        own = own[np.isfinite(own)]
-        require_rows(len(own))
-        return replace(self, scale=float(np.sqrt(self.horizon * np.mean(own**2))))
+        returns = LabelWindow(self.target).bar_returns(bars)[train]
+        returns = returns[np.isfinite(returns)]
+        require_rows(len(returns))
+        return replace(self, scale=float(np.sqrt(self.horizon * np.mean(returns**2))))
 
     def transform(self, bars: Bars) -> Labels:
         """The action each bar's next bars called for."""

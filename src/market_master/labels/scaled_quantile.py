@@ -71,15 +71,15 @@ class ScaledQuantile:
 
 def slot_factors(bars: Bars, train: Mask, target: str) -> dict[str, float]:
     """RMS of each slot's own returns over that of all, from training rows."""
-    own = LabelWindow(target).bar_returns(bars)
-    used = train & np.isfinite(own)
+    returns_within = LabelWindow(target).bar_returns(bars)
+    used = train & np.isfinite(returns_within)
     require_rows(int(used.sum()))
     kinds = _slot_kind(bars.slot, bars.bar_end - bars.bar_start)
-    overall = float(np.sqrt(np.mean(own[used] ** 2)))
+    overall = float(np.sqrt(np.mean(returns_within[used] ** 2)))
     return {
-        str(kind): float(np.sqrt(np.mean(own[used & (kinds == kind)] ** 2)) / overall)
+        str(kind): float(np.sqrt(np.mean(returns_within[used & (kinds == kind)] ** 2)) / overall)
         for kind in np.unique(kinds[used]).tolist()
-        if (own[used & (kinds == kind)] != 0).any()
+        if (returns_within[used & (kinds == kind)] != 0).any()
     }
 
 
@@ -98,8 +98,8 @@ def scale(bars: Bars, window: LabelWindow, factors: dict[str, float]) -> Array:
 
 
 def _factor(kinds: Ints, factors: dict[str, float]) -> Array:
-    unique, place = np.unique(kinds, return_inverse=True)
-    return np.array([factors.get(str(kind), 1.0) for kind in unique.tolist()])[place]
+    unique, which = np.unique(kinds, return_inverse=True)
+    return np.array([factors.get(str(kind), 1.0) for kind in unique.tolist()])[which]
 
 
 def _slot_kind(slot: Ints, seconds: Ints) -> Ints:
@@ -109,11 +109,11 @@ def _slot_kind(slot: Ints, seconds: Ints) -> Ints:
 
 def _ewma_rms(returns: Array) -> Array:
     """Root of the exponentially weighted mean square up to each bar; gaps keep the last value."""
-    seen = np.isfinite(returns)
+    known = np.isfinite(returns)
     decay = 0.5 ** (1 / HALFLIFE)
-    squares = lfilter([1.0], [1.0, -decay], np.where(seen, returns, 0.0)[seen] ** 2)
-    weights = lfilter([1.0], [1.0, -decay], np.ones(int(seen.sum())))
+    squares = lfilter([1.0], [1.0, -decay], np.where(known, returns, 0.0)[known] ** 2)
+    weights = lfilter([1.0], [1.0, -decay], np.ones(int(known.sum())))
     root = np.sqrt(squares / weights)
     root[: FIRST - 1] = np.nan
-    place = np.cumsum(seen) - 1
-    return np.where(place >= 0, root[np.maximum(place, 0)], np.nan) if len(root) else np.full(len(returns), np.nan)
+    newest = np.cumsum(known) - 1
+    return np.where(newest >= 0, root[np.maximum(newest, 0)], np.nan) if len(root) else np.full(len(returns), np.nan)

@@ -14,10 +14,10 @@ from market_master.labels import Labels, LabelWindow, labels_of, require_rows
 from market_master.labels.scaled_quantile import scale, slot_factors
 from market_master.plugins import register
 
-LEAST_HORIZON = 5
+MIN_HORIZON = 5
 
 
-@register("labels", "triple_barrier", least_horizon=LEAST_HORIZON)
+@register("labels", "triple_barrier", min_horizon=MIN_HORIZON)
 @dataclass(frozen=True)
 class TripleBarrier:
     """Strong when a barrier at k2 x scale is touched first; else by the return at the horizon, hold within k1 x scale.
@@ -32,15 +32,15 @@ class TripleBarrier:
     cost: float = 0.0
     """round trip, as a log return"""
     target: str = "open_to_close"
-    horizon: int = LEAST_HORIZON
+    horizon: int = MIN_HORIZON
     slot_factor: dict[str, float] = field(default_factory=dict)
     k1: float = float("nan")
     k2: float = float("nan")
 
     def __post_init__(self) -> None:
-        if self.horizon < LEAST_HORIZON:
+        if self.horizon < MIN_HORIZON:
             raise ConfigError(
-                f"label.kind triple_barrier needs label.horizon of at least {LEAST_HORIZON} bars, {self.horizon} is set; "
+                f"label.kind triple_barrier needs label.horizon of at least {MIN_HORIZON} bars, {self.horizon} is set; "
                 "within fewer, bars can't order high and low."
             )
 

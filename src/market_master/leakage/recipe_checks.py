@@ -19,7 +19,8 @@ from market_master.leakage import Finding, LeakProbe
 from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, AuditedPipeline, _thin
 from market_master.market_data.ingest import fetch
 from market_master.progress import report_progress
-from market_master.stats.daily import day_t, days_permuted
+from market_master.stats.bootstrap import permute_days
+from market_master.stats.daily import day_t
 from market_master.stats.metrics import ic, ic_terms, rps
 from market_master.training.experiment import build_experiment
 from market_master.training.feature_table import FeatureTable
@@ -96,7 +97,7 @@ def _shuffled(pipeline: AuditedPipeline) -> list[Finding]:
         action, z = fold.action.copy(), fold.z.copy()
         for rows in (fold.train, fold.test):
             permuted = rows[
-                days_permuted(
+                permute_days(
                     fold_data.bars.code[rows], fold_data.bars.slot[rows], fold_data.bars.session[rows], random
                 )
             ]

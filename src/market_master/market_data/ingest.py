@@ -12,7 +12,7 @@ from market_master.domain.clock import iso
 from market_master.domain.errors import FetchCoverage, NoBars
 from market_master.market_data.providers import FetchResult, Provider, Query, SymbolReport
 from market_master.market_data.store import AppendResult, Store
-from market_master.market_data.weights import Weights, weigh
+from market_master.market_data.weights import Weights, index_weights
 from market_master.plugins import load_family
 
 MIN_FETCHED = 0.80
@@ -52,8 +52,8 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
     Raises NoBars, FetchCoverage (under 80 % of the universe's weight arrived), MixedGrid, NotOhlcv, MissingWeight.
     """
     provider = provider_of(settings)
-    asked = _asked(settings)
-    fetched = provider.fetch(Query(asked, settings.calendar, settings.interval, now))
+    symbols = _requested(settings)
+    fetched = provider.fetch(Query(symbols, settings.calendar, settings.interval, now))
     series = {symbol: columns for symbol, columns in fetched.series.items() if len(columns["bar_end"])}
     _require_coverage(settings, fetched, set(series))
     store = Store(home / "data", provider.source, settings.interval)
@@ -62,7 +62,7 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
     bars = store.bars(tuple(sorted(series)))
     return Market(
         bars=bars,
-        weights=weigh(settings.universe, bars.newest, set(bars.symbols)),
+        weights=index_weights(settings.universe, bars.newest, set(bars.symbols)),
         members=tuple(symbol for symbol in bars.symbols if symbol != settings.universe.benchmark),
         source=provider.source,
         provider=settings.provider.kind,
@@ -76,7 +76,7 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
     )
 
 
-def _asked(settings: Settings) -> tuple[str, ...]:
+def _requested(settings: Settings) -> tuple[str, ...]:
     """The configured symbols, and the benchmark's own bars; empty = all that the provider has."""
     symbols, benchmark = settings.universe.symbols, settings.universe.benchmark
     return (*symbols, benchmark) if symbols and benchmark and benchmark not in symbols else symbols
@@ -87,13 +87,13 @@ def _require_coverage(settings: Settings, fetched: FetchResult, arrived: set[str
         raise NoBars(f"The provider '{settings.provider.kind}' answered without a single valid bar.")
     newest = max(int(fetched.series[symbol]["bar_end"][-1]) for symbol in arrived)
     known = {row.symbol for row in fetched.report} | set(settings.universe.symbols)
-    wanted = weigh(settings.universe, newest, known).by_symbol
-    share = sum(weight for symbol, weight in wanted.items() if symbol in arrived)
+    weights = index_weights(settings.universe, newest, known).by_symbol
+    share = sum(weight for symbol, weight in weights.items() if symbol in arrived)
     if share < MIN_FETCHED:
-        lost = sorted(set(wanted) - arrived)
+        lost = sorted(set(weights) - arrived)
         raise FetchCoverage(
             f"Only {share:.1%} of the universe's weight arrived, {MIN_FETCHED:.0%} is needed; nothing came of "
-            f"{len(lost)} of {len(wanted)} constituents as of {iso(newest)}: {', '.join(lost[:10])}.",
+            f"{len(lost)} of {len(weights)} constituents as of {iso(newest)}: {', '.join(lost[:10])}.",
             share=share,
             needed=MIN_FETCHED,
             missing=lost,
@@ -101,6 +101,6 @@ def _require_coverage(settings: Settings, fetched: FetchResult, arrived: set[str
 
 
 def _kept_share(report: tuple[SymbolReport, ...]) -> float:
-    kept = sum(row.kept for row in report)
+    valid = sum(row.kept for row in report)
     lost = sum(row.missing + row.impossible + row.conflicts for row in report)
-    return kept / (kept + lost) if kept else 0.0
+    return valid / (valid + lost) if valid else 0.0

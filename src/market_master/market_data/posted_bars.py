@@ -12,7 +12,7 @@ from market_master.domain.calendar import Schedule, Timetable
 from market_master.domain.clock import DAY, iso
 from market_master.domain.errors import BadBars, ConfigError, TooFewBars
 
-MOST_ROWS = 20
+MAX_ROWS_LISTED = 20
 """of the list of broken bars in an answer"""
 
 
@@ -51,14 +51,14 @@ def accept(
         raise BadBars(
             f"{len({row['bar'] for row in rows})} of {len(exact)} bars of {symbol} break the bar contract; the first is bar "
             f"{rows[0]['bar']}: {rows[0]['field']}: {rows[0]['rule']}.",
-            rows=rows[:MOST_ROWS],
+            rows=rows[:MAX_ROWS_LISTED],
             broken=len(rows),
         )
     closed = int(np.searchsorted(schedule.end[at], now, "right"))
     if not closed:
         raise TooFewBars(f"None of the {len(at)} bars of {symbol} has closed yet.", given=0)
-    kept = {name: values[name][:closed] for name in OHLCV}
-    return Bars.on_schedule(timetable, (symbol,), [closed], schedule, at[:closed], kept)
+    values_closed = {name: values[name][:closed] for name in OHLCV}
+    return Bars.on_schedule(timetable, (symbol,), [closed], schedule, at[:closed], values_closed)
 
 
 def _schedule(moments: np.ndarray, timetable: Timetable) -> Schedule | None:

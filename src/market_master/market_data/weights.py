@@ -36,12 +36,12 @@ class Weights:
     """the known constituents' share of the whole index before normalising"""
 
 
-def at(
+def weights_of_table(
     table: Path | None,
     instant: int,
     known: Collection[str],
     *,
-    asked: Collection[str],
+    requested: Collection[str],
     benchmark: str | None,
     renamed: Mapping[str, str] | None = None,
 ) -> Weights:
@@ -52,7 +52,7 @@ def at(
     (two classes of shares) add up. Raises MissingWeight when a named symbol has left a table it was in before, when no
     table is old enough, or when none of the known symbols has a weight.
     """
-    eligible = sorted(set(known) & set(asked or known) - {benchmark})
+    eligible = sorted(set(known) & set(requested or known) - {benchmark})
     if table is None:
         return Weights({symbol: 1 / len(eligible) for symbol in eligible}, None, 1.0)
     rows = [row for row in read(table) if row.as_of <= iso(instant)[:10]]
@@ -66,20 +66,20 @@ def at(
     for row in rows:
         if row.as_of == newest:
             current[name.get(row.symbol, row.symbol)] += row.weight
-    left = sorted(set(asked) & ({name.get(row.symbol, row.symbol) for row in rows} - set(current)))
-    if left:
+    removed = sorted(set(requested) & ({name.get(row.symbol, row.symbol) for row in rows} - set(current)))
+    if removed:
         raise MissingWeight(
-            f"{', '.join(left)} had a weight before {newest} and has none in {table.name} since; take it out of "
+            f"{', '.join(removed)} had a weight before {newest} and has none in {table.name} since; take it out of "
             "universe.symbols or give it a weight.",
-            missing=left,
+            missing=removed,
         )
-    held = {symbol: current[symbol] for symbol in eligible if symbol in current}
-    total = math.fsum(held.values())
+    available = {symbol: current[symbol] for symbol in eligible if symbol in current}
+    total = math.fsum(available.values())
     if total <= 0:
         raise MissingWeight(
             f"None of the {len(eligible)} symbols has a weight in {table.name} as of {newest}.", symbols=len(eligible)
         )
-    by_symbol = {symbol: weight / total for symbol, weight in held.items()}
+    by_symbol = {symbol: weight / total for symbol, weight in available.items()}
     return Weights(by_symbol, newest, total / math.fsum(current.values()))
 
 
@@ -100,7 +100,7 @@ def _read(table: Path, _written: int) -> tuple[WeightRow, ...]:
         reader = csv.DictReader(stream, skipinitialspace=True)
         columns = [name.strip() for name in reader.fieldnames or []]
         reader.fieldnames = columns
-        found = list(reader)
+        lines = list(reader)
     if not columns:
         raise ValueError("it is empty")
     lacking = {"symbol", "weight"} - set(columns)
@@ -110,9 +110,9 @@ def _read(table: Path, _written: int) -> tuple[WeightRow, ...]:
         )
     rows = [
         WeightRow((row["symbol"] or "").strip(), _number(row["weight"]), (row.get("as_of") or "").strip()[:10])
-        for row in found
+        for row in lines
     ]
-    bad = [given for row, given in zip(rows, found, strict=True) if not (0 <= row.weight < math.inf and row.symbol)]
+    bad = [line for row, line in zip(rows, lines, strict=True) if not (0 <= row.weight < math.inf and row.symbol)]
     if bad:
         raise DataError(f"The weights file {table.name} has {len(bad)} impossible rows, the first: {bad[0]}.")
     undated = [row for row in rows if not _is_date(row.as_of)]
@@ -121,11 +121,11 @@ def _read(table: Path, _written: int) -> tuple[WeightRow, ...]:
             f"The weights file {table.name} has {len(undated)} rows whose as_of is not written YYYY-MM-DD, the first: "
             f"'{undated[0].as_of}'."
         )
-    seen: set[tuple[str, str]] = set()
+    keys: set[tuple[str, str]] = set()
     for row in rows:
-        if (row.symbol, row.as_of) in seen:
+        if (row.symbol, row.as_of) in keys:
             raise DataError(f"The weights file {table.name} names {row.symbol} twice for one as_of.")
-        seen.add((row.symbol, row.as_of))
+        keys.add((row.symbol, row.as_of))
     return tuple(rows)
 
 
@@ -144,13 +144,13 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def weigh(universe: Universe, instant: int, known: Collection[str]) -> Weights:
+def index_weights(universe: Universe, instant: int, known: Collection[str]) -> Weights:
     """The weights in force at an instant among the symbols that have bars. Raises MissingWeight."""
-    return at(
+    return weights_of_table(
         universe.weights,
         instant,
         known,
-        asked=universe.symbols,
+        requested=universe.symbols,
         benchmark=universe.benchmark,
         renamed=universe.renamed,
     )

@@ -39,7 +39,7 @@ class Rule(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Inputs) -> Array:
         """Probabilities [n, 5] in the order of the actions."""
-        return self._answer(np.asarray(X, dtype=float))
+        return self._probabilities(np.asarray(X, dtype=float))
 
     def predict(self, X: Inputs) -> NDArray[np.int64]:
         """The most probable action."""
@@ -49,14 +49,14 @@ class Rule(ClassifierMixin, BaseEstimator):
     def _learn(self, X: Array, y: Actions) -> None:
         """Nothing but the prior."""
 
-    def _answer(self, X: Array) -> Array:
+    def _probabilities(self, X: Array) -> Array:
         return np.tile(self.prior_, (len(X), 1))
 
 
 class Majority(Rule):
     """All on the most frequent class."""
 
-    def _answer(self, X: Array) -> Array:
+    def _probabilities(self, X: Array) -> Array:
         return np.tile(np.eye(len(CLASSES))[self.prior_.argmax()], (len(X), 1))
 
 
@@ -72,7 +72,7 @@ class VolatilityOnly(Rule):
         )
         self.pipeline_.fit(X, y)
 
-    def _answer(self, X: Array) -> Array:
+    def _probabilities(self, X: Array) -> Array:
         return without_direction(self.pipeline_.predict_proba(X).astype(float), self.prior_)
 
 
@@ -86,7 +86,7 @@ class Persistence(Rule):
         power = float((toward**2).sum())
         self.a_ = float(np.clip((toward * missing).sum() / power, 0.0, 1.0)) if power > 0 else 0.0
 
-    def _answer(self, X: Array) -> Array:
+    def _probabilities(self, X: Array) -> Array:
         share = np.where(X[:, LAST_CLASS] >= 0, self.a_, 0.0)[:, None]
         return (1 - share) * self.prior_ + share * _last(X)
 
@@ -101,20 +101,20 @@ class OrderedLogit(Rule):
         self.sign = sign
 
     def _learn(self, X: Array, y: Actions) -> None:
-        z, prior_cuts = _held(X), logit(self.prior_.cumsum()[:STEPS])
+        z, prior_cuts = _persistent(X), logit(self.prior_.cumsum()[:STEPS])
         start = np.r_[prior_cuts[:1], np.log(np.diff(prior_cuts)), 0.0]
 
         def loss(parameters: Array) -> float:
-            told = _ordered(parameters[-1] * z, _cuts(parameters[:-1]))[np.arange(len(y)), y]
-            return -float(np.log(np.clip(told, 1e-12, None)).mean())
+            likelihood = _ordered(parameters[-1] * z, _cuts(parameters[:-1]))[np.arange(len(y)), y]
+            return -float(np.log(np.clip(likelihood, 1e-12, None)).mean())
 
         bound = (0.0, None) if self.sign > 0 else (None, 0.0)
-        found = minimize(loss, start, method="L-BFGS-B", bounds=[(None, None)] * STEPS + [bound])
-        self.slope_ = float(found.x[-1])
-        self.thresholds_ = _cuts(found.x[:-1]) if self.slope_ else prior_cuts
+        optimum = minimize(loss, start, method="L-BFGS-B", bounds=[(None, None)] * STEPS + [bound])
+        self.slope_ = float(optimum.x[-1])
+        self.thresholds_ = _cuts(optimum.x[:-1]) if self.slope_ else prior_cuts
 
-    def _answer(self, X: Array) -> Array:
-        return _ordered(self.slope_ * _held(X), self.thresholds_)
+    def _probabilities(self, X: Array) -> Array:
+        return _ordered(self.slope_ * _persistent(X), self.thresholds_)
 
 
 @baseline(label="Class shares of the training rows")
@@ -158,7 +158,7 @@ def _last(X: Array) -> Array:
     return (X[:, [LAST_CLASS]] == np.arange(len(CLASSES))).astype(float)
 
 
-def _held(X: Array) -> Array:
+def _persistent(X: Array) -> Array:
     return np.clip(X[:, LAST_Z], -LARGEST_Z, LARGEST_Z)
 
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-WIDEST = 2.5
+CLIP_AT = 2.5
 """standard deviations: on crypto bars a line through winsorised features has 1.6 times the directional skill"""
 
 
@@ -32,11 +32,11 @@ class Clipper(MinMaxScaler):
     """Values cut off at 2.5 standard deviations; the others as they are."""
 
     def __init__(self) -> None:
-        super().__init__(feature_range=(-WIDEST, WIDEST), clip=True)
+        super().__init__(feature_range=(-CLIP_AT, CLIP_AT), clip=True)
 
     def fit(self, X: Any, y: Any = None) -> Clipper:
         """Learns nothing but how many columns there are."""
-        edge = np.full((1, X.shape[1]), WIDEST)
+        edge = np.full((1, X.shape[1]), CLIP_AT)
         fitted: Clipper = super().fit(np.vstack([-edge, edge]), y)
         return fitted
 
@@ -54,8 +54,8 @@ class SingleThreadPipeline(Pipeline):
     def predict_proba(self, X: Any, **params: Any) -> NDArray[np.floating]:
         """As Pipeline; columns are the classes, each row sums to 1."""
         with threadpool_limits(1):
-            answers: NDArray[np.floating] = super().predict_proba(X, **params)
-        return answers
+            probabilities: NDArray[np.floating] = super().predict_proba(X, **params)
+        return probabilities
 
 
 def candidate(*steps: BaseEstimator, symbols: int, standardised: bool) -> SingleThreadPipeline:
@@ -79,9 +79,11 @@ def soft_vote(members: Sequence[SingleThreadPipeline], names: Sequence[str] | No
     return SingleThreadPipeline([("vote", VotingClassifier(named, voting="soft", flatten_transform=False))])
 
 
-def select_columns(made: SingleThreadPipeline, columns: Sequence[int]) -> SingleThreadPipeline:
+def select_columns(pipeline: SingleThreadPipeline, columns: Sequence[int]) -> SingleThreadPipeline:
     """The candidate, looking at some columns of the inputs only; the symbol's has to be the last of them."""
-    return SingleThreadPipeline([("kept", ColumnTransformer([("kept", "passthrough", list(columns))])), *made.steps])
+    return SingleThreadPipeline(
+        [("kept", ColumnTransformer([("kept", "passthrough", list(columns))])), *pipeline.steps]
+    )
 
 
 def _features(X: NDArray[np.float32]) -> list[int]:

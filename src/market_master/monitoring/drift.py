@@ -110,7 +110,7 @@ class ReferenceDistances:
     def auc(self, reference_rows: NDArray[np.bool_], values: Array, session: Ints) -> float:
         """Of a classifier between some of its rows and another window's, of the features that can alarm."""
         return domain_auc(
-            self.values[reference_rows], self.session[reference_rows], values, session, most=CLASSIFIER_ROWS
+            self.values[reference_rows], self.session[reference_rows], values, session, max_rows=CLASSIFIER_ROWS
         )
 
 

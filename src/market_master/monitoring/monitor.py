@@ -17,7 +17,7 @@ from market_master.domain.bars import Bars
 from market_master.domain.clock import iso, session_date
 from market_master.files import write_atomic
 from market_master.index.inputs import stored_bars_hash
-from market_master.market_data.weights import weigh
+from market_master.market_data.weights import index_weights
 from market_master.monitoring import drift, performance
 from market_master.monitoring.alerts import Alert
 from market_master.monitoring.alerts.book import COOL_DOWN, Finding
@@ -105,7 +105,7 @@ def _service_readings(
 ) -> list[Reading]:
     """Missing bars, unseen symbols, bars without a signal, and parity of the logged predictions with the version."""
     days = np.unique(bars.session)[-drift.WINDOWS[0] :]
-    weights = weigh(champion.settings.universe, bars.newest, set(bars.symbols))
+    weights = index_weights(champion.settings.universe, bars.newest, set(bars.symbols))
     expected = bars.timetable.between(int(bars.bar_end.min()), bars.newest)
     ends = expected.end[np.isin(expected.session, days) & (expected.end <= bars.newest)]
     is_member = np.isin(np.asarray(bars.symbols)[bars.code], list(weights.by_symbol))

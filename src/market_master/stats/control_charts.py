@@ -8,14 +8,13 @@ from market_master.domain.arrays import Array
 
 SLACK, DECISION = 0.5, 5.0
 """k and h of Page's cumulative sum, in standard deviations"""
-FALL_TIME = 938
-"""days to an alarm where nothing has changed, on average: (e^b - b - 1) / (2 k^2) with b = 2 k (h + 1.166) (Siegmund 1985)"""
 
 
 def cusum(daily: Array, mean: float, spread: float) -> Array:
     """One-sided cumulative sum of how far each day fell below the mean, in standard deviations (Page 1954).
 
-    At or above `DECISION` the mean has fallen; a fall by 1 standard deviation is found in about ten days.
+    At or above `DECISION` the mean has fallen; a fall by 1 standard deviation is found in about ten days, and a false alarm
+    comes every (e^b - b - 1) / (2 k^2) days on average, b = 2 k (h + 1.166): 938 (Siegmund 1985).
     """
     level, path = 0.0, []
     for value in daily.tolist():

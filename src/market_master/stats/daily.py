@@ -8,9 +8,7 @@ import numpy as np
 
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import TooFewBars
-
-BLOCK = 5
-DRAWS = 2000
+from market_master.stats.bootstrap import BLOCK, DRAWS, SEED, circular_blocks
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Gain:
 
 def by_day(values: Array, session: Ints) -> Array:
     """Mean of row values for each session, in order of time."""
-    _, place = np.unique(session, return_inverse=True)
-    return np.bincount(place, weights=values) / np.bincount(place)
+    _, day = np.unique(session, return_inverse=True)
+    return np.bincount(day, weights=values) / np.bincount(day)
 
 
 def newey_west_se(daily: Array, overlap: int = 0) -> float:
@@ -48,7 +46,7 @@ def day_t(values: Array, session: Ints, overlap: int = 0) -> float:
     return float(daily.mean() / se) if se > 0 else 0.0
 
 
-def gain(daily: Array, seed: int = 7, overlap: int = 0) -> Gain:
+def gain(daily: Array, seed: int = SEED, overlap: int = 0) -> Gain:
     """Is the mean of daily gains above 0? Two tests by day, of which the larger p-value decides.
 
     A studentised circular block bootstrap (blocks of 5 days, 2000 draws, each draw over its own Newey-West error; Hall
@@ -76,34 +74,6 @@ def gain(daily: Array, seed: int = 7, overlap: int = 0) -> Gain:
         bootstrapped = float((1 + beyond.sum()) / (1 + DRAWS))
         diebold_mariano = float(stats.t.sf(np.sqrt((count - 1) / count) * mean / error, count - 1))
     return Gain(mean, float(low), float(high), max(bootstrapped, diebold_mariano), count, bootstrapped, diebold_mariano)
-
-
-def circular_blocks(count: int, block: int, draws: int, seed: int) -> Ints:
-    """Days drawn in circular blocks: [draws, count] (Politis and Romano 1992)."""
-    block = min(block, count)
-    starts = np.random.default_rng(seed).integers(0, count, (draws, -(-count // block)))
-    return ((starts[..., None] + np.arange(block)) % count).reshape(draws, -1)[:, :count]
-
-
-def day_draws(days: int, *, draws: int, seed: int) -> Array:
-    """How often each day is drawn: [draws, days], in circular blocks of `BLOCK` days."""
-    drawn = np.arange(draws)[:, None] * days + circular_blocks(days, BLOCK, draws, seed)
-    return np.bincount(drawn.ravel(), minlength=draws * days).reshape(draws, days).astype(float)
-
-
-def days_permuted(code: Ints, slot: Ints, session: Ints, random: np.random.Generator) -> Ints:
-    """For each row the place of its counterpart: same symbol and slot, on the day that takes its day's place.
-
-    A day keeps its shape and its cross-section; a row without a counterpart stays where it is.
-    """
-    days, place = np.unique(session, return_inverse=True)
-    kinds, kind = np.unique(code * 10_000 + slot, return_inverse=True)
-    key = place * len(kinds) + kind
-    order = np.argsort(key, kind="stable")
-    wanted = random.permutation(len(days))[place] * len(kinds) + kind
-    at = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
-    found = order[at]
-    return np.where(key[found] == wanted, found, np.arange(len(key)))
 
 
 def _errors(daily: Array, overlap: int) -> Array:

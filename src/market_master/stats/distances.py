@@ -40,10 +40,10 @@ class Counts:
 
     def counted(self, values: Array, session: Ints) -> NDArray[np.float64]:
         """Other rows in the same bins."""
-        days, place = np.unique(session, return_inverse=True)
+        days, day = np.unique(session, return_inverse=True)
         counts = np.empty((len(days), len(self.edges), FINE))
         for column, edges in enumerate(self.edges):
-            which = place * FINE + np.searchsorted(edges, values[:, column], side="right")
+            which = day * FINE + np.searchsorted(edges, values[:, column], side="right")
             counts[:, column] = np.bincount(which, minlength=len(days) * FINE).reshape(len(days), FINE)
         return counts
 
@@ -57,10 +57,10 @@ class Counts:
         newest = windows(counts, sessions)[-evaluations:]
         return self._distances(newest, self.by_session.sum(axis=0)[None])
 
-    def _distances(self, window: Array, rest: Array) -> Array:
-        shares = [part / np.maximum(part.sum(axis=-1, keepdims=True), 1) for part in (window, rest)]
+    def _distances(self, window: Array, reference: Array) -> Array:
+        shares = [part / np.maximum(part.sum(axis=-1, keepdims=True), 1) for part in (window, reference)]
         gap = np.abs(shares[0].cumsum(axis=-1) - shares[1].cumsum(axis=-1))[..., :-1]
-        return np.stack([_psi(window, rest), (gap * self._widths).sum(axis=-1) / self.spread], axis=-1)
+        return np.stack([_psi(window, reference), (gap * self._widths).sum(axis=-1) / self.spread], axis=-1)
 
     @property
     def _widths(self) -> Array:
@@ -87,8 +87,10 @@ def unusual(past: Array, now: Array) -> tuple[Array, Array, float]:
     return worst[0], worst[1], float(max(worst[0].max(), worst[0].mean() + FAR * worst[0].std()))
 
 
-def _psi(window: Array, rest: Array) -> Array:
+def _psi(window: Array, reference: Array) -> Array:
     """Population stability index over deciles; half a row in each bin keeps the logarithm finite."""
-    coarse = [part.reshape(*part.shape[:-1], DECILES, FINE // DECILES).sum(axis=-1) + 0.5 for part in (window, rest)]
+    coarse = [
+        part.reshape(*part.shape[:-1], DECILES, FINE // DECILES).sum(axis=-1) + 0.5 for part in (window, reference)
+    ]
     p, q = (part / part.sum(axis=-1, keepdims=True) for part in coarse)
     return np.asarray(((p - q) * np.log(p / q)).sum(axis=-1))

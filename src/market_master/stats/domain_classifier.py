@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from market_master.domain.arrays import Array, Ints
+from market_master.stats.bootstrap import SEED
 
-FOLDS, SEED = 3, 7
+FOLDS = 3
 
 
 def domain_auc(
-    reference: Array, reference_days: Ints, current: Array, current_days: Ints, *, most: int = 4000
+    reference: Array, reference_days: Ints, current: Array, current_days: Ints, *, max_rows: int = 4000
 ) -> float:
     """AUC of a logistic classifier between two sets of feature rows, tested on days it has not seen; 0.5 = alike.
 
@@ -24,12 +25,12 @@ def domain_auc(
     from sklearn.preprocessing import StandardScaler
 
     random = np.random.default_rng(SEED)
-    picks = [np.sort(random.permutation(len(rows))[:most]) for rows in (reference, current)]
+    picks = [np.sort(random.permutation(len(rows))[:max_rows]) for rows in (reference, current)]
     rows = np.vstack([reference[picks[0]], current[picks[1]]])
     side = np.repeat([0, 1], [len(picks[0]), len(picks[1])])
     days = np.concatenate([reference_days[picks[0]], current_days[picks[1]]])
-    said = np.full(len(side), 0.5)
+    probability = np.full(len(side), 0.5)
     for train, test in GroupKFold(FOLDS).split(rows, side, days):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-        said[test] = model.fit(rows[train], side[train]).predict_proba(rows[test])[:, 1]
-    return float(roc_auc_score(side, said))
+        probability[test] = model.fit(rows[train], side[train]).predict_proba(rows[test])[:, 1]
+    return float(roc_auc_score(side, probability))

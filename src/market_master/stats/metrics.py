@@ -10,11 +10,12 @@ from scipy.stats import rankdata
 from market_master.domain.actions import CLASSES, expected_score, without_direction
 from market_master.domain.arrays import Actions, Array, Ints
 from market_master.domain.records import Scorecard
-from market_master.stats.daily import day_draws, day_t
+from market_master.stats.bootstrap import SEED, day_draws
+from market_master.stats.daily import day_t
 
 COUNT = len(CLASSES)
 BINS = 10
-DRAWS, SEED = 500, 7
+INTERVAL_DRAWS = 500
 """bootstrap of days behind every interval"""
 
 
@@ -41,8 +42,8 @@ def ic_terms(score: Array, z: Array) -> Array:
 
 def ece(probabilities: Array, action: Actions, bins: int = BINS) -> float:
     """Expected calibration error: the mean over classes, each with equal-count bins."""
-    whole = np.zeros(len(action), dtype=np.int64)
-    return float(_ece(_bin_sums(probabilities, action, whole, bins).sum(axis=0)[None], len(action))[0])
+    single_group = np.zeros(len(action), dtype=np.int64)
+    return float(_ece(_bin_sums(probabilities, action, single_group, bins).sum(axis=0)[None], len(action))[0])
 
 
 def rank_ic(score: Array, z: Array, bar_end: Ints) -> Array:
@@ -50,10 +51,10 @@ def rank_ic(score: Array, z: Array, bar_end: Ints) -> Array:
     instants, place = np.unique(bar_end, return_inverse=True)
     ranks = [_ranked(values, place, len(instants)) for values in (score, z)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        both, one, other = (
+        product, one, other = (
             np.bincount(place, a * b) for a, b in ((ranks[0], ranks[1]), (ranks[0],) * 2, (ranks[1],) * 2)
         )
-        return np.asarray(both / np.sqrt(one * other))
+        return np.asarray(product / np.sqrt(one * other))
 
 
 def reliability(probabilities: Array, action: Actions, session: Ints) -> Array:
@@ -63,10 +64,10 @@ def reliability(probabilities: Array, action: Actions, session: Ints) -> Array:
     """
     days, place = np.unique(session, return_inverse=True)
     sums = _bin_sums(probabilities, action, place, BINS)
-    total, draws = sums.sum(axis=0), np.tensordot(day_draws(len(days), draws=DRAWS, seed=SEED), sums, axes=1)
+    total, draws = sums.sum(axis=0), np.tensordot(day_draws(len(days), draws=INTERVAL_DRAWS, seed=SEED), sums, axes=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        came = draws[..., 1] / draws[..., 2]
-        low, high = np.nanquantile(came, [0.05, 0.95], axis=0)
+        drawn_ic = draws[..., 1] / draws[..., 2]
+        low, high = np.nanquantile(drawn_ic, [0.05, 0.95], axis=0)
         return np.stack([total[..., 0] / total[..., 2], total[..., 1] / total[..., 2], low, high], axis=-1)
 
 
@@ -111,12 +112,12 @@ def scorecard(
         "bins": _bin_sums(probabilities, action, place, BINS),
     }
     point = {name: float(value[0]) for name, value in _numbers(sums, np.ones((1, len(days)))).items()}
-    drawn = _numbers(sums, day_draws(len(days), draws=DRAWS, seed=SEED))
+    drawn = _numbers(sums, day_draws(len(days), draws=INTERVAL_DRAWS, seed=SEED))
     intervals = {name: (float(np.quantile(v, 0.05)), float(np.quantile(v, 0.95))) for name, v in drawn.items()}
     leans = (es != 0) & (z != 0)
     up = float((z[leans] > 0).mean()) if leans.any() else 0.5
     ranks = rank_ic(es, z, bar_end) if bar_end is not None and es.std() > 1e-12 else np.array([np.nan])
-    said, was = (np.bincount(values, minlength=COUNT) / len(action) for values in (decided, action))
+    predicted, was = (np.bincount(values, minlength=COUNT) / len(action) for values in (decided, action))
     return Scorecard(
         candidate=candidate,
         kind=kind,
@@ -127,8 +128,8 @@ def scorecard(
         **{name: point[name] for name in ("log_loss", "macro_f1", "accuracy", "ece")},
         fit_seconds=fit_seconds,
         folds=folds,
-        macro_f1_null=float(np.mean(2 * said * was / np.maximum(said + was, 1e-12))),
-        accuracy_null=float(said @ was),
+        macro_f1_null=float(np.mean(2 * predicted * was / np.maximum(predicted + was, 1e-12))),
+        accuracy_null=float(predicted @ was),
         macro_f1_argmax=point["macro_f1_argmax"],
         rank_ic=float(np.nanmean(ranks)) if np.isfinite(ranks).any() else None,
         sign_accuracy=float((np.sign(es) == np.sign(z))[leans].mean()) if leans.any() else None,
@@ -141,7 +142,7 @@ def _numbers(sums: dict[str, Array], times: Array) -> dict[str, Array]:
     """Every number that has an interval, for each way of counting days [draws, days]."""
     drawn = {name: np.tensordot(times, values, axes=1) for name, values in sums.items()}
     count, scores, flat, base, surprise = drawn["rows"].T
-    es, z, es2, z2, both = drawn["moments"].T / count
+    es, z, es2, z2, product = drawn["moments"].T / count
     spread = np.maximum(es2 - es**2, 0) * np.maximum(z2 - z**2, 0)
     confusion, likeliest = drawn["decided"], drawn["likeliest"]
     return {
@@ -149,7 +150,7 @@ def _numbers(sums: dict[str, Array], times: Array) -> dict[str, Array]:
         "rpss": 1 - scores / base,
         "vol": (base - flat) / base,
         "dir": (flat - scores) / base,
-        "ic": np.where(spread > 1e-20, (both - es * z) / np.sqrt(np.maximum(spread, 1e-20)), 0.0),
+        "ic": np.where(spread > 1e-20, (product - es * z) / np.sqrt(np.maximum(spread, 1e-20)), 0.0),
         "log_loss": surprise / count,
         "macro_f1": _macro_f1(confusion),
         "accuracy": np.trace(confusion, axis1=1, axis2=2) / count,
@@ -162,15 +163,15 @@ def _by_day(values: Array, place: Ints) -> Array:
     return np.asarray(np.bincount(place, weights=values), dtype=float)
 
 
-def _confusion(said: Actions, was: Actions, place: Ints) -> Array:
+def _confusion(predicted: Actions, was: Actions, place: Ints) -> Array:
     """[days, said, was]"""
-    cells = place * COUNT**2 + said.astype(np.int64) * COUNT + was
+    cells = place * COUNT**2 + predicted.astype(np.int64) * COUNT + was
     return np.bincount(cells, minlength=(place.max() + 1) * COUNT**2).reshape(-1, COUNT, COUNT).astype(float)
 
 
 def _macro_f1(confusion: Array) -> Array:
-    hit, said, was = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2), confusion.sum(axis=1)
-    return np.asarray((2 * hit / np.maximum(said + was, 1)).mean(axis=1))
+    hit, predicted, was = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2), confusion.sum(axis=1)
+    return np.asarray((2 * hit / np.maximum(predicted + was, 1)).mean(axis=1))
 
 
 def _bin_sums(probabilities: Array, action: Actions, place: Ints, bins: int) -> Array:

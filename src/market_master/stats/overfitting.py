@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 
 from market_master.domain.arrays import Array
-from market_master.stats.daily import BLOCK
+from market_master.stats.bootstrap import BLOCK, SEED
 
 BLOCKS = 8
 """parts of time; half of them choose, the other half judge: 70 ways"""
-DRAWS, SEED = 1000, 7
+SPA_DRAWS = 1000
 
 
 def pbo(daily: Array) -> float | None:
@@ -47,6 +47,6 @@ def best_of_many(benchmark: Array, daily: Array) -> float:
     moving = np.abs(daily - benchmark[:, None]).max(axis=0) > 1e-15
     if not moving.any():
         return 1.0
-    test = SPA(benchmark, daily[:, moving], block_size=BLOCK, reps=DRAWS, bootstrap="circular", seed=SEED)
+    test = SPA(benchmark, daily[:, moving], block_size=BLOCK, reps=SPA_DRAWS, bootstrap="circular", seed=SEED)
     test.compute()
     return float(test.pvalues["consistent"])

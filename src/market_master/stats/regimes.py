@@ -42,11 +42,11 @@ def basket(bars: Bars, members: Collection[str]) -> tuple[NDArray[np.int64], Arr
     closes = np.ones(len(bars), dtype=bool)
     closes[:-1] = (bars.code[1:] != bars.code[:-1]) | (bars.session[1:] != bars.session[:-1])
     rows = np.flatnonzero(inside & closes)
-    days, place = np.unique(bars.session[rows], return_inverse=True)
+    days, day = np.unique(bars.session[rows], return_inverse=True)
     follows = np.flatnonzero(bars.code[rows[1:]] == bars.code[rows[:-1]]) + 1
     moved = np.log(bars.close[rows[follows]] / bars.close[rows[follows - 1]])
-    total = np.bincount(place[follows], weights=moved, minlength=len(days))
-    return days, total / np.maximum(np.bincount(place[follows], minlength=len(days)), 1)
+    total = np.bincount(day[follows], weights=moved, minlength=len(days))
+    return days, total / np.maximum(np.bincount(day[follows], minlength=len(days)), 1)
 
 
 def daily_states(daily: Array) -> NDArray[np.str_]:

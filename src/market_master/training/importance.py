@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from market_master.domain.arrays import Array, Ints
 from market_master.stats import metrics
-from market_master.stats.daily import by_day, days_permuted, newey_west_se
+from market_master.stats.bootstrap import permute_days
+from market_master.stats.daily import by_day, newey_west_se
 from market_master.training.folds import sample_timestamps
 from market_master.training.walk_forward import SEED, FoldData, Recipe
 
@@ -72,7 +73,7 @@ def _losses(recipe: Recipe, fold_data: FoldData, features: int, numbers: Sequenc
         test = np.flatnonzero(sampled)
         estimator, rows, action, weight, _, _ = fold_data.job(recipe, number)
         random = np.random.default_rng([SEED, number])
-        permuted = days_permuted(bars.code[test], bars.slot[test], bars.session[test], random)
+        permuted = permute_days(bars.code[test], bars.slot[test], bars.session[test], random)
         facts = (
             fold.action[test],
             bars.session[test],

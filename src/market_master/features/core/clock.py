@@ -58,7 +58,7 @@ def slot_range_ratio(bar_range: Array, same_slot: Ints) -> Array:
 def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> Array:
     """ln of the volume over its geometric mean in this slot of earlier sessions; 0 where there is none."""
     known = total(traded, same_slot)
-    before = windows.ratio(total(log_volume, same_slot), known, neutral=0.0, least=0.0)
+    before = windows.ratio(total(log_volume, same_slot), known, neutral=0.0, minimum=0.0)
     return np.where((traded > 0) & (known > 0), log_volume - before, 0.0)
 
 
@@ -96,13 +96,13 @@ def usual(values: Array, earlier: NDArray[np.int64]) -> Array:
     return total(values, earlier) / np.maximum((earlier >= 0).sum(axis=0), 1)
 
 
-def _earlier(slot: Ints, wanted: Ints, age: Ints) -> Ints:
+def _earlier(slot: Ints, target: Ints, age: Ints) -> Ints:
     """Indices of the symbol's bars up to 59 back whose slot is the wanted one: [most, bars], newest first, then -1."""
     here = np.arange(len(slot))
-    place = slot * len(slot) + here
-    order = np.argsort(place)
-    place, now = place[order], wanted * len(slot) + here
-    end = np.searchsorted(place, now)
-    count = end - np.searchsorted(place, now - np.minimum(age, REACH))
+    key = slot * len(slot) + here
+    order = np.argsort(key)
+    key, now = key[order], target * len(slot) + here
+    end = np.searchsorted(key, now)
+    count = end - np.searchsorted(key, now - np.minimum(age, REACH))
     back = np.arange(1, count.max() + 1)[:, None]
     return np.where(back <= count, order[end - back], -1)

@@ -75,12 +75,12 @@ def momentum_20(move: Array, volatility: Array) -> Array:
 def return_skew(move: Array, power: Array) -> Array:
     """Do the last 20 moves lean to rare rises (above 0) or rare falls? Skewness about 0; 0 when nothing moved."""
     cubes = windows.mean(move * move * move, WINDOW)
-    return windows.ratio(cubes, power * np.sqrt(power), neutral=0.0, least=windows.STILL**3)
+    return windows.ratio(cubes, power * np.sqrt(power), neutral=0.0, minimum=windows.STILL**3)
 
 
 @feature(warmup=21, unit="correlation")
 def autocorrelation(move: Array, power: Array) -> Array:
     """Did moves follow each other (above 0) or reverse over the last 20 bars? 0 when nothing moved."""
     before = windows.lag(move, 1)
-    both = 0.5 * (power + windows.lag(power, 1))
-    return windows.ratio(windows.mean(move * before, WINDOW), both, neutral=0.0, least=windows.STILL**2)
+    smoothed = 0.5 * (power + windows.lag(power, 1))
+    return windows.ratio(windows.mean(move * before, WINDOW), smoothed, neutral=0.0, minimum=windows.STILL**2)

@@ -49,7 +49,7 @@ def range_volatility(bar_range: Array, power: Array) -> Array:
 def downside_share(move: Array, power: Array) -> Array:
     """Falls' share of the variance of the last 20 bars; 0.5 when nothing moved."""
     falls = np.minimum(move, 0.0)
-    return windows.ratio(windows.mean(falls * falls, 20), power, neutral=0.5, least=windows.STILL**2)
+    return windows.ratio(windows.mean(falls * falls, 20), power, neutral=0.5, minimum=windows.STILL**2)
 
 
 @feature(warmup=20, unit="ratio")

@@ -13,7 +13,7 @@ from market_master.features.engine import windows
 def volume_surprise(log_volume: Array, traded: Array) -> Array:
     """ln of the volume over its geometric mean of the 20 bars before; 0 where this bar, or those, had none."""
     known = windows.lag(windows.mean(traded, 20), 1)
-    usual = windows.ratio(windows.lag(windows.mean(log_volume, 20), 1), known, neutral=0.0, least=0.0)
+    usual = windows.ratio(windows.lag(windows.mean(log_volume, 20), 1), known, neutral=0.0, minimum=0.0)
     return np.where((traded > 0) & (known > 0), log_volume - usual, 0.0)
 
 
@@ -21,15 +21,15 @@ def volume_surprise(log_volume: Array, traded: Array) -> Array:
 def volume_trend(log_volume: Array, traded: Array) -> Array:
     """ln of the mean volume (geometric) of 5 bars over that of 50; 0 where the 5 bars traded nothing."""
     recent, usual = windows.mean(traded, 5), windows.mean(traded, 50)
-    now = windows.ratio(windows.mean(log_volume, 5), recent, neutral=0.0, least=0.0)
-    before = windows.ratio(windows.mean(log_volume, 50), usual, neutral=0.0, least=0.0)
+    now = windows.ratio(windows.mean(log_volume, 5), recent, neutral=0.0, minimum=0.0)
+    before = windows.ratio(windows.mean(log_volume, 50), usual, neutral=0.0, minimum=0.0)
     return np.where(recent > 0, now - before, 0.0)
 
 
 @feature(warmup=20, unit="share")
 def signed_volume(move: Array, volume: Array) -> Array:
     """Volume of rising bars less that of falling ones, over all volume of 20 bars; 0 when nothing traded."""
-    return windows.ratio(windows.mean(np.sign(move) * volume, 20), windows.mean(volume, 20), neutral=0.0, least=0.0)
+    return windows.ratio(windows.mean(np.sign(move) * volume, 20), windows.mean(volume, 20), neutral=0.0, minimum=0.0)
 
 
 @feature(warmup=20, unit="sd")

@@ -81,15 +81,20 @@ def node(name: str) -> Node:
     """The series or feature of that name."""
     if name in _series:
         return _series[name]
-    found = plugin(name)
+    declared = plugin(name)
     return Node(
-        name, found.factory, _inputs(found.factory), found.metadata["warmup"], found.metadata["panel"], feature=True
+        name,
+        declared.factory,
+        _inputs(declared.factory),
+        declared.metadata["warmup"],
+        declared.metadata["panel"],
+        feature=True,
     )
 
 
-def nearest(word: str, known: Any) -> str:
+def nearest(name: str, known: Any) -> str:
     """The known word most like this one."""
-    return difflib.get_close_matches(word, list(known), n=1, cutoff=0.0)[0]
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
 
 
 def group_of(name: str) -> str:
@@ -110,10 +115,10 @@ def _declare(warmup: int, unit: str, slots: Slots, *, panel: bool) -> Callable[[
 
 
 def _share(function: Function, warmup: int, *, panel: bool) -> Function:
-    made = Node(function.__name__, function, _inputs(function), warmup, panel, feature=False)
-    taken = _series.setdefault(made.name, made)
-    if taken.function.__module__ != function.__module__:
-        raise TypeError(f"There are two series named '{made.name}'.")
+    shared = Node(function.__name__, function, _inputs(function), warmup, panel, feature=False)
+    first = _series.setdefault(shared.name, shared)
+    if first.function.__module__ != function.__module__:
+        raise TypeError(f"There are two series named '{shared.name}'.")
     return function
 
 

@@ -1,4 +1,4 @@
-"""What must be computed, in which order, to have some features; and the computing of it."""
+"""Dependency graph of features: topological order, then evaluation by symbol and across the panel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from market_master.domain.errors import ContextMissing
 from market_master.features.engine import windows
 from market_master.features.engine.declare import COLUMNS, MEMBERS, REACH, Node, node
 
-WHOLE = slice(None)
+ALL_ROWS = slice(None)
 
 
 @dataclass(frozen=True)
@@ -24,36 +24,36 @@ class Plan:
     """Steps in an order in which each finds its inputs: first for one symbol, then across the panel."""
 
     names: tuple[str, ...]
-    own: tuple[Node, ...]
+    by_symbol: tuple[Node, ...]
     panel: tuple[Node, ...]
 
     @cached_property
-    def handed_over(self) -> tuple[Node, ...]:
+    def panel_inputs(self) -> tuple[Node, ...]:
         """Steps of single symbols that the panel needs."""
-        asked = {name for step in self.panel for name in step.inputs}
-        return tuple(step for step in self.own if step.name in asked)
+        inputs = {name for step in self.panel for name in step.inputs}
+        return tuple(step for step in self.by_symbol if step.name in inputs)
 
     @cached_property
-    def lent(self) -> frozenset[str]:
+    def shared_features(self) -> frozenset[str]:
         """Features of single symbols that other steps ask for."""
-        asked = {name for step in (*self.own, *self.panel) for name in step.inputs}
-        return frozenset(step.name for step in self.own if step.feature and step.name in asked)
+        inputs = {name for step in (*self.by_symbol, *self.panel) for name in step.inputs}
+        return frozenset(step.name for step in self.by_symbol if step.feature and step.name in inputs)
 
     @cached_property
-    def wanted(self) -> dict[int, Node]:
+    def requested(self) -> dict[int, Node]:
         """The features that see one symbol, by their place among the names."""
-        made = {step.name: step for step in self.own}
-        return {number: made[name] for number, name in enumerate(self.names) if name in made}
+        computed = {step.name: step for step in self.by_symbol}
+        return {number: computed[name] for number, name in enumerate(self.names) if name in computed}
 
 
 @lru_cache(maxsize=64)
 def plan(names: tuple[str, ...]) -> Plan:
     """The plan for some features; ConfigError for an unknown one, TypeError for inputs that can't be had."""
-    placed: dict[str, Node] = {}
+    steps: dict[str, Node] = {}
     for name in names:
-        _place(node(name), placed, ())
-    own = tuple(step for step in placed.values() if not step.panel)
-    return Plan(names, own, tuple(step for step in placed.values() if step.panel))
+        _add(node(name), steps, ())
+    by_symbol = tuple(step for step in steps.values() if not step.panel)
+    return Plan(names, by_symbol, tuple(step for step in steps.values() if step.panel))
 
 
 def evaluate_by_symbol(bars: Bars, rows: slice, steps: Plan) -> dict[str, Array]:
@@ -64,15 +64,17 @@ def evaluate_by_symbol(bars: Bars, rows: slice, steps: Plan) -> dict[str, Array]
     """
     values: dict[str, Array] = {name: column(bars, name)[rows] for name in COLUMNS}
     with np.errstate(all="ignore"):
-        for step in steps.own:
-            made = step.function(*[values[name] for name in step.inputs])
-            values[step.name] = windows.bounded(made) if step.name in steps.lent else made
+        for step in steps.by_symbol:
+            computed = step.function(*[values[name] for name in step.inputs])
+            values[step.name] = windows.bounded(computed) if step.name in steps.shared_features else computed
     return values
 
 
-def mask_warmup(made: dict[str, Array], steps: Collection[Node], age: Ints, picked: slice | Ints = WHOLE) -> Array:
+def mask_warmup(
+    computed: dict[str, Array], steps: Collection[Node], age: Ints, picked: slice | Ints = ALL_ROWS
+) -> Array:
     """Steps as rows of a matrix, of all bars or those picked, blanked where a symbol has too few bars behind it."""
-    block, age = np.array([made[step.name][picked] for step in steps]), age[picked]
+    block, age = np.array([computed[step.name][picked] for step in steps]), age[picked]
     young = np.flatnonzero(age < REACH)
     if len(young):
         early = age[young] < np.array([step.warmup for step in steps])[:, None]
@@ -80,49 +82,51 @@ def mask_warmup(made: dict[str, Array], steps: Collection[Node], age: Ints, pick
     return block
 
 
-def batches(bars: Bars, most: int) -> Iterator[slice]:
+def batches(bars: Bars, max_rows: int) -> Iterator[slice]:
     """The rows of consecutive symbols, together while they are `most` rows at most."""
     edges = [int(edge) for edge in bars.offsets]
     begin = 0
     for end, after in zip(edges[1:], [*edges[2:], None], strict=True):
-        if end > begin and (after is None or after - begin > most):
+        if end > begin and (after is None or after - begin > max_rows):
             yield slice(begin, end)
             begin = end
 
 
-def panel_values(bars: Bars, steps: Plan, handed: dict[str, Array], members: NDArray[np.bool_]) -> dict[str, Array]:
+def panel_values(
+    bars: Bars, steps: Plan, panel_inputs: dict[str, Array], members: NDArray[np.bool_]
+) -> dict[str, Array]:
     """Every panel step as a column over the bars; the axis of time is the union of the members' bars.
 
     A bar is NaN where no member has a bar at its time, or where fewer than `warmup` bars lie before it on the axis or
     in its own series. Raises ContextMissing when no member has a bar at all.
     """
-    counted = members[bars.code]
-    if not counted.any():
+    of_members = members[bars.code]
+    if not of_members.any():
         raise ContextMissing(
             f"Market features need bars of the {int(members.sum())} members of the market; none of the "
             f"{len(bars)} bars is theirs."
         )
-    times = np.unique(bars.bar_end[counted])
+    times = np.unique(bars.bar_end[of_members])
     at = np.minimum(np.searchsorted(times, bars.bar_end), len(times) - 1)
     on_axis = times[at] == bars.bar_end
     here = (at[on_axis], bars.code[on_axis])
     shape = (len(times), len(bars.symbols))
-    behind = np.minimum(at, bars.age)
+    history = np.minimum(at, bars.age)
 
     values: dict[str, Any] = {MEMBERS: members}
-    found: dict[str, Array] = {}
+    columns: dict[str, Array] = {}
     with np.errstate(all="ignore"):
         for step in steps.panel:
             for name in step.inputs:
                 if name not in values:
                     values[name] = np.full(shape, np.nan)
-                    values[name][here] = (handed[name] if name in handed else column(bars, name))[on_axis]
-            made = step.function(*[values[name] for name in step.inputs])
-            values[step.name] = made = windows.bounded(made) if step.feature else made
-            found[step.name] = np.full(len(bars), np.nan)
-            found[step.name][on_axis] = np.broadcast_to(made, shape)[here]
-            found[step.name][behind < step.warmup] = np.nan
-    return found
+                    values[name][here] = (panel_inputs[name] if name in panel_inputs else column(bars, name))[on_axis]
+            computed = step.function(*[values[name] for name in step.inputs])
+            values[step.name] = computed = windows.bounded(computed) if step.feature else computed
+            columns[step.name] = np.full(len(bars), np.nan)
+            columns[step.name][on_axis] = np.broadcast_to(computed, shape)[here]
+            columns[step.name][history < step.warmup] = np.nan
+    return columns
 
 
 def column(bars: Bars, name: str) -> Any:
@@ -132,8 +136,8 @@ def column(bars: Bars, name: str) -> Any:
     return bars.age if name == "age" else getattr(bars, name)
 
 
-def _place(step: Node, placed: dict[str, Node], above: tuple[str, ...]) -> None:
-    if step.name in placed:
+def _add(step: Node, steps: dict[str, Node], above: tuple[str, ...]) -> None:
+    if step.name in steps:
         return
     if step.name in above:
         raise TypeError(f"'{step.name}' needs itself, through {' and '.join(above)}.")
@@ -143,5 +147,5 @@ def _place(step: Node, placed: dict[str, Node], above: tuple[str, ...]) -> None:
         needed = node(name)
         if needed.panel and not step.panel:
             raise TypeError(f"'{step.name}' sees one symbol; it can't ask for '{name}', which sees all.")
-        _place(needed, placed, (*above, step.name))
-    placed[step.name] = step
+        _add(needed, steps, (*above, step.name))
+    steps[step.name] = step

@@ -59,9 +59,9 @@ def position_in_range(close: Array, high: Array, low: Array, window: int) -> Arr
     return ratio(close - bottom, highest(high, window) - bottom, neutral=0.5)
 
 
-def ratio(part: Array, whole: Array, neutral: float, least: float = STILL) -> Array:
+def ratio(numerator: Array, denominator: Array, neutral: float, minimum: float = STILL) -> Array:
     """part / whole; `neutral` where the whole is not above `least`."""
-    return np.where(whole > least, part / whole, neutral)
+    return np.where(denominator > minimum, numerator / denominator, neutral)
 
 
 def bounded(values: Array) -> Array:

@@ -72,8 +72,8 @@ def beta_residual(move: Array, index_move: Array, volatility: Array) -> Array:
     """
     known = np.isfinite(move)
     shared = down(np.where(known, move * index_move, 0.0), BETA)
-    alone = down(np.where(known, index_move**2, 0.0), BETA)
-    beta = windows.bounded(windows.lag(windows.ratio(shared, alone, neutral=1.0, least=windows.STILL**2), 1))
+    index_variance = down(np.where(known, index_move**2, 0.0), BETA)
+    beta = windows.bounded(windows.lag(windows.ratio(shared, index_variance, neutral=1.0, minimum=windows.STILL**2), 1))
     return (move - beta * index_move) / volatility
 
 
@@ -149,7 +149,7 @@ def across(values: Array, members: Mask) -> Array:
     inside = values[:, members]
     known = np.isfinite(inside)
     total = np.where(known, inside, 0.0).sum(axis=1, keepdims=True)
-    return windows.ratio(total, known.sum(axis=1, keepdims=True), neutral=0.0, least=0.0)
+    return windows.ratio(total, known.sum(axis=1, keepdims=True), neutral=0.0, minimum=0.0)
 
 
 def down(values: Array, window: int) -> Array:
@@ -166,13 +166,13 @@ def _rank(values: Array, members: Mask) -> Array:
     through = np.cumsum(counted, axis=1)
     changes = ordered[:, 1:] != ordered[:, :-1]
     edge = np.ones((len(values), 1), dtype=bool)
-    place = np.arange(values.shape[1])
-    first = np.maximum.accumulate(np.where(np.hstack([edge, changes]), place, 0), axis=1)
-    last = np.where(np.hstack([changes, edge]), place, place[-1])
+    column = np.arange(values.shape[1])
+    first = np.maximum.accumulate(np.where(np.hstack([edge, changes]), column, 0), axis=1)
+    last = np.where(np.hstack([changes, edge]), column, column[-1])
     last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
     below: Array = np.take_along_axis(through - counted, first, axis=1)
     not_above: Array = np.take_along_axis(through, last, axis=1)
     ranks = np.empty_like(rounded)
-    share = windows.ratio((below + not_above) / 2, through[:, -1:], neutral=0.5, least=0.0) - 0.5
+    share = windows.ratio((below + not_above) / 2, through[:, -1:], neutral=0.5, minimum=0.0) - 0.5
     np.put_along_axis(ranks, order, share, axis=1)
     return ranks

@@ -76,8 +76,8 @@ def symbol_of(name: str) -> str:
     if dashed := re.match(rf"(.+?)-{_INTERVAL}(?:-|$)", stem):
         return dashed[1]
     closing = re.match(rf"(.+)_{_INTERVAL}$", stem)
-    words = re.split(rf"_{_INTERVAL}_", closing[1] if closing else stem)
-    return words[-1].rsplit("_", 1)[-1] if closing or len(words) > 1 else stem
+    parts = re.split(rf"_{_INTERVAL}_", closing[1] if closing else stem)
+    return parts[-1].rsplit("_", 1)[-1] if closing or len(parts) > 1 else stem
 
 
 def _raw(file: Path) -> tuple[pd.DataFrame, str | None]:
@@ -95,8 +95,10 @@ def _raw(file: Path) -> tuple[pd.DataFrame, str | None]:
         raise NotOhlcv("it is empty")
     if kind.startswith(".csv"):
         return _csv(text), None
-    whole = [json.loads(line) for line in text.splitlines() if line.strip()] if ".jsonl" in kind else json.loads(text)
-    return _json(whole)
+    document = (
+        [json.loads(line) for line in text.splitlines() if line.strip()] if ".jsonl" in kind else json.loads(text)
+    )
+    return _json(document)
 
 
 def _csv(text: str) -> pd.DataFrame:
@@ -140,17 +142,17 @@ def _unpivoted(wide: pd.DataFrame) -> pd.DataFrame:
 
 def _json(content: Any) -> tuple[pd.DataFrame, str | None]:
     """Alpha Vantage (one object, or one a line), rows without names, records, or columns."""
-    told = content if isinstance(content, list) else [content]
-    if told and all(isinstance(item, dict) and _time_series(item) for item in told):
-        frames, zones = zip(*map(_alpha_vantage, told), strict=True)
+    records = content if isinstance(content, list) else [content]
+    if records and all(isinstance(item, dict) and _time_series(item) for item in records):
+        frames, zones = zip(*map(_alpha_vantage, records), strict=True)
         if len(set(zones)) > 1:
             raise NotOhlcv(f"its parts are of {len(set(zones))} time zones: {', '.join(map(str, sorted(set(zones))))}")
         return pd.concat(frames, ignore_index=True), zones[0]
-    if told and all(isinstance(item, list) and len(item) in (6, 12) for item in told):
-        return pd.DataFrame(told).iloc[:, :6].set_axis(_POSITIONS, axis=1), None
+    if records and all(isinstance(item, list) and len(item) in (6, 12) for item in records):
+        return pd.DataFrame(records).iloc[:, :6].set_axis(_POSITIONS, axis=1), None
     if isinstance(content, dict) and not all(isinstance(values, (dict, list)) for values in content.values()):
         raise NotOhlcv(f"it holds no bars but {json.dumps(content)[:100]}")
-    if told and not all(isinstance(item, dict) for item in told):
+    if records and not all(isinstance(item, dict) for item in records):
         raise NotOhlcv("its rows are neither records nor lists of 6 or 12 numbers")
     return pd.DataFrame(content), None
 
@@ -170,17 +172,17 @@ def _long(raw: pd.DataFrame, symbol: str, stamp: str) -> pd.DataFrame:
     if raw.empty:
         raise NotOhlcv(f"it is empty: {len(raw.columns)} columns and no row")
     plain = [_plain(name) for name in raw.columns]
-    found = {meaning: [at for at, name in enumerate(plain) if name in names] for meaning, names in _NAMES.items()}
-    if missing := [name for name in OHLCV if not found[name]]:
-        columns = ", ".join(map(str, raw.columns[:8])) + (" ..." if len(raw.columns) > 8 else "")
-        raise NotOhlcv(f"it is not OHLCV: it lacks {', '.join(missing)}; its columns are {columns}")
-    if twice := [meaning for meaning, places in found.items() if len(places) > 1]:
+    columns = {meaning: [at for at, name in enumerate(plain) if name in names] for meaning, names in _NAMES.items()}
+    if missing := [name for name in OHLCV if not columns[name]]:
+        listed = ", ".join(map(str, raw.columns[:8])) + (" ..." if len(raw.columns) > 8 else "")
+        raise NotOhlcv(f"it is not OHLCV: it lacks {', '.join(missing)}; its columns are {listed}")
+    if twice := [meaning for meaning, places in columns.items() if len(places) > 1]:
         raise NotOhlcv(f"it has more than one column for {' and for '.join(twice)}")
     long = {
-        "symbol": raw.iloc[:, found["symbol"][0]] if found["symbol"] else symbol,
+        "symbol": raw.iloc[:, columns["symbol"][0]] if columns["symbol"] else symbol,
         "stamp": _stamp(raw, plain, stamp),
     }
-    long |= {name: _numbers(raw.iloc[:, places[0]]) for name, places in found.items() if places and name != "symbol"}
+    long |= {name: _numbers(raw.iloc[:, places[0]]) for name, places in columns.items() if places and name != "symbol"}
     frame = pd.DataFrame(long)
     if frame["symbol"].isna().any():
         raise NotOhlcv(f"{int(frame['symbol'].isna().sum())} of its {len(frame)} rows have no symbol")
@@ -189,11 +191,11 @@ def _long(raw: pd.DataFrame, symbol: str, stamp: str) -> pd.DataFrame:
 
 def _stamp(raw: pd.DataFrame, plain: Sequence[str], stamp: str) -> pd.Series:
     """The column of stamps; a date and the time of day beside it become one text."""
-    other = "end" if stamp == "start" else "start"
+    opposite = "end" if stamp == "start" else "start"
     at = next((plain.index(name) for name in (*_OWN_STAMPS[stamp], *_STAMPS) if name in plain), None)
     if at is None:
-        if any(name in plain for name in _OWN_STAMPS[other]):
-            raise NotOhlcv(f"its stamps are bar {other}s; set provider.stamp to {other}")
+        if any(name in plain for name in _OWN_STAMPS[opposite]):
+            raise NotOhlcv(f"its stamps are bar {opposite}s; set provider.stamp to {opposite}")
         raise NotOhlcv(f"it lacks a time stamp; its columns are {', '.join(map(str, raw.columns[:8]))}")
     clock = next((plain.index(name) for name in _CLOCKS if name in plain), None) if plain[at] == "date" else None
     if clock is None:

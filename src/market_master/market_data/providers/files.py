@@ -20,7 +20,7 @@ from market_master.market_data.providers import FetchResult, Query, file_formats
 from market_master.market_data.providers.file_formats import SPLIT
 from market_master.plugins import register
 
-NAMED = 10
+MAX_NAMES_LISTED = 10
 """files or splits that a sentence names at most"""
 
 
@@ -146,20 +146,20 @@ class Files:
         return frame, way
 
 
-def _require_interval(symbol: pd.Series, wall: pd.Series, wanted: int) -> None:
+def _require_interval(symbol: pd.Series, wall: pd.Series, interval: int) -> None:
     """Bars of which neither the median spacing nor the most frequent one is the interval are other bars.
 
     A half-hour first bar moves neither, a thin market's absent bars not the second; below four bars nothing is told.
     """
     code, instant = pd.factorize(symbol)[0], wall.to_numpy().astype("datetime64[s]")
     order = np.lexsort((instant, code))
-    step, same = np.diff(instant[order]).astype(float), np.diff(code[order]) == 0
-    spacing = pd.Series(step[same & (step > 0)])
+    step, same_symbol = np.diff(instant[order]).astype(float), np.diff(code[order]) == 0
+    spacing = pd.Series(step[same_symbol & (step > 0)])
     if len(spacing) < 3:
         return
-    usual = float(spacing.mode().iloc[0])
-    if wanted not in (usual, float(spacing.median())):
-        raise IntervalMismatch(f"holds bars of {usual:g} seconds ({_span(usual)})")
+    typical = float(spacing.mode().iloc[0])
+    if interval not in (typical, float(spacing.median())):
+        raise IntervalMismatch(f"holds bars of {typical:g} seconds ({_span(typical)})")
 
 
 def _unsplit(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -196,6 +196,6 @@ def _name(file: Path, root: Path) -> str:
     return file.name if file == root else str(file.relative_to(root))
 
 
-def _listed(things: Sequence[str], between: str = ", ") -> str:
-    more = f" and {len(things) - NAMED} more" if len(things) > NAMED else ""
-    return between.join(things[:NAMED]) + more
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    more = f" and {len(names) - MAX_NAMES_LISTED} more" if len(names) > MAX_NAMES_LISTED else ""
+    return between.join(names[:MAX_NAMES_LISTED]) + more

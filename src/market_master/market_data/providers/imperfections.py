@@ -46,11 +46,11 @@ def inject_imperfections(kinds: Sequence[str], tape: MutableMarket, rng: np.rand
     """
     order, bars = rng.permutation(len(tape.names)), len(tape.schedule.end)
     planted = []
-    for position, (kind, own) in enumerate(zip(KINDS, rng.spawn(len(KINDS)), strict=True)):
+    for position, (kind, stream) in enumerate(zip(KINDS, rng.spawn(len(KINDS)), strict=True)):
         if kind in kinds:
             symbol = int(order[position % len(order)])
-            bar = int(own.integers(bars // 4, max(bars // 4 + 1, 3 * bars // 4)))
-            planted.append({"kind": kind, **KINDS[kind](tape, symbol, bar, own)})
+            bar = int(stream.integers(bars // 4, max(bars // 4 + 1, 3 * bars // 4)))
+            planted.append({"kind": kind, **KINDS[kind](tape, symbol, bar, stream)})
     return planted
 
 
@@ -60,7 +60,7 @@ def _splits(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) 
     for name in PRICES:
         tape.columns[name][symbol, bar:] /= SPLIT_RATIO
     tape.columns["volume"][symbol, bar:] *= SPLIT_RATIO
-    return _place(tape, symbol, bar) | {"ratio": SPLIT_RATIO}
+    return _address(tape, symbol, bar) | {"ratio": SPLIT_RATIO}
 
 
 def _stale_block(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _stale_block(tape: MutableMarket, symbol: int, bar: int, _: np.random.Genera
     for name in PRICES:
         tape.columns[name][symbol, hangs] = last
     tape.columns["volume"][symbol, hangs] = 0
-    return _place(tape, symbol, bar) | {"bars": hangs.stop - hangs.start}
+    return _address(tape, symbol, bar) | {"bars": hangs.stop - hangs.start}
 
 
 def _missing(tape: MutableMarket, _symbol: int, _bar: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -84,37 +84,37 @@ def _halt(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) ->
     """Trading stands still for ten bars."""
     still = slice(bar, min(bar + HALT_BARS, tape.there.shape[1]))
     tape.there[symbol, still] = False
-    return _place(tape, symbol, bar) | {"bars": still.stop - still.start}
+    return _address(tape, symbol, bar) | {"bars": still.stop - still.start}
 
 
 def _late_listing(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A symbol that begins some way into the history; `bar_end` is its first."""
     tape.there[symbol, : bar // 2] = False
-    return _place(tape, symbol, bar // 2)
+    return _address(tape, symbol, bar // 2)
 
 
 def _delisting(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A symbol that leaves before the history ends; `bar_end` is its last."""
     bar = (bar + tape.there.shape[1] - 1) // 2
     tape.there[symbol, bar + 1 :] = False
-    return _place(tape, symbol, bar)
+    return _address(tape, symbol, bar)
 
 
 def _duplicate(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A row delivered twice."""
     tape.there[symbol, bar] = True
     tape.twice.append((symbol, bar))
-    return _place(tape, symbol, bar)
+    return _address(tape, symbol, bar)
 
 
 def _bad_tick(tape: MutableMarket, symbol: int, bar: int, _: np.random.Generator) -> dict[str, Any]:
     """A print at 0, which no trade ever had."""
     tape.there[symbol, bar] = True
     tape.columns["low"][symbol, bar] = 0.0
-    return _place(tape, symbol, bar)
+    return _address(tape, symbol, bar)
 
 
-def _place(tape: MutableMarket, symbol: int, bar: int) -> dict[str, Any]:
+def _address(tape: MutableMarket, symbol: int, bar: int) -> dict[str, Any]:
     return {"symbol": tape.names[symbol], "bar_end": iso(tape.schedule.end[bar])}
 
 

@@ -20,7 +20,7 @@ ROW_OUTCOMES = ("kept", "duplicates", "conflicts", "impossible", "off_grid", "ou
 """what becomes of a row, each a count of SymbolReport; the counts add up to its rows"""
 JUMP = 1 / 3
 """of the price: how far a move between two bars has to go, up or down, to look like a split"""
-NAMED = 30
+MAX_NAMES_LISTED = 30
 """symbols a sentence names at most"""
 
 
@@ -43,15 +43,15 @@ def normalise(
     if rows.empty:
         known = ", it has " + _named(sorted(set(frame["symbol"]))) if len(frame) else ""
         raise NoBars(f"The source has no row of {_named(absent) or 'any symbol'}{known}.", symbols=absent)
-    code, found = pd.factorize(rows["symbol"], sort=True)
-    names = [str(name) for name in found]
+    code, symbols = pd.factorize(rows["symbol"], sort=True)
+    names = [str(name) for name in symbols]
     key = "session" if query.interval == "1d" and rows["stamp"].dt.tz is None else stamp
     instant, values = _seconds(rows["stamp"]), rows[list(OHLCV)].to_numpy(dtype=np.float64)
     timetable = Timetable(query.calendar, query.interval, _grid(query, grid, key, names, code, instant))
-    schedule = _around(timetable, instant, query.now)
+    schedule = _schedule(timetable, instant, query.now)
     at = _places(schedule, instant, key)
     fate, reason = _row_outcomes(schedule, at, code, instant, values, key, query.now)
-    if not (fate == _KEPT).any():
+    if not (fate == _VALID).any():
         lost = ", ".join(f"{(fate == number).sum()} {name}" for number, name in enumerate(ROW_OUTCOMES) if number)
         raise NoBars(
             f"None of {len(rows)} rows is a closed, valid {query.interval} bar of {query.calendar}: "
@@ -59,16 +59,16 @@ def normalise(
             rows=len(rows),
         )
     order = np.lexsort((at, code))
-    order = order[fate[order] == _KEPT]
+    order = order[fate[order] == _VALID]
     clean = validated(
-        pd.DataFrame({"symbol": found.take(code[order]), "bar_end": schedule.end[at[order]]}).assign(
+        pd.DataFrame({"symbol": symbols.take(code[order]), "bar_end": schedule.end[at[order]]}).assign(
             **{name: values[order, column] for column, name in enumerate(OHLCV)}
         )
     )
     limits = np.searchsorted(code[order], np.arange(len(names) + 1))
     columns = {name: clean[name].to_numpy() for name in ("bar_end", *OHLCV)}
     series = {
-        name: {column: whole[first:last] for column, whole in columns.items()}
+        name: {column: seconds[first:last] for column, seconds in columns.items()}
         for name, first, last in zip(names, limits[:-1], limits[1:], strict=True)
     }
     counts = np.bincount(code * len(ROW_OUTCOMES) + fate, minlength=len(names) * len(ROW_OUTCOMES)).reshape(
@@ -101,7 +101,7 @@ def normalise(
     )
 
 
-_KEPT, _DUPLICATE, _CONFLICT, _IMPOSSIBLE, _OFF_GRID, _OUT, _FORMING = range(len(ROW_OUTCOMES))
+_VALID, _DUPLICATE, _CONFLICT, _IMPOSSIBLE, _OFF_GRID, _OUT, _FORMING = range(len(ROW_OUTCOMES))
 _UNREADABLE = np.iinfo(np.int64).min
 """the instant of a stamp that is none"""
 
@@ -109,11 +109,11 @@ _UNREADABLE = np.iinfo(np.int64).min
 def _seconds(stamp: pd.Series) -> Ints:
     """Epoch seconds, to the nearest: some vendors end a bar at 59.999."""
     plain = stamp.dt.tz_convert(None) if stamp.dt.tz is not None else stamp
-    whole = plain.dt.round("s").to_numpy().astype("datetime64[s]").astype(np.int64)
-    return np.where(stamp.isna().to_numpy(), _UNREADABLE, whole)
+    seconds = plain.dt.round("s").to_numpy().astype("datetime64[s]").astype(np.int64)
+    return np.where(stamp.isna().to_numpy(), _UNREADABLE, seconds)
 
 
-def _around(timetable: Timetable, instant: Ints, now: int) -> Schedule:
+def _schedule(timetable: Timetable, instant: Ints, now: int) -> Schedule:
     """The calendar's bars around the stamps, no later than now: a mistyped year ahead does not stretch it."""
     known = instant[instant != _UNREADABLE]
     if not len(known):
@@ -134,9 +134,9 @@ def _grid(query: Query, grid: str, key: str, names: Sequence[str], code: Ints, i
     if grid != "auto" or query.interval == "1d":
         return grid if grid != "auto" else GRIDS[0]
     hits = {}
-    for each in GRIDS:
-        at = _places(_around(Timetable(query.calendar, query.interval, each), instant, query.now), instant, key)
-        hits[each] = np.bincount(code[at >= 0], minlength=len(names))
+    for grid_name in GRIDS:
+        at = _places(_schedule(Timetable(query.calendar, query.interval, grid_name), instant, query.now), instant, key)
+        hits[grid_name] = np.bincount(code[at >= 0], minlength=len(names))
     clock = hits["clock"] > hits["session"]
     by_grid = {
         "session": [name for name, here, on in zip(names, ~clock, hits["session"], strict=True) if here and on],
@@ -161,13 +161,13 @@ def _row_outcomes(
     A copy is dropped before values are judged, and rows that contradict each other are all kept aside, whichever of
     them would be possible: nothing tells which one was meant.
     """
-    fate, reason = np.full(len(at), _KEPT), np.full(len(at), "", dtype=object)
+    fate, reason = np.full(len(at), _VALID), np.full(len(at), "", dtype=object)
     inside = _inside(schedule, instant, key)
     fate[at < 0] = np.where(instant[at < 0] > now, _FORMING, np.where(inside[at < 0], _OFF_GRID, _OUT))
     fate[(at >= 0) & (schedule.end[at] > now)] = _FORMING
     fate[instant == _UNREADABLE] = _IMPOSSIBLE
     reason[instant == _UNREADABLE] = "the stamp must be one instant"
-    placed = np.flatnonzero(fate == _KEPT)
+    placed = np.flatnonzero(fate == _VALID)
     bar = pd.Series(code[placed] * len(schedule.end) + at[placed])
     shared = placed[bar.duplicated(keep=False).to_numpy()]
     copies = pd.DataFrame(values[shared]).assign(bar=code[shared] * len(schedule.end) + at[shared])
@@ -176,10 +176,12 @@ def _row_outcomes(
     clash = copies[~copy]["bar"].duplicated(keep=False).to_numpy()
     fate[shared[~copy][clash]] = _CONFLICT
     reason[shared[~copy][clash]] = "other values for the same bar"
-    left = np.flatnonzero(fate == _KEPT)
-    for rule, broken in violations(*values[left].T):
-        fate[left[broken]] = _IMPOSSIBLE
-        reason[left[broken]] = [f"{said}; {rule.text}" if said else rule.text for said in reason[left[broken]]]
+    valid = np.flatnonzero(fate == _VALID)
+    for rule, broken in violations(*values[valid].T):
+        fate[valid[broken]] = _IMPOSSIBLE
+        reason[valid[broken]] = [
+            f"{sentence}; {rule.text}" if sentence else rule.text for sentence in reason[valid[broken]]
+        ]
     return fate, reason
 
 
@@ -231,5 +233,5 @@ def _notes(report: Sequence[SymbolReport], absent: Sequence[str], blocks: Sequen
 
 
 def _named(symbols: Sequence[str]) -> str:
-    more = f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else ""
-    return ", ".join(symbols[:NAMED]) + more
+    more = f" and {len(symbols) - MAX_NAMES_LISTED} more" if len(symbols) > MAX_NAMES_LISTED else ""
+    return ", ".join(symbols[:MAX_NAMES_LISTED]) + more

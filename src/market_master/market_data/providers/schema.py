@@ -45,8 +45,8 @@ def bar_table() -> Any:
         def runs_forward_in_time(cls, frame: pd.DataFrame) -> pd.Series:
             """bar_end strictly increases within a symbol, whose rows are together."""
             code = pd.factorize(frame["symbol"])[0]
-            same, other = np.diff(code, prepend=-1) == 0, np.diff(code, prepend=-1) == 1
-            return pd.Series(other | (same & (frame["bar_end"].diff() > 0)), index=frame.index)
+            same_symbol, next_symbol = np.diff(code, prepend=-1) == 0, np.diff(code, prepend=-1) == 1
+            return pd.Series(next_symbol | (same_symbol & (frame["bar_end"].diff() > 0)), index=frame.index)
 
     return BarTable
 

@@ -65,8 +65,8 @@ class Simulated:
     live = False
 
     def __post_init__(self) -> None:
-        for asked, known in (((self.mode,), MODES), (self.imperfections, imperfections.KINDS)):
-            for name in asked:
+        for requested, known in (((self.mode,), MODES), (self.imperfections, imperfections.KINDS)):
+            for name in requested:
                 if name not in known:
                     raise ConfigError(f"The simulated market has no '{name}'; it knows {', '.join(known)}.")
         if (
@@ -84,9 +84,9 @@ class Simulated:
     @property
     def source(self) -> str:
         """`simulated-` and a hash of the parameters: another market is another source."""
-        told = asdict(self) | {"imperfections": sorted(set(self.imperfections))}
-        told = {name: value for name, value in told.items() if name != "noise" or value}
-        return "simulated-" + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+        parameters = asdict(self) | {"imperfections": sorted(set(self.imperfections))}
+        parameters = {name: value for name, value in parameters.items() if name != "noise" or value}
+        return "simulated-" + hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,14 +102,14 @@ class Simulated:
         )
         tape = MutableMarket.of(self.names, market)
         planted = inject_imperfections(self.imperfections, tape, stream(self.seed, "imperfections"))
-        asked = set(query.symbols or self.names)
-        tape.there &= (schedule.end <= query.now) & np.isin(self.names, sorted(asked))[:, None]
+        requested = set(query.symbols or self.names)
+        tape.there &= (schedule.end <= query.now) & np.isin(self.names, sorted(requested))[:, None]
         if not tape.there.any():
             raise NoBars(
                 f"The simulated market of {self.names[0]} to {self.names[-1]}, {iso(schedule.start[0])} to "
-                f"{iso(schedule.end[-1])}, has none of the {len(asked)} symbols asked for by {iso(query.now)}."
+                f"{iso(schedule.end[-1])}, has none of the {len(requested)} symbols asked for by {iso(query.now)}."
             )
-        unknown = sorted(asked - set(self.names))
+        unknown = sorted(requested - set(self.names))
         fetched = _cleaned(tape, query) if planted else _flawless(tape, timetable)
         return replace(
             fetched,
@@ -120,14 +120,17 @@ class Simulated:
     def _manifest(self, market: Market) -> dict[str, Any]:
         size = weights(self.seed, self.symbols)
         inner = self.mode == "reversal"
-        edge, share = 0.0 if self.mode == "none" else self.edge, 1.0 if inner else simulated_bounds.seen(self.noise)
+        edge, share = (
+            0.0 if self.mode == "none" else self.edge,
+            1.0 if inner else simulated_bounds.visible_share(self.noise),
+        )
         carrier, reach = (simulated_bounds.student, 60.0) if inner else (simulated_bounds.gaussian, 8.0)
-        rest = simulated_bounds.mixture if share == 1.0 else simulated_bounds.smeared(edge, share)
+        noise = simulated_bounds.mixture if share == 1.0 else simulated_bounds.smeared(edge, share)
         begins = market.schedule.start[np.append(True, np.diff(market.schedule.session) != 0)]
         return {
             **{key: value for key, value in asdict(self).items() if key != "imperfections"},
             "weights": dict(zip(self.names, size.tolist(), strict=True)),
-            **simulated_bounds.targets(edge * share, carrier=carrier, noise=rest, reach=reach),
+            **simulated_bounds.targets(edge * share, carrier=carrier, noise=noise, reach=reach),
             "index_ic": simulated_bounds.index_ic(
                 edge, size * market.sigma, common=0.0 if inner else COMMON, share=share
             ),
@@ -164,9 +167,9 @@ def _flawless(tape: MutableMarket, timetable: Timetable) -> FetchResult:
 def _cleaned(tape: MutableMarket, query: Query) -> FetchResult:
     """The tape as any vendor's, flaws and all, through the cleaning."""
     symbol, bar = np.nonzero(tape.there)
-    again = [place for place in tape.twice if tape.there[place]]
-    symbol = np.concatenate([symbol, [s for s, _ in again]]).astype(int)
-    bar = np.concatenate([bar, [b for _, b in again]]).astype(int)
+    repeated = [cell for cell in tape.twice if tape.there[cell]]
+    symbol = np.concatenate([symbol, [s for s, _ in repeated]]).astype(int)
+    bar = np.concatenate([bar, [b for _, b in repeated]]).astype(int)
     rows = pd.DataFrame(
         {
             "symbol": np.array(tape.names)[symbol],

@@ -9,7 +9,14 @@ import numpy as np
 
 from market_master.domain.actions import SCORES
 from market_master.domain.arrays import Array
-from market_master.market_data.providers.simulated_process import CARRIED, COMMON, MARKET, OWN, SECTOR, sectors
+from market_master.market_data.providers.simulated_process import (
+    CARRIED,
+    COMMON,
+    IDIOSYNCRATIC,
+    MARKET,
+    SECTOR,
+    sectors,
+)
 
 Characteristic = Callable[[Array], Array]
 
@@ -31,18 +38,18 @@ def student(t: Array) -> Array:
 
 def mixture(t: Array) -> Array:
     """Characteristic function of the market's noise: its market, sector and own parts together."""
-    return student(np.sqrt(MARKET) * t) * student(np.sqrt(SECTOR) * t) * student(np.sqrt(OWN) * t)
+    return student(np.sqrt(MARKET) * t) * student(np.sqrt(SECTOR) * t) * student(np.sqrt(IDIOSYNCRATIC) * t)
 
 
-def seen(noise: float) -> float:
+def visible_share(noise: float) -> float:
     """Correlation of what ln(volume) shows with the carrier, when it also holds so much noise."""
     return CARRIED / float(np.hypot(CARRIED, noise))
 
 
 def smeared(edge: float, share: float) -> Characteristic:
     """Characteristic function of what is left of z, in its own units, when a carrier seen to `share` has been taken out."""
-    hidden, rest = edge * np.sqrt(1 - share**2), np.sqrt(1 - (edge * share) ** 2)
-    return lambda t: gaussian(hidden / rest * t) * mixture(np.sqrt(1 - edge**2) / rest * t)
+    hidden, remainder = edge * np.sqrt(1 - share**2), np.sqrt(1 - (edge * share) ** 2)
+    return lambda t: gaussian(hidden / remainder * t) * mixture(np.sqrt(1 - edge**2) / remainder * t)
 
 
 @lru_cache(maxsize=32)
@@ -55,20 +62,20 @@ def targets(
     likeliest class; `macro_f1_cut` that of actions cut at the quantiles of the expected score. x is integrated over
     [-reach, reach].
     """
-    rest = np.sqrt(1 - edge**2)
-    k1, k2 = _quantiles((0.5 + HOLD / 2, 0.5 + STRONG / 2), lambda t: carrier(edge * t) * noise(rest * t))
+    remainder = np.sqrt(1 - edge**2)
+    k1, k2 = _quantiles((0.5 + HOLD / 2, 0.5 + STRONG / 2), lambda t: carrier(edge * t) * noise(remainder * t))
     x, weight, rule = _nodes(carrier, reach)
-    below = np.array([_cdf((cut - edge * x) / rest, noise) for cut in (-k2, -k1, k1, k2)])
+    below = np.array([_cdf((cut - edge * x) / remainder, noise) for cut in (-k2, -k1, k1, k2)])
     p = np.diff(below, axis=0, prepend=0.0, append=1.0)
     prior, expected, cumulative = p @ weight, SCORES @ p, below @ weight
     spread = np.sqrt(weight @ expected**2 - (weight @ expected) ** 2)
     hit = np.array([weight[rule == c] @ p[c, rule == c] for c in range(5)])
-    said = np.array([weight[rule == c].sum() for c in range(5)])
+    probabilities = np.array([weight[rule == c].sum() for c in range(5)])
     return {
         "ic": float(edge * (weight @ (expected * x)) / spread) if edge else 0.0,
         "rpss": float(((below - cumulative[:, None]) ** 2 @ weight).sum() / (cumulative * (1 - cumulative)).sum()),
         "accuracy": float(weight @ p.max(axis=0)),
-        "macro_f1_cut": float(np.mean(2 * hit / (said + prior))),
+        "macro_f1_cut": float(np.mean(2 * hit / (probabilities + prior))),
     }
 
 
@@ -78,11 +85,11 @@ def index_ic(edge: float, exposure: Array, *, common: float = COMMON, share: flo
     `exposure` is each symbol's weight times its sigma, `common` the share of the carrier that all symbols share, `share`
     the correlation of what is seen of it with itself.
     """
-    whole, own = exposure.sum() ** 2, (exposure**2).sum()
+    common_part, own_part = exposure.sum() ** 2, (exposure**2).sum()
     sector = (np.bincount(sectors(len(exposure)), exposure) ** 2).sum()
-    signal = common * whole + (1 - common) * own
-    noise = MARKET * whole + SECTOR * sector + OWN * own
-    known = share**2 * signal + (1 - share**2) * own
+    signal = common * common_part + (1 - common) * own_part
+    noise = MARKET * common_part + SECTOR * sector + IDIOSYNCRATIC * own_part
+    known = share**2 * signal + (1 - share**2) * own_part
     return float(edge * share * signal / np.sqrt(known * (edge**2 * signal + (1 - edge**2) * noise)))
 
 

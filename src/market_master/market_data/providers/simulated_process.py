@@ -12,7 +12,7 @@ from market_master.domain.calendar import Schedule
 
 OVERNIGHT = 0.35
 """share of a day's variance that falls between sessions (real large caps: .376)"""
-MARKET, SECTOR, OWN = 0.30, 0.10, 0.60
+MARKET, SECTOR, IDIOSYNCRATIC = 0.30, 0.10, 0.60
 """shares of a return's noise that all symbols, a sector's symbols, and nobody else have in common"""
 SECTORS = 5
 COMMON = 0.30
@@ -80,12 +80,12 @@ def draw(*, seed: int, symbols: int, edge: float, mode: str, schedule: Schedule,
     close = level.price[:, None] * np.exp(moved)
     open_ = level.price[:, None] * np.exp(moved - scale * z)
     high, low = _extremes(stream(seed, "paths"), scale, z)
-    told = CARRIED * shown + noise * stream(seed, "smear").standard_normal(shown.shape)
+    signal = CARRIED * shown + noise * stream(seed, "smear").standard_normal(shown.shape)
     return Market(
         schedule, level.sigma, carrier, scale, z, open_,
         np.maximum(np.maximum(open_, close), open_ * np.exp(high)),
         np.minimum(np.minimum(open_, close), open_ * np.exp(low)),
-        close, np.rint(np.exp(level.volume[:, None] + np.log(shape) + told)),
+        close, np.rint(np.exp(level.volume[:, None] + np.log(shape) + signal)),
     )  # fmt: skip
 
 
@@ -131,9 +131,11 @@ def _levels(rng: np.random.Generator, symbols: int) -> _Levels:
 def _noise(rng: np.random.Generator, symbols: int, bars: int) -> _Noise:
     """Fat-tailed innovations of unit variance with market, sector and own parts; and the own part by itself."""
     unit = np.sqrt(3 / 5)
-    market, own = unit * rng.standard_t(5, bars), unit * rng.standard_t(5, (symbols, bars))
+    market, idiosyncratic = unit * rng.standard_t(5, bars), unit * rng.standard_t(5, (symbols, bars))
     sector = unit * rng.standard_t(5, (SECTORS, bars))[sectors(symbols)]
-    return _Noise(np.sqrt(MARKET) * market + np.sqrt(SECTOR) * sector + np.sqrt(OWN) * own, own)
+    return _Noise(
+        np.sqrt(MARKET) * market + np.sqrt(SECTOR) * sector + np.sqrt(IDIOSYNCRATIC) * idiosyncratic, idiosyncratic
+    )
 
 
 def _carrier(rng: np.random.Generator, symbols: int, bars: int) -> Array:
@@ -178,9 +180,9 @@ def _extremes(rng: np.random.Generator, scale: Array, z: Array) -> tuple[Array, 
     at, end = np.zeros_like(scale), scale * z
     high, low = np.zeros_like(scale), np.zeros_like(scale)
     for step in range(_STEPS - 1):
-        left = _STEPS - step
-        spread = scale * np.sqrt((left - 1) / left / _STEPS)
-        at += (end - at) / left + spread * rng.standard_normal(scale.shape)
+        remaining = _STEPS - step
+        spread = scale * np.sqrt((remaining - 1) / remaining / _STEPS)
+        at += (end - at) / remaining + spread * rng.standard_normal(scale.shape)
         np.maximum(high, at, out=high)
         np.minimum(low, at, out=low)
     return high, low

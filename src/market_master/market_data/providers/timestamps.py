@@ -123,7 +123,7 @@ def _years_first(text: pd.Series) -> pd.Series:
     parts = text.str.extract(_SLASHED)
     if parts[0].notna().mean() <= 0.5:
         return text
-    first, second = (pd.to_numeric(parts[place]) for place in (0, 1))
+    first, second = (pd.to_numeric(parts[part]) for part in (0, 1))
     if (first.max() > 12) == (second.max() > 12):
         raise NotOhlcv(
             f"its dates, such as '{text.iloc[0]}', leave day and month that can't be told apart; write YYYY-MM-DD"

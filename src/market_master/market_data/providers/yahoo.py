@@ -21,7 +21,7 @@ from market_master.plugins import register
 
 MEMORY_DAYS = {"1m": 8, "5m": 60, "15m": 60, "30m": 60, "1h": 730}
 """how far back Yahoo serves each interval; daily bars have no limit"""
-TRIES = 5
+MAX_ATTEMPTS = 5
 
 Download = Callable[..., pd.DataFrame]
 """(symbol, interval=, start=, end=) -> one symbol's frame as yfinance gives it, empty when Yahoo has nothing"""
@@ -53,8 +53,8 @@ class Yahoo:
         Raises ConfigError without symbols or for more days than Yahoo keeps, DataError when it can't be reached in five
         tries, NoBars when it has nothing of any symbol.
         """
-        asked = self.query(query)
-        frames = {symbol: self._ask(symbol, asked) for symbol in query.symbols}
+        request = self.query(query)
+        frames = {symbol: self._ask(symbol, request) for symbol in query.symbols}
         empty = [symbol for symbol, frame in frames.items() if frame.empty]
         if len(empty) == len(frames):
             raise NoBars(
@@ -76,7 +76,7 @@ class Yahoo:
                 asked=days,
                 limit=limit,
             )
-        return {"interval": query.interval, "start": query.now - days * DAY + _MARGIN, "end": query.now}
+        return {"interval": query.interval, "start": query.now - days * DAY + CLOCK_MARGIN_SECONDS, "end": query.now}
 
     def extract(self, frames: dict[str, pd.DataFrame], *, daily: bool) -> pd.DataFrame:
         """One long frame: symbol, stamp, OHLCV; stamps are bar starts in UTC, a daily row's is its session's date."""
@@ -89,31 +89,31 @@ class Yahoo:
                 long.append(rows.assign(symbol=symbol, stamp=stamp))
         return pd.concat(long, ignore_index=True)[["symbol", "stamp", *OHLCV]]
 
-    def _ask(self, symbol: str, asked: dict[str, Any]) -> pd.DataFrame:
+    def _ask(self, symbol: str, request: dict[str, Any]) -> pd.DataFrame:
         download = self.download or _history
         patience = Retrying(
-            retry=retry_if_exception(_passes),
-            stop=stop_after_attempt(TRIES),
+            retry=retry_if_exception(_is_transient),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
             wait=wait_exponential_jitter(multiplier=2, max=60, jitter=2),
             sleep=self.sleep,
             reraise=True,
         )
         try:
-            return patience(download, symbol, **asked)
+            return patience(download, symbol, **request)
         except Exception as error:
-            if not _passes(error):
+            if not _is_transient(error):
                 raise
             raise DataError(
-                f"Yahoo gave no answer for {symbol} in {TRIES} tries ({error}); wait some minutes and run again.",
-                tries=TRIES,
+                f"Yahoo gave no answer for {symbol} in {MAX_ATTEMPTS} tries ({error}); wait some minutes and run again.",
+                tries=MAX_ATTEMPTS,
             ) from error
 
 
-_MARGIN = 300
+CLOCK_MARGIN_SECONDS = 300
 """seconds by which Yahoo's clock may be ahead when it measures how far back a start lies"""
 
 
-def _passes(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     """Whether an error may be gone when one asks again: the rate limit, a broken connection, Yahoo's own downtime."""
     from yfinance.exceptions import YFDataException, YFRateLimitError
 

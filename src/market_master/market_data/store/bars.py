@@ -70,9 +70,9 @@ class Store:
         added = known = 0
         conflicts: list[pd.DataFrame] = []
         with FileLock(self.folder / ".lock"):
-            kept = self.folder / "timetable.json"
-            if not kept.exists():
-                write_atomic(kept, json.dumps(vars(timetable)).encode())
+            file = self.folder / "timetable.json"
+            if not file.exists():
+                write_atomic(file, json.dumps(vars(timetable)).encode())
             elif self.timetable() != timetable:
                 raise MixedGrid(
                     f"The store's {self.interval} bars of '{self.source}' lie on {self.timetable()}, the new ones on "
@@ -80,20 +80,20 @@ class Store:
                 )
             tails = self._tails()
             for symbol, columns in series.items():
-                fresh = pd.DataFrame({name: np.asarray(columns[name]) for name in COLUMNS})
+                new_rows = pd.DataFrame({name: np.asarray(columns[name]) for name in COLUMNS})
                 old = self._read(symbol)
                 at = np.searchsorted(old["bar_end"].to_numpy(), columns["bar_end"])
                 there = old.reindex(at)
                 met = there["bar_end"].to_numpy() == columns["bar_end"]
-                same = np.all([there[name].to_numpy() == columns[name] for name in OHLCV], axis=0)
-                known += int((met & same).sum())
-                if (met & ~same).any():
-                    conflicts.append(fresh[met & ~same].assign(symbol=symbol))
+                unchanged = np.all([there[name].to_numpy() == columns[name] for name in OHLCV], axis=0)
+                known += int((met & unchanged).sum())
+                if (met & ~unchanged).any():
+                    conflicts.append(new_rows[met & ~unchanged].assign(symbol=symbol))
                 if not met.all():
-                    frame = pd.concat([old, fresh[~met]]).sort_values("bar_end")
+                    frame = pd.concat([old, new_rows[~met]]).sort_values("bar_end")
                     (self.folder / recent.FILE).unlink(missing_ok=True)
                     write_atomic(self._file(symbol), frame.to_parquet(index=False))
-                    tails[symbol] = _columns(frame.tail(recent.KEPT))
+                    tails[symbol] = _columns(frame.tail(recent.BARS_PER_SYMBOL))
                     added += int((~met).sum())
             if added:
                 recent.write(self.folder, tails)
@@ -110,11 +110,11 @@ class Store:
         file = self.root / "quarantine" / self.source / f"{self.interval}.csv"
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
-            fresh = rows.astype(str)
-            old = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else fresh.iloc[:0]
-            seen = pd.concat([old, fresh]).fillna("").drop_duplicates()
-            if len(seen) > len(old):
-                write_atomic(file, seen.to_csv(index=False).encode())
+            new_rows = rows.astype(str)
+            old = pd.read_csv(file, dtype=str, keep_default_na=False) if file.exists() else new_rows.iloc[:0]
+            all_rows = pd.concat([old, new_rows]).fillna("").drop_duplicates()
+            if len(all_rows) > len(old):
+                write_atomic(file, all_rows.to_csv(index=False).encode())
         return file
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
@@ -122,12 +122,12 @@ class Store:
 
         Raises UnknownSymbol for a symbol without a file, NoBars for an empty store.
         """
-        timetable, held = self.timetable(), self.symbols()
+        timetable, available = self.timetable(), self.symbols()
         for symbol in symbols:
-            if symbol not in held:
-                raise recent.unknown(symbol, self.source, self.interval, len(held))
+            if symbol not in available:
+                raise recent.unknown(symbol, self.source, self.interval, len(available))
         series = {}
-        for symbol in symbols or held:
+        for symbol in symbols or available:
             frame = self._read(symbol)
             frame = frame if until is None else frame[frame["bar_end"] <= until]
             frame = frame if last is None else frame.tail(last)
@@ -163,10 +163,10 @@ class Store:
 
     def _tails(self) -> dict[str, dict[str, NDArray]]:
         """Each symbol's newest bars: from their file, or where a crash left none, from all bars."""
-        kept = recent.read(self.folder)
-        if kept is None:
-            return {symbol: _columns(self._read(symbol).tail(recent.KEPT)) for symbol in self.symbols()}
-        return kept
+        file = recent.read(self.folder)
+        if file is None:
+            return {symbol: _columns(self._read(symbol).tail(recent.BARS_PER_SYMBOL)) for symbol in self.symbols()}
+        return file
 
     def _file(self, symbol: str) -> Path:
         return self.folder / f"{quote(symbol, safe='')}.parquet"

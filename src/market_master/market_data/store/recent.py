@@ -17,7 +17,7 @@ from market_master.domain.errors import NoBars, UnknownSymbol
 from market_master.files import write_atomic
 
 COLUMNS = ("bar_end", *OHLCV)
-KEPT = 128
+BARS_PER_SYMBOL = 128
 """bars of each symbol; features need 60 of them"""
 FILE = "recent.npz"
 
@@ -48,8 +48,8 @@ class Recent:
             if columns is None:
                 raise unknown(symbol, self.source, self.timetable.interval, len(self.series))
             stop = None if until is None else int(np.searchsorted(columns["bar_end"], until, "right"))
-            held = len(columns["bar_end"]) if stop is None else stop
-            part = slice(max(0, held - last) if last is not None else 0, held)
+            end = len(columns["bar_end"]) if stop is None else stop
+            part = slice(max(0, end - last) if last is not None else 0, end)
             chosen[symbol] = {name: values[part] for name, values in columns.items()}
         return Bars.of(self.timetable, chosen)
 
@@ -57,7 +57,7 @@ class Recent:
 def write(folder: Path, series: SymbolSeries) -> None:
     """Keep the newest bars of each symbol in the folder's file, in place of what it held."""
     symbols = sorted(series)
-    tails = {s: {name: np.asarray(series[s][name])[-KEPT:] for name in COLUMNS} for s in symbols}
+    tails = {s: {name: np.asarray(series[s][name])[-BARS_PER_SYMBOL:] for name in COLUMNS} for s in symbols}
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -72,8 +72,8 @@ def write(folder: Path, series: SymbolSeries) -> None:
 def read(folder: Path) -> dict[str, dict[str, NDArray]] | None:
     """What `write` kept, by symbol; None when there is no such file."""
     try:
-        with np.load(folder / FILE, allow_pickle=False) as kept:
-            symbols, counts, bar_end, values = (kept[name] for name in ("symbols", "counts", "bar_end", "values"))
+        with np.load(folder / FILE, allow_pickle=False) as arrays:
+            symbols, counts, bar_end, values = (arrays[name] for name in ("symbols", "counts", "bar_end", "values"))
     except FileNotFoundError:
         return None
     columns, stops = dict(zip(COLUMNS, (bar_end, *values), strict=True)), np.cumsum(counts)
@@ -86,10 +86,10 @@ def read(folder: Path) -> dict[str, dict[str, NDArray]] | None:
 def stamp(folder: Path) -> tuple[int, int] | None:
     """What tells one writing of the file from another; None when there is none."""
     try:
-        found = (folder / FILE).stat()
+        status = (folder / FILE).stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_ino
+    return status.st_mtime_ns, status.st_ino
 
 
 def unknown(symbol: str, source: str, interval: str, count: int) -> UnknownSymbol:
