@@ -1,4 +1,4 @@
-"""Files and folders written whole, files added to whole, and records of arrays as files."""
+"""Atomic writes of files and folders, and records of arrays as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a step has come, for whoever watches."""
+"""Progress of a step, for whoever listens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code that runs: what certificates and kept results hold for."""
+"""Provenance of results: the hash of the code, libraries and the commit."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from market_master.market_data.providers import FetchResult, Query, simulated_bo
 from market_master.market_data.providers.imperfections import KINDS
 from market_master.market_data.providers.simulated import Simulated
 from market_master.market_data.providers.simulated_bounds import gaussian, index_ic, targets
-from market_master.market_data.providers.simulated_process import MARKET, OWN, SECTOR
+from market_master.market_data.providers.simulated_process import IDIOSYNCRATIC, MARKET, SECTOR
 from tests.support import ROOT
 
 NOW = 1_900_000_000
@@ -274,7 +274,7 @@ def test_a_smeared_carrier_scores_the_exact_targets() -> None:
     count = 400_000
     unit = np.sqrt(3 / 5)
     parts = unit * random.standard_t(5, (3, count))
-    shock = np.sqrt(MARKET) * parts[0] + np.sqrt(SECTOR) * parts[1] + np.sqrt(OWN) * parts[2]
+    shock = np.sqrt(MARKET) * parts[0] + np.sqrt(SECTOR) * parts[1] + np.sqrt(IDIOSYNCRATIC) * parts[2]
     x, smear = random.standard_normal((2, count))
     z, shown = edge * x + np.sqrt(1 - edge**2) * shock, share * x + np.sqrt(1 - share**2) * smear
     assert np.corrcoef(shown, z)[0, 1] == pytest.approx(told["ic"], abs=4 / np.sqrt(count))

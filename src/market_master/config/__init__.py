@@ -1,4 +1,7 @@
-"""Settings: one YAML file, each key overridable by MM_<SECTION>__<KEY>; typed, frozen, read once and handed down."""
+"""Settings: one YAML file, each key overridable by MM_<SECTION>__<KEY>.
+
+Typed, frozen, read once and handed down.
+"""
 
 from market_master.config.environment import home, predictions_url, prefect_url
 from market_master.config.loading import PROJECT_ROOT, build, file_of, load, names, provider_settings

@@ -1,4 +1,7 @@
-"""Environment variables: the home and the addresses of services."""
+"""Environment variables, each read when it is asked for.
+
+MM_<SECTION>__<KEY> overrides a setting (`loading.load`); what only a server reads is in `api.settings`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
+def variables() -> dict[str, str]:
+    """All of the process's variables, as they are now: for a child process, or a reader of many."""
+    return dict(os.environ)
+
+
+def set_defaults(values: Mapping[str, str]) -> None:
+    """Set variables that a library reads, unless they are set."""
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
 def home(environ: Mapping[str, str] = os.environ) -> Path:
     """MM_HOME, the folder that holds `data/` and `mlruns/`; the current folder unless set."""
     return Path(environ.get("MM_HOME") or ".").absolute()
+
+
+def keys_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """MM_KEYS_FILE, the server's salted keys; the home's own file unless set."""
+    return Path(environ.get("MM_KEYS_FILE") or home(environ) / "data" / "keys.json")
+
+
+def registered_model(environ: Mapping[str, str] = os.environ) -> str:
+    """MM_REGISTRY__MODEL, the registered model's name where no config is given; market-master unless set."""
+    return environ.get("MM_REGISTRY__MODEL", "market-master")
 
 
 def predictions_url(environ: Mapping[str, str] = os.environ) -> str:
@@ -20,3 +44,18 @@ def predictions_url(environ: Mapping[str, str] = os.environ) -> str:
 def prefect_url(environ: Mapping[str, str] = os.environ) -> str:
     """PREFECT_API_URL, the server that trainings are started on; one on this machine unless set."""
     return environ.get("PREFECT_API_URL") or "http://127.0.0.1:4200/api"
+
+
+def tracking_store(environ: Mapping[str, str] = os.environ) -> str | None:
+    """MLFLOW_TRACKING_URI, the store of runs and versions; None unless set. MLflow sets it itself once it is given a store."""
+    return environ.get("MLFLOW_TRACKING_URI")
+
+
+def mlflow_ui(environ: Mapping[str, str] = os.environ) -> str:
+    """MM_MLFLOW_UI, where MLflow shows its pages; this machine unless set."""
+    return environ.get("MM_MLFLOW_UI") or "http://127.0.0.1:5000"
+
+
+def server_url(environ: Mapping[str, str] = os.environ) -> str:
+    """MM_SERVER, where the server shows reports; this machine unless set."""
+    return environ.get("MM_SERVER") or "http://127.0.0.1:8000"

@@ -1,4 +1,7 @@
-"""Loading of settings: a YAML file, then the environment's overrides; unknown keys are errors."""
+"""Loading of settings: a YAML file, then the environment's overrides.
+
+Unknown keys are errors.
+"""
 
 from __future__ import annotations
 

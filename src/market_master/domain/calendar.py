@@ -1,4 +1,7 @@
-"""Exchange calendars as bars: starts, ends, sessions and slots, half-days and clock changes as they were."""
+"""Exchange calendars as bars: starts, ends, sessions and slots.
+
+Half-days and clock changes are as they were.
+"""
 
 from __future__ import annotations
 

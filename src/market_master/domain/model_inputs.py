@@ -1,4 +1,4 @@
-"""The matrix every model sees: the features, then one column that says which symbol."""
+"""The input matrix of every model: the features, then one column for the symbol."""
 
 from __future__ import annotations
 

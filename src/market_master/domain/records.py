@@ -1,4 +1,7 @@
-"""The records that leave the system: scorecards, verdicts, predictions, signals. Field names are the JSON names."""
+"""Records that leave the system: scorecards, verdicts, predictions, signals.
+
+Field names are the JSON names.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What came next: an action cut from the return of the next bars. Training only; predicting may not import this room."""
+"""Labels: an action cut from the return of the next bars.
+
+Training only; predicting may not import this room.
+"""
 
 from __future__ import annotations
 

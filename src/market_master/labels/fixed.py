@@ -1,4 +1,7 @@
-"""Fixed log-return thresholds: plain to read, though its class mix follows volatility."""
+"""Label by fixed log-return thresholds.
+
+Plain to read, though its class mix follows volatility.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Quantiles of plain returns, one pair for all symbols and times: known from papers, and blind to volatility."""
+"""Label by quantiles of plain returns, one pair for all symbols and times.
+
+Known from papers, and blind to volatility.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The default label: the next return against what this symbol, at this hour and volatility, usually does."""
+"""The default label: the next return in units of the usual one.
+
+Of this symbol, at this hour and volatility.
+"""
 
 from __future__ import annotations
 

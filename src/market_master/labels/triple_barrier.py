@@ -1,4 +1,7 @@
-"""Which barrier the price touches first: for horizons of five bars or more, where the path matters."""
+"""Label by the barrier that the price touches first.
+
+For horizons of five bars or more, where the path matters.
+"""
 
 from __future__ import annotations
 

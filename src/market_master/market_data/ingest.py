@@ -1,4 +1,7 @@
-"""Fetch: ask the provider, keep what is valid in the store, and refuse to go on with too little of the index."""
+"""Ingest: from the provider to the store, and the bars of a run.
+
+It refuses to go on with too little of the index.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accept: bars a client sent, held against the bar contract before anything is computed from them."""
+"""Bars posted by a client, held against the bar contract before anything is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check: what a file or folder of bars holds, before anyone works with it."""
+"""Quality of a file or folder of bars, before anyone works with it."""
 
 from __future__ import annotations
 

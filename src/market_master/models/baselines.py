@@ -1,4 +1,6 @@
-"""The simple rules every candidate is measured against; their input is the columns BASELINE_COLUMNS.
+"""Baselines: the simple rules every candidate is measured against.
+
+Their input is the columns BASELINE_COLUMNS.
 
 They are made like candidates, and need neither `symbols` nor `seed`. Every class must occur in the training rows, which
 the labels see to.

@@ -1,4 +1,4 @@
-"""What stands around every candidate: features as they are or standardised, the symbol one-hot; weights; one thread."""
+"""The pipeline of every candidate: scaled features, the symbol one-hot, one thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Support-vector kernel at a size that can be trained: Nystroem's map, then logistic regression."""
+"""Support-vector kernel by Nystroem's map, then logistic regression.
+
+At a size that can be trained.
+"""
 
 from __future__ import annotations
 

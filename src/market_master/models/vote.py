@@ -1,4 +1,4 @@
-"""Four candidates asked together."""
+"""Soft vote of four candidates."""
 
 from __future__ import annotations
 

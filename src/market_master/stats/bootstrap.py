@@ -1,4 +1,4 @@
-"""Draws of trading days: circular blocks for intervals, and days that change places."""
+"""Bootstrap of trading days: circular blocks for intervals, permuted days for luck."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Control charts of a daily number that should not fall: the cumulative sum, and the shortfall of a mean."""
+"""Control charts of a daily number that should not fall.
+
+The cumulative sum, and the shortfall of a mean.
+"""
 
 from __future__ import annotations
 

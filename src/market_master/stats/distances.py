@@ -1,4 +1,6 @@
-"""Distances between a window of sessions and a reference, and the same distances of the reference's own past blocks.
+"""Distances between a window of sessions and a reference.
+
+And the same distances of the reference's own past blocks.
 
 Bars follow each other, so a window differs from its reference even where nothing has changed, by as much as its
 autocorrelation makes it. What is usual is read off blocks of the reference that are as long as the window.

@@ -1,4 +1,7 @@
-"""Can a classifier tell new rows from those a model learned from? If it can't, nothing that matters has moved."""
+"""Domain classifier: new rows against those a model learned from.
+
+If it can't tell them apart, nothing that matters has moved.
+"""
 
 from __future__ import annotations
 

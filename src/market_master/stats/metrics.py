@@ -1,4 +1,4 @@
-"""How good probabilities were: RPS, its volatility and directional parts, and the numbers the field compares by."""
+"""Metrics of probabilities: RPS with its volatility and directional parts, IC, and others."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def ece(probabilities: Array, action: Actions, bins: int = BINS) -> float:
 
 def rank_ic(score: Array, z: Array, bar_end: Ints) -> Array:
     """Spearman correlation across the symbols of each instant, in order of time; NaN where either is constant."""
-    instants, place = np.unique(bar_end, return_inverse=True)
-    ranks = [_ranked(values, place, len(instants)) for values in (score, z)]
+    instants, group = np.unique(bar_end, return_inverse=True)
+    ranks = [_ranked(values, group, len(instants)) for values in (score, z)]
     with np.errstate(invalid="ignore", divide="ignore"):
         product, one, other = (
-            np.bincount(place, a * b) for a, b in ((ranks[0], ranks[1]), (ranks[0],) * 2, (ranks[1],) * 2)
+            np.bincount(group, a * b) for a, b in ((ranks[0], ranks[1]), (ranks[0],) * 2, (ranks[1],) * 2)
         )
         return np.asarray(product / np.sqrt(one * other))
 
@@ -62,8 +62,8 @@ def reliability(probabilities: Array, action: Actions, session: Ints) -> Array:
 
     The band is a bootstrap of whole days.
     """
-    days, place = np.unique(session, return_inverse=True)
-    sums = _bin_sums(probabilities, action, place, BINS)
+    days, group = np.unique(session, return_inverse=True)
+    sums = _bin_sums(probabilities, action, group, BINS)
     total, draws = sums.sum(axis=0), np.tensordot(day_draws(len(days), draws=INTERVAL_DRAWS, seed=SEED), sums, axes=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn_ic = draws[..., 1] / draws[..., 2]
@@ -100,17 +100,8 @@ def scorecard(
     )
     direction = np.where(np.abs(flat - scores) < 1e-12, 0.0, flat - scores)
     es = expected_score(probabilities)
-    days, place = np.unique(session, return_inverse=True)
-    surprise = -np.log(np.clip(probabilities[np.arange(len(action)), action], 1e-12, 1))
-    sums = {
-        "rows": np.column_stack(
-            [_by_day(values, place) for values in (np.ones(len(es)), scores, flat, base, surprise)]
-        ),
-        "moments": np.column_stack([_by_day(v, place) for v in (es, z, es * es, z * z, es * z)]),
-        "decided": _confusion(decided, action, place),
-        "likeliest": _confusion(probabilities.argmax(axis=1), action, place),
-        "bins": _bin_sums(probabilities, action, place, BINS),
-    }
+    days, group = np.unique(session, return_inverse=True)
+    sums = _day_sums(probabilities, decided, action, z, (scores, flat, base), group)
     point = {name: float(value[0]) for name, value in _numbers(sums, np.ones((1, len(days)))).items()}
     drawn = _numbers(sums, day_draws(len(days), draws=INTERVAL_DRAWS, seed=SEED))
     intervals = {name: (float(np.quantile(v, 0.05)), float(np.quantile(v, 0.95))) for name, v in drawn.items()}
@@ -138,6 +129,21 @@ def scorecard(
     )
 
 
+def _day_sums(
+    probabilities: Array, decided: Actions, action: Actions, z: Array, scores: tuple[Array, Array, Array], group: Ints
+) -> dict[str, Array]:
+    """The sums of each day that all numbers are made of; `scores` are RPS as it is, without direction, and the prior's."""
+    es = expected_score(probabilities)
+    surprise = -np.log(np.clip(probabilities[np.arange(len(action)), action], 1e-12, 1))
+    return {
+        "rows": np.column_stack([_by_day(values, group) for values in (np.ones(len(es)), *scores, surprise)]),
+        "moments": np.column_stack([_by_day(values, group) for values in (es, z, es * es, z * z, es * z)]),
+        "decided": _confusion(decided, action, group),
+        "likeliest": _confusion(probabilities.argmax(axis=1), action, group),
+        "bins": _bin_sums(probabilities, action, group, BINS),
+    }
+
+
 def _numbers(sums: dict[str, Array], times: Array) -> dict[str, Array]:
     """Every number that has an interval, for each way of counting days [draws, days]."""
     drawn = {name: np.tensordot(times, values, axes=1) for name, values in sums.items()}
@@ -159,14 +165,14 @@ def _numbers(sums: dict[str, Array], times: Array) -> dict[str, Array]:
     }
 
 
-def _by_day(values: Array, place: Ints) -> Array:
-    return np.asarray(np.bincount(place, weights=values), dtype=float)
+def _by_day(values: Array, group: Ints) -> Array:
+    return np.asarray(np.bincount(group, weights=values), dtype=float)
 
 
-def _confusion(predicted: Actions, was: Actions, place: Ints) -> Array:
+def _confusion(predicted: Actions, was: Actions, group: Ints) -> Array:
     """[days, said, was]"""
-    cells = place * COUNT**2 + predicted.astype(np.int64) * COUNT + was
-    return np.bincount(cells, minlength=(place.max() + 1) * COUNT**2).reshape(-1, COUNT, COUNT).astype(float)
+    cells = group * COUNT**2 + predicted.astype(np.int64) * COUNT + was
+    return np.bincount(cells, minlength=(group.max() + 1) * COUNT**2).reshape(-1, COUNT, COUNT).astype(float)
 
 
 def _macro_f1(confusion: Array) -> Array:
@@ -174,16 +180,16 @@ def _macro_f1(confusion: Array) -> Array:
     return np.asarray((2 * hit / np.maximum(predicted + was, 1)).mean(axis=1))
 
 
-def _bin_sums(probabilities: Array, action: Actions, place: Ints, bins: int) -> Array:
+def _bin_sums(probabilities: Array, action: Actions, group: Ints, bins: int) -> Array:
     """[days, class, bin, 3]: stated probability, times it came, rows; equal-count bins over all rows."""
-    count, days = len(action), int(place.max()) + 1
+    count, days = len(action), int(group.max()) + 1
     sums = np.zeros((days, probabilities.shape[1], bins, 3))
     sizes = [len(part) for part in np.array_split(np.arange(count), bins)]
     for column in range(probabilities.shape[1]):
         which = np.empty(count, dtype=np.int64)
         which[np.argsort(probabilities[:, column], kind="stable")] = np.repeat(np.arange(bins), sizes)
         for number, values in enumerate((probabilities[:, column], (action == column).astype(float), np.ones(count))):
-            cells = np.bincount(place * bins + which, weights=values, minlength=days * bins)
+            cells = np.bincount(group * bins + which, weights=values, minlength=days * bins)
             sums[:, column, :, number] = cells.reshape(days, bins)
     return sums
 
@@ -193,10 +199,10 @@ def _ece(sums: Array, count: Array | int) -> Array:
     return np.asarray(np.abs(sums[..., 0] - sums[..., 1]).sum(axis=2).mean(axis=1) / count)
 
 
-def _ranked(values: Array, place: Ints, instants: int) -> Array:
+def _ranked(values: Array, group: Ints, instants: int) -> Array:
     """Ranks within each instant, less their mean."""
-    order = np.lexsort((values, place))
-    ends = np.searchsorted(place[order], np.arange(instants + 1))
+    order = np.lexsort((values, group))
+    ends = np.searchsorted(group[order], np.arange(instants + 1))
     ranks = np.empty(len(values))
     for first, stop in pairwise(ends.tolist()):
         rows = order[first:stop]

@@ -1,4 +1,7 @@
-"""How much of the best result is luck: the best of many tries looks good on the days it was chosen on."""
+"""Overfitting by selection: how much of the best result is luck.
+
+The best of many tries looks good on the days it was chosen on.
+"""
 
 from __future__ import annotations
 

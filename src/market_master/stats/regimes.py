@@ -1,4 +1,6 @@
-"""What kind of market a session opens into: volatile, bull, bear or neutral, by what had closed the session before.
+"""Regimes of sessions: volatile, bull, bear or neutral.
+
+By what had closed the session before.
 
 A threshold rule on the basket's daily returns (method, section 8). It fits nothing; reports and guard rails cut their
 numbers by it.

@@ -1,4 +1,7 @@
-"""The time of the session, and what the same slot brought on earlier sessions, as far as 60 bars reach."""
+"""Time of the session, and the same slot of earlier sessions.
+
+As far as 60 bars reach.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where the price stands in its recent range, in the classic forms, each with a finite memory."""
+"""Oscillators: where the price stands in its recent range.
+
+In the classic forms, each with a finite memory.
+"""
 
 from __future__ import annotations
 

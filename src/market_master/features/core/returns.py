@@ -1,4 +1,7 @@
-"""Returns in units of the symbol's own recent volatility, and the shape of their distribution."""
+"""Returns in units of the symbol's own recent volatility.
+
+And the shape of their distribution.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared series of one symbol: how its price moved inside bars and sessions, and between them."""
+"""Shared series of one symbol: moves inside bars and sessions, and between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is there a direction: distances to moving averages, directional movement, new highs and lows."""
+"""Trend: distances to moving averages, directional movement, new highs and lows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much the price moves, against how much it used to."""
+"""Volatility, against what it used to be."""
 
 from __future__ import annotations
 

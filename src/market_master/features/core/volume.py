@@ -1,4 +1,7 @@
-"""How much is traded, against what is usual. A volume of 0 is unknown (indices, thin feeds): neutral, never extreme."""
+"""Volume, against what is usual.
+
+A volume of 0 is unknown (indices, thin feeds): neutral, never extreme.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How features are declared, ordered, computed and fingerprinted."""
+"""Declaration, ordering, evaluation and fingerprints of features."""

@@ -1,4 +1,7 @@
-"""Dependency graph of features: topological order, then evaluation by symbol and across the panel."""
+"""Dependency graph of features: topological order and evaluation.
+
+First by symbol, then across the panel.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Windows over a series: every value depends on its own window alone, to the last bit, however long the history.
+"""Windows over a series, each value by its own window alone.
+
+To the last bit, however long the history.
 
 Sums are taken window by window (a running sum would carry the rounding of a flash crash for ever), and a NaN spoils the
 windows it lies in, no others.

@@ -1,4 +1,7 @@
-"""The market at the same bar: an equal-weight index of its members, its breadth, and where a symbol stands in it."""
+"""Breadth: an equal-weight index of the members, and a symbol's rank in it.
+
+All at the same bar.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the market has come from: its longer moves, the hours of yesterday, its ranges and its volume."""
+"""Returns of the market: longer moves, the hours of yesterday, ranges and volume."""
 
 from __future__ import annotations
 

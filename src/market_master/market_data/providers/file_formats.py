@@ -1,4 +1,4 @@
-"""One file of bars, in any of the layouts vendors and users write, as one long table."""
+"""Readers of one file of bars, in any of the usual layouts, as one long table."""
 
 from __future__ import annotations
 

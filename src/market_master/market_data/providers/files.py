@@ -1,4 +1,7 @@
-"""Files of bars: one or a folder of them, CSV, Parquet, Feather and JSON, in the styles vendors and users have."""
+"""Provider of files: one or a folder of them, CSV, Parquet, Feather and JSON.
+
+In the styles vendors and users have.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Extract:
 
     rows: pd.DataFrame
     """symbol, stamp (UTC instants; of daily bars session dates), open, high, low, close, volume"""
-    told: dict[str, str]
+    stamps: dict[str, str]
     """symbol -> how its stamps were read"""
     notes: tuple[str, ...]
 
@@ -97,7 +100,7 @@ class Files:
         """
         here = exchange_zone(query.calendar)
         assumed = timestamps.known_zone(self.timezone) if self.timezone else here
-        parts, told, refused, mistimed = list[pd.DataFrame](), dict[str, set[str]](), list[str](), list[str]()
+        parts, ways_of, refused, mistimed = list[pd.DataFrame](), dict[str, set[str]](), list[str](), list[str]()
         for file in files:
             try:
                 part, way = self._part(file, query, assumed, here)
@@ -108,7 +111,7 @@ class Files:
             else:
                 parts.append(part)
                 for symbol in part["symbol"].unique():
-                    told.setdefault(symbol, set()).add(way)
+                    ways_of.setdefault(symbol, set()).add(way)
         if refused:
             raise NotOhlcv(_listed(refused, " "), files=refused)
         if mistimed:
@@ -119,13 +122,13 @@ class Files:
                 files=mistimed,
             )
         rows, notes = _unsplit(pd.concat(parts, ignore_index=True))
-        return Extract(rows, {symbol: "; ".join(sorted(ways)) for symbol, ways in told.items()}, notes)
+        return Extract(rows, {symbol: "; ".join(sorted(ways)) for symbol, ways in ways_of.items()}, notes)
 
     def normalise(self, extract: Extract, query: Query) -> FetchResult:
         """The rows cleaned by the bar contract."""
         from market_master.market_data.providers.normalise import normalise
 
-        return normalise(extract.rows, query, grid=self.grid, stamp=self.stamp, told=extract.told)
+        return normalise(extract.rows, query, grid=self.grid, stamp=self.stamp, stamps=extract.stamps)
 
     def _part(self, file: Path, query: Query, assumed: str, here: str) -> tuple[pd.DataFrame, str]:
         """One file's rows with resolved stamps, and how those were read. Its errors do not name the file yet."""
@@ -139,7 +142,7 @@ class Files:
         else:
             stamp = timestamps.instants(read, zone)
             why = "told by the file" if table.zone else "given" if self.timezone else "assumed: the calendar's"
-            way = f"{read.told if read.instant is not None else f'{zone} ({why})'}, bar {self.stamp}"
+            way = f"{read.reading if read.instant is not None else f'{zone} ({why})'}, bar {self.stamp}"
         frame = table.frame.assign(stamp=stamp)
         if not table.named and len(query.symbols) == 1 and Path(self.path).is_file():
             frame["symbol"] = query.symbols[0]
@@ -170,12 +173,16 @@ def _unsplit(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     columns = ["symbol", "stamp", *OHLCV]
     if SPLIT not in rows:
         return rows[columns], ()
-    told = rows.loc[rows[SPLIT].notna() & rows["stamp"].notna(), ["symbol", "stamp", SPLIT]]
-    told = told.sort_values(["symbol", "stamp"], ascending=[True, False], kind="stable").drop_duplicates()
-    ratio = told[SPLIT].where(told[SPLIT] > 0, 1.0)
-    told = told.assign(factor=ratio.groupby(told["symbol"]).cumprod() / ratio).drop(columns=SPLIT)
-    told = told.drop_duplicates(["symbol", "stamp"])
-    factor = rows[["symbol", "stamp"]].merge(told, how="left", on=["symbol", "stamp"])["factor"].to_numpy()
+    coefficients = rows.loc[rows[SPLIT].notna() & rows["stamp"].notna(), ["symbol", "stamp", SPLIT]]
+    coefficients = coefficients.sort_values(
+        ["symbol", "stamp"], ascending=[True, False], kind="stable"
+    ).drop_duplicates()
+    ratio = coefficients[SPLIT].where(coefficients[SPLIT] > 0, 1.0)
+    coefficients = coefficients.assign(factor=ratio.groupby(coefficients["symbol"]).cumprod() / ratio).drop(
+        columns=SPLIT
+    )
+    coefficients = coefficients.drop_duplicates(["symbol", "stamp"])
+    factor = rows[["symbol", "stamp"]].merge(coefficients, how="left", on=["symbol", "stamp"])["factor"].to_numpy()
     factor = np.where(rows[SPLIT].notna() & np.isfinite(factor), factor, 1.0)
     adjusted = {name: rows[name] / factor for name in PRICES} | {"volume": rows["volume"] * factor}
     splits = rows[rows[SPLIT].notna() & ~rows[SPLIT].isin([0, 1])].drop_duplicates(["symbol", "stamp"])

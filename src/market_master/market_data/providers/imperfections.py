@@ -1,4 +1,4 @@
-"""What goes wrong with real bars, planted in the simulated ones where it can be found again."""
+"""Imperfections of real bars, planted in simulated ones where they can be found again."""
 
 from __future__ import annotations
 

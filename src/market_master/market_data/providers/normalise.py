@@ -1,4 +1,7 @@
-"""Cleaning: rows as a vendor gives them become valid bars of one timetable, and every other row is accounted for."""
+"""Normalisation: a vendor's rows become valid bars of one timetable.
+
+Every other row is accounted for.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +33,15 @@ def normalise(
     *,
     grid: str = "auto",
     stamp: str = "start",
-    told: Mapping[str, str] | None = None,
+    stamps: Mapping[str, str] | None = None,
 ) -> FetchResult:
     """The bars of a long table (symbol, stamp, open, high, low, close, volume) that keep the bar contract.
 
     `stamp`: datetimes in UTC, each its bar's start or end; of daily bars, datetimes without a zone are session dates.
-    `grid`: session, clock, or auto, the one most of a symbol's stamps lie on. `told`: how each symbol's stamps were
+    `grid`: session, clock, or auto, the one most of a symbol's stamps lie on. `stamps`: how each symbol's stamps were
     read, for the report. Raises MixedGrid when symbols lie on different grids, NoBars when nothing is left.
     """
-    rows = frame[frame["symbol"].isin(query.symbols)] if query.symbols else frame
-    absent = sorted(set(query.symbols) - set(rows["symbol"]))
-    if rows.empty:
-        known = ", it has " + _named(sorted(set(frame["symbol"]))) if len(frame) else ""
-        raise NoBars(f"The source has no row of {_named(absent) or 'any symbol'}{known}.", symbols=absent)
+    rows, absent = _rows_of(frame, query)
     code, symbols = pd.factorize(rows["symbol"], sort=True)
     names = [str(name) for name in symbols]
     key = "session" if query.interval == "1d" and rows["stamp"].dt.tz is None else stamp
@@ -51,13 +50,7 @@ def normalise(
     schedule = _schedule(timetable, instant, query.now)
     at = _places(schedule, instant, key)
     fate, reason = _row_outcomes(schedule, at, code, instant, values, key, query.now)
-    if not (fate == _VALID).any():
-        lost = ", ".join(f"{(fate == number).sum()} {name}" for number, name in enumerate(ROW_OUTCOMES) if number)
-        raise NoBars(
-            f"None of {len(rows)} rows is a closed, valid {query.interval} bar of {query.calendar}: "
-            f"{lost}. Look at calendar, interval and provider.stamp.".replace("_", " "),
-            rows=len(rows),
-        )
+    _require_a_bar(fate, query)
     order = np.lexsort((at, code))
     order = order[fate[order] == _VALID]
     clean = validated(
@@ -65,31 +58,18 @@ def normalise(
             **{name: values[order, column] for column, name in enumerate(OHLCV)}
         )
     )
-    limits = np.searchsorted(code[order], np.arange(len(names) + 1))
     columns = {name: clean[name].to_numpy() for name in ("bar_end", *OHLCV)}
+    limits = np.searchsorted(code[order], np.arange(len(names) + 1))
     series = {
-        name: {column: seconds[first:last] for column, seconds in columns.items()}
+        name: {column: values_of_all[first:last] for column, values_of_all in columns.items()}
         for name, first, last in zip(names, limits[:-1], limits[1:], strict=True)
     }
-    counts = np.bincount(code * len(ROW_OUTCOMES) + fate, minlength=len(names) * len(ROW_OUTCOMES)).reshape(
-        -1, len(ROW_OUTCOMES)
-    )
+    counts = np.bincount(code * len(ROW_OUTCOMES) + fate, minlength=len(names) * len(ROW_OUTCOMES))
     jumps = np.bincount(code[order], _jumps(code[order], schedule.session[at[order]], columns), len(names))
     way = "session dates" if key == "session" else f"UTC, bar {stamp}"
     report = tuple(
-        SymbolReport(
-            symbol=name,
-            rows=int(counts[number].sum()),
-            first=iso(ends[0]) if len(ends) else None,
-            last=iso(ends[-1]) if len(ends) else None,
-            missing=schedule.closed_between(ends[0] - 1, ends[-1]) - len(ends) if len(ends) else 0,
-            zero_volume=int((series[name]["volume"] == 0).sum()),
-            jumps=int(jumps[number]),
-            grid=timetable.grid,
-            stamps=(told or {}).get(name, way),
-            **dict(zip(ROW_OUTCOMES, counts[number].tolist(), strict=True)),
-        )
-        for number, (name, ends) in enumerate((name, series[name]["bar_end"]) for name in names)
+        _symbol_report(name, series[name], schedule, outcomes, int(jump), timetable.grid, (stamps or {}).get(name, way))
+        for name, outcomes, jump in zip(names, counts.reshape(-1, len(ROW_OUTCOMES)), jumps, strict=True)
     )
     aside = (fate == _CONFLICT) | (fate == _IMPOSSIBLE)
     return FetchResult(
@@ -104,6 +84,46 @@ def normalise(
 _VALID, _DUPLICATE, _CONFLICT, _IMPOSSIBLE, _OFF_GRID, _OUT, _FORMING = range(len(ROW_OUTCOMES))
 _UNREADABLE = np.iinfo(np.int64).min
 """the instant of a stamp that is none"""
+
+
+def _rows_of(frame: pd.DataFrame, query: Query) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of the requested symbols, and the symbols without any. Raises NoBars when there is no row at all."""
+    rows = frame[frame["symbol"].isin(query.symbols)] if query.symbols else frame
+    absent = sorted(set(query.symbols) - set(rows["symbol"]))
+    if rows.empty:
+        known = ", it has " + _named(sorted(set(frame["symbol"]))) if len(frame) else ""
+        raise NoBars(f"The source has no row of {_named(absent) or 'any symbol'}{known}.", symbols=absent)
+    return rows, absent
+
+
+def _require_a_bar(fate: Ints, query: Query) -> None:
+    """Raise NoBars when no row became a valid bar."""
+    if not (fate == _VALID).any():
+        lost = ", ".join(f"{(fate == number).sum()} {name}" for number, name in enumerate(ROW_OUTCOMES) if number)
+        raise NoBars(
+            f"None of {len(fate)} rows is a closed, valid {query.interval} bar of {query.calendar}: "
+            f"{lost}. Look at calendar, interval and provider.stamp.".replace("_", " "),
+            rows=len(fate),
+        )
+
+
+def _symbol_report(
+    symbol: str, series: Mapping[str, NDArray], schedule: Schedule, outcomes: Ints, jumps: int, grid: str, stamps: str
+) -> SymbolReport:
+    """One symbol's line of the quality report; `outcomes` counts its rows by ROW_OUTCOMES."""
+    ends = series["bar_end"]
+    return SymbolReport(
+        symbol=symbol,
+        rows=int(outcomes.sum()),
+        first=iso(ends[0]) if len(ends) else None,
+        last=iso(ends[-1]) if len(ends) else None,
+        missing=schedule.closed_between(ends[0] - 1, ends[-1]) - len(ends) if len(ends) else 0,
+        zero_volume=int((series["volume"] == 0).sum()),
+        jumps=jumps,
+        grid=grid,
+        stamps=stamps,
+        **dict(zip(ROW_OUTCOMES, outcomes.tolist(), strict=True)),
+    )
 
 
 def _seconds(stamp: pd.Series) -> Ints:

@@ -1,4 +1,7 @@
-"""The embedded market: seeded, offline, and it knows what the best possible forecast of it would score."""
+"""Provider of a simulated market: seeded, offline, with a planted edge.
+
+It knows what the best possible forecast of it would score.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the best possible forecaster scores on the simulated market, by integration over its carrier (method 11)."""
+"""Scores of the best possible forecaster of the simulated market.
+
+By integration over its carrier (method 11).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The simulated market's law of motion: factor returns, clustered volatility, and an edge that shows in the volume."""
+"""Law of motion of the simulated market: factor returns and clustered volatility.
+
+The edge shows in the volume.
+"""
 
 from __future__ import annotations
 

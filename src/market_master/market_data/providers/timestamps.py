@@ -1,4 +1,7 @@
-"""Time stamps as files have them: with an offset or without, as text or as a count, day first or month first."""
+"""Time stamps of files: text or counts, with an offset or without.
+
+Day first or month first.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class Stamps:
     """datetimes without a zone, NaT where unreadable"""
     instant: pd.Series | None
     """datetimes in UTC; None when the stamps have no offset"""
-    told: str
+    reading: str
     """how they were read"""
 
     @property

@@ -1,4 +1,7 @@
-"""Yahoo Finance through yfinance: free, unofficial, split-adjusted, and short of memory inside the day."""
+"""Provider of Yahoo Finance through yfinance.
+
+Free, unofficial, split-adjusted, and short of memory inside the day.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The newest bars of every symbol in one small file: read in a millisecond, with NumPy alone."""
+"""The newest bars of every symbol in one small file.
+
+Read in a millisecond, with NumPy alone.
+"""
 
 from __future__ import annotations
 
