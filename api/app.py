@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -30,6 +29,7 @@ from api.routes import predict
 from api.schemas import COMPONENTS
 from api.settings import server_settings
 from market_master import __doc__ as description
+from market_master.config.environment import variables
 from market_master.plugins import import_modules
 
 structlog.configure(
@@ -74,7 +74,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     """The application with all routes, each also under /v1; its settings come from the environment."""
-    settings = server_settings(os.environ)
+    settings = server_settings(variables())
     app = FastAPIOffline(
         title="Market Master",
         description=description or "",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from market_master.config.environment import variables
 
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
@@ -24,7 +24,7 @@ LOG_LOST = Gauge("mm_log_lost", "Predictions that neither log nor disk could tak
 def page() -> bytes:
     """All of them in Prometheus' text format; of all workers where PROMETHEUS_MULTIPROC_DIR is set."""
     registry = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    if variables().get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -54,10 +54,10 @@ def server_settings(environ: Mapping[str, str]) -> ServerSettings:
     home = config.home(environ)
     return ServerSettings(
         home=home,
-        model=chosen.registry.model if chosen else environ.get("MM_REGISTRY__MODEL", "market-master"),
+        model=chosen.registry.model if chosen else config.registered_model(environ),
         config=chosen,
         host=environ.get("MM_HOST", "127.0.0.1"),
-        keys=Path(environ["MM_KEYS_FILE"]) if environ.get("MM_KEYS_FILE") else home / "data" / "keys.json",
+        keys=config.keys_file(environ),
         read_keys=_comma_separated(environ.get("MM_READ_KEYS")),
         admin_keys=_comma_separated(environ.get("MM_ADMIN_KEYS")),
         origins=_comma_separated(environ.get("MM_CORS_ORIGINS")),

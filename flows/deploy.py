@@ -25,6 +25,7 @@ from flows.monitoring import RETRAIN, SERVED
 from flows.recurrence import recurrence_rule
 from flows.runs import load_settings
 from market_master import config
+from market_master.config.environment import variables
 from market_master.domain import clock
 from market_master.domain.calendar import Timetable
 from market_master.domain.errors import ConfigError, Failed, MarketMasterError
@@ -176,10 +177,10 @@ def main(arguments: list[str]) -> None:
         signal.signal(interrupt, signal.default_int_handler)
     try:
         if "--server-only" in arguments:
-            with server(config.prefect_url(), os.environ):
+            with server(config.prefect_url(), variables()):
                 signal.pause()
         else:
-            deploy(os.environ)
+            deploy(variables())
     except KeyboardInterrupt:
         print("Stopped.")
     except MarketMasterError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from prefect import flow
@@ -11,6 +10,7 @@ from prefect.events import emit_event
 
 from flows.runs import Config, completed, link_report, load_settings
 from market_master.config import home, predictions_url
+from market_master.config.environment import variables
 from market_master.domain import clock
 from market_master.domain.records import as_json
 from market_master.monitoring.daily_check import DailyCheck, run_daily_check
@@ -31,7 +31,7 @@ def monitoring(config: Config = "demo", evidently: bool = True) -> DailyCheck:
     """
     settings, log = load_settings(config), PredictionLog(predictions_url())
     model = settings.registry.model
-    check = run_daily_check(model, home(), log, alert_addresses(os.environ), now=clock.now(), evidently=evidently)
+    check = run_daily_check(model, home(), log, alert_addresses(variables()), now=clock.now(), evidently=evidently)
     readings = [
         row
         for row in as_json(check.report.readings)

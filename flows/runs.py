@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,29 +13,28 @@ from pydantic import Field
 
 from market_master import config
 from market_master.config import Settings
+from market_master.config.environment import mlflow_ui, server_url
 
 Config = Annotated[str, Field(json_schema_extra={"enum": list(config.names())})]
 """a name of configs/, which Prefect's form offers as a choice; a path does from Python"""
-MLFLOW_UI = os.environ.get("MM_MLFLOW_UI") or "http://127.0.0.1:5000"
-SERVER = os.environ.get("MM_SERVER") or "http://127.0.0.1:8000"
 
 
 def load_settings(name: str) -> Settings:
     """The settings behind a name or a path, and the environment's."""
-    return config.load(config.file_of(name), os.environ)
+    return config.load(config.file_of(name))
 
 
 def link_run(run_id: str) -> None:
     """The run's page in MLflow, as an artifact."""
     from market_master.registry.tracking import Run
 
-    page = Run(config.home(), run_id).page(MLFLOW_UI)
+    page = Run(config.home(), run_id).page(mlflow_ui())
     create_link_artifact(page, link_text=f"MLflow run {run_id}", key="mlflow")
 
 
 def link_report(file: Path, key: str, text: str) -> None:
     """A page of data/reports/, as the server shows it, as an artifact."""
-    link = f"{SERVER}/reports/{file.name}"
+    link = f"{server_url()}/reports/{file.name}"
     create_link_artifact(link, link_text=text, key=key, description=f"`make serve`, or {file}")
 
 

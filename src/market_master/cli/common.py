@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -157,14 +156,12 @@ def paused(bars: Progress) -> Iterator[None]:
 
 def load_settings(file: Path | None, default: str = "demo") -> Settings:
     """Of a file, or of one of configs/ by its name."""
-    return config.load(file or config.file_of(default), os.environ)
+    return config.load(file or config.file_of(default))
 
 
 def model_name(file: Path | None) -> str:
     """The registered model's name; a config that is given has to be a good one, even where only this is read from it."""
-    return (
-        config.load(file, os.environ).registry.model if file else os.environ.get("MM_REGISTRY__MODEL", "market-master")
-    )
+    return config.load(file).registry.model if file else config.registered_model()
 
 
 def open_versions(file: Path | None) -> Any:
@@ -185,7 +182,7 @@ def champion_and_home(file: Path | None) -> tuple[Any, Path]:
     """The loaded champion, checked against a config that is given, and the home it stands in."""
     from market_master.registry.champion import load_champion
 
-    settings = config.load(file, os.environ) if file else None
+    settings = config.load(file) if file else None
     return load_champion(config.home(), model_name(file), settings), config.home()
 
 

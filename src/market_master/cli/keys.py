@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,5 +25,5 @@ def create_key(
     """
     from api.keys import create
 
-    file = Path(os.environ.get("MM_KEYS_FILE") or config.home() / "data" / "keys.json")
+    file = config.keys_file()
     return {"name": name, "scope": scope, "days": days, "key": create(file, name, scope, days, datetime.now(UTC))}

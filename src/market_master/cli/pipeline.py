@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,7 +63,7 @@ def run(
     Example: mm run --config configs/demo.yaml
     """
     file, home = config_file or config.file_of("demo"), config.home()
-    settings = config.load(file, os.environ)
+    settings = config.load(file)
     with progress() as bars:
 
         def announce_outcome(outcome: Outcome) -> None:

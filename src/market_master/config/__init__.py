@@ -3,7 +3,7 @@
 Typed, frozen, read once and handed down.
 """
 
-from market_master.config.environment import home, predictions_url, prefect_url
+from market_master.config.environment import home, keys_file, predictions_url, prefect_url, registered_model
 from market_master.config.loading import PROJECT_ROOT, build, file_of, load, names, provider_settings
 from market_master.config.settings import Settings
 
@@ -13,9 +13,11 @@ __all__ = [
     "build",
     "file_of",
     "home",
+    "keys_file",
     "load",
     "names",
     "predictions_url",
     "prefect_url",
     "provider_settings",
+    "registered_model",
 ]

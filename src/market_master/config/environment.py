@@ -21,6 +21,11 @@ def set_defaults(values: Mapping[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
+def set_variable(name: str, value: str) -> None:
+    """Set a variable for this process and the processes it starts."""
+    os.environ[name] = value
+
+
 def home(environ: Mapping[str, str] = os.environ) -> Path:
     """MM_HOME, the folder that holds `data/` and `mlruns/`; the current folder unless set."""
     return Path(environ.get("MM_HOME") or ".").absolute()
@@ -49,6 +54,12 @@ def prefect_url(environ: Mapping[str, str] = os.environ) -> str:
 def tracking_store(environ: Mapping[str, str] = os.environ) -> str | None:
     """MLFLOW_TRACKING_URI, the store of runs and versions; None unless set. MLflow sets it itself once it is given a store."""
     return environ.get("MLFLOW_TRACKING_URI")
+
+
+def server_binding(environ: Mapping[str, str] = os.environ) -> tuple[str, int, int]:
+    """HOST, PORT and MM_WORKERS of `python -m api`: this machine only, 8000 and one process unless set."""
+    workers = max(1, int(environ.get("MM_WORKERS", "1")))
+    return environ.get("HOST", "127.0.0.1"), int(environ.get("PORT", "8000")), workers
 
 
 def mlflow_ui(environ: Mapping[str, str] = os.environ) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from market_master.artifact.bundle import VersionFiles
+from market_master.config.environment import set_defaults
 from market_master.domain.errors import RegistryAway
 from market_master.domain.records import JournalEntry
 from market_master.registry import tracking_uri
@@ -138,5 +139,4 @@ def _start_process(configured_store: str | None) -> None:
         os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    set_defaults({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"})

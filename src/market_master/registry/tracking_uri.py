@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-CONFIGURED_STORE = os.environ.get("MLFLOW_TRACKING_URI")
+from market_master.config.environment import tracking_store
+
+CONFIGURED_STORE = tracking_store()
 """read once, before MLflow is imported: MLflow sets the variable itself whenever it is told a store"""
 
 
