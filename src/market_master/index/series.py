@@ -219,7 +219,9 @@ class _WeightsByDay:
         key = (instant // DAY, count)
         if key not in self._known:
             try:
-                self._known[key] = index_weights(self._universe, instant, [symbol for _, symbol in self._first_bars[:count]])
+                self._known[key] = index_weights(
+                    self._universe, instant, [symbol for _, symbol in self._first_bars[:count]]
+                )
             except MissingWeight as error:
                 self._known[key] = error
         return self._known[key]

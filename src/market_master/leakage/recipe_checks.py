@@ -97,9 +97,7 @@ def _shuffled(pipeline: AuditedPipeline) -> list[Finding]:
         action, z = fold.action.copy(), fold.z.copy()
         for rows in (fold.train, fold.test):
             permuted = rows[
-                permute_days(
-                    fold_data.bars.code[rows], fold_data.bars.slot[rows], fold_data.bars.session[rows], random
-                )
+                permute_days(fold_data.bars.code[rows], fold_data.bars.slot[rows], fold_data.bars.session[rows], random)
             ]
             action[rows], z[rows] = fold.action[permuted], fold.z[permuted]
         shuffled.append(replace(fold, action=action, z=z))
