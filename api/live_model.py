@@ -178,7 +178,7 @@ def load_live_model(
 
     What it predicts from stored bars goes to the `recorder`.
     """
-    model = load_model(bundle.read(files), config)
+    model = load_model(bundle.read_version(files), config)
     live = LiveModel(model, model.store(home), files, recorder)
     live.warm(now)
     return live

@@ -55,7 +55,7 @@ def production(request: Request) -> Model:
 def model(version: VersionNumber, request: Request) -> Model:
     """A version's card, its place, and the journal's entries about it."""
     server = model_server(request)
-    artifact = bundle.read(server.registry.files(version))
+    artifact = bundle.read_version(server.registry.files(version))
     row = next(row for row in server.registry.versions() if row["version"] == artifact.version)
     entries = [entry for entry in journal_of(server.settings.home).entries() if entry.to_version == artifact.version]
     return Model.model_validate({**row, "card": as_json(artifact.card), "journal": as_json(entries)})

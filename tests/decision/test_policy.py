@@ -17,12 +17,12 @@ THRESHOLDS = (-0.5, -0.1, 0.1, 0.5)
 
 def signal(*wss: float, **rule: float) -> str | None:
     """The signal of the last of some WSS."""
-    return policy.signals(np.array(wss), **rule)[-1]  # type: ignore[arg-type]
+    return policy.signals_of_wss(np.array(wss), **rule)[-1]  # type: ignore[arg-type]
 
 
 def path(*wss: float, hysteresis: float = 0.0, min_hold: int = 1) -> str:
     """The signals of a series with thresholds at +-0.5, a letter each; '.' where there is none."""
-    signals = policy.signals(np.array(wss), buy=0.5, sell=-0.5, hysteresis=hysteresis, min_hold=min_hold)
+    signals = policy.signals_of_wss(np.array(wss), buy=0.5, sell=-0.5, hysteresis=hysteresis, min_hold=min_hold)
     return "".join(name[0] if name else "." for name in signals)
 
 
@@ -164,7 +164,7 @@ def test_minimum_hold_on_a_hand_written_path() -> None:
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=200))
 def test_without_hysteresis_and_hold_each_bar_is_the_plain_rule(wss) -> None:
     """No bar before has a say, and nothing is looked back at."""
-    signals = policy.signals(np.array(wss), buy=0.5, sell=-0.5)
+    signals = policy.signals_of_wss(np.array(wss), buy=0.5, sell=-0.5)
     assert signals == [signal(value, buy=0.5, sell=-0.5) for value in wss]
     assert policy.lookback_bars(hysteresis=0.0, min_hold=1) == 1
 
@@ -177,10 +177,10 @@ def test_a_signal_is_made_of_the_newest_bars_alone(seed, hysteresis, hold) -> No
     wss = np.clip(np.cumsum(random.normal(0, 0.2, 200)) * 0.3, -2, 2)
     wss[random.random(200) < 0.05] = np.nan
     rule = {"buy": 0.5, "sell": -0.4, "hysteresis": hysteresis, "min_hold": hold}
-    all_signals = policy.signals(wss, **rule)
+    all_signals = policy.signals_of_wss(wss, **rule)
     for end in (1, 37, 60, 61, 140, 200):
-        assert policy.signals(wss[max(0, end - LOOKBACK_BARS) : end], **rule)[-1] == all_signals[end - 1]
-        assert policy.signals(wss[:end], **rule) == all_signals[:end]
+        assert policy.signals_of_wss(wss[max(0, end - LOOKBACK_BARS) : end], **rule)[-1] == all_signals[end - 1]
+        assert policy.signals_of_wss(wss[:end], **rule) == all_signals[:end]
 
 
 def test_a_position_that_is_not_confirmed_lapses() -> None:

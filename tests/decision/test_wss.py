@@ -127,7 +127,7 @@ def test_half_of_an_equal_index_is_exactly_half(count) -> None:
             acting = [2 * score] * strong + [score] * (count // 2 - 2 * strong)
             scores = dict(zip(weights, acting + [0] * (count - len(acting)), strict=True))
             wss = np.array([total(weights, scores).wss])
-            assert policy.signals(wss, buy=0.5, sell=-0.5) == [signal]
+            assert policy.signals_of_wss(wss, buy=0.5, sell=-0.5) == [signal]
 
 
 def test_the_means_of_each_bar_are_those_of_its_rows() -> None:

@@ -227,7 +227,7 @@ def test_a_card_from_before_ranks_still_reads(champion: LoadedModel) -> None:
 def test_the_real_index_through_its_three_tables(shared_data: Path) -> None:
     """QQQ as published: the share of it that is covered, and its weights, at bars before, between and after the tables."""
     table = shared_data / "weights" / "weights.csv"
-    assert sorted({row.as_of for row in weights.read(table)}) == ["2020-07-02", "2024-12-26", "2025-04-28"]
+    assert sorted({row.as_of for row in weights.read_weights(table)}) == ["2020-07-02", "2024-12-26", "2025-04-28"]
     universe = Universe(weights=table, renamed={"FB": "META", "GOOG": "GOOGL"})
     times, columns = Timetable("XNYS", "1d"), ("open", "high", "low", "close", "volume")
     dates = ["2020-07-01", "2020-07-02", "2024-12-24", "2024-12-26", "2025-04-25", "2025-04-28"]
@@ -240,7 +240,7 @@ def test_the_real_index_through_its_three_tables(shared_data: Path) -> None:
     series = index_series(by_hand(scores, bars), universe, Policy())
     assert series.weights_as_of == (None, *(("2020-07-02",) * 2), *(("2024-12-26",) * 2), "2025-04-28")
     assert "begin after" in str(series.reason[0])
-    rows = {(row.as_of, row.symbol): row.weight for row in weights.read(table)}
+    rows = {(row.as_of, row.symbol): row.weight for row in weights.read_weights(table)}
     for bar in range(1, 6):
         as_of, facebook = str(series.weights_as_of[bar]), "FB" if bar < 3 else "META"
         apple, meta = rows[as_of, "AAPL"], rows[as_of, facebook]

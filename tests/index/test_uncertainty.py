@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binom, norm, t
 
 from market_master.artifact import bundle
-from market_master.artifact.out_of_sample import FILE, OutOfSample
+from market_master.artifact.out_of_sample import OUT_OF_SAMPLE_FILE, OutOfSample
 from market_master.decision import wss
 from market_master.domain import clock
 from market_master.domain.actions import SCORES, expected_score
@@ -135,14 +135,14 @@ def copied(version_files: bundle.VersionFiles, folder: Path) -> Path:
 
 def served_from(version_files: bundle.VersionFiles, folder: Path) -> LoadedModel:
     """The version from other files."""
-    return load_model(bundle.read(replace(version_files, folder=str(folder))))
+    return load_model(bundle.read_version(replace(version_files, folder=str(folder))))
 
 
 def test_a_signal_tells_the_interval_of_its_versions_past(
     version_files: bundle.VersionFiles, trained_home: Path
 ) -> None:
     """As computed by hand from what was kept, with the signal's own weights; and whether it can be told from one deviation."""
-    champion = load_model(bundle.read(version_files))
+    champion = load_model(bundle.read_version(version_files))
     signal = predict_index(champion, champion.store(trained_home), now=clock.now())
     stored = OutOfSample.read(Path(version_files.folder))
     weights = {row.symbol: row.weight for row in signal.constituents}
@@ -166,8 +166,8 @@ def test_a_version_without_a_kept_past_has_no_interval(
 ) -> None:
     """Null and no error, no warning; all else is the same."""
     folder = copied(version_files, tmp_path / "version")
-    (folder / FILE).unlink()
-    champion, with_past = served_from(version_files, folder), load_model(bundle.read(version_files))
+    (folder / OUT_OF_SAMPLE_FILE).unlink()
+    champion, with_past = served_from(version_files, folder), load_model(bundle.read_version(version_files))
     bare = predict_index(champion, champion.store(trained_home), now=clock.now())
     signal = predict_index(with_past, with_past.store(trained_home), now=clock.now())
     assert bare.wss_expected_interval is None
@@ -189,7 +189,7 @@ def test_an_interval_knows_no_outcome_of_later_bars(version_files: bundle.Versio
     ):
         folder = copied(version_files, tmp_path / name)
         label = np.where(rows & (past.label >= 0), 4 - past.label, past.label).astype(np.int8)
-        (folder / FILE).write_bytes(replace(past, label=label).to_bytes())
+        (folder / OUT_OF_SAMPLE_FILE).write_bytes(replace(past, label=label).to_bytes())
         result.append(level_interval(served_from(version_files, folder), table, 0.03, as_of))
     unaltered, later, earlier = result
     assert unaltered is not None
@@ -201,7 +201,7 @@ def test_too_short_a_past_has_no_interval(version_files: bundle.VersionFiles) ->
     """Before thirty sessions are known, nothing is said."""
     past = OutOfSample.read(Path(version_files.folder))
     table = Weights(dict.fromkeys(past.symbols.tolist(), 1 / len(past.symbols)), None, 1.0)
-    champion, days = load_model(bundle.read(version_files)), np.unique(past.session)
+    champion, days = load_model(bundle.read_version(version_files)), np.unique(past.session)
     ends = [int(past.bar_end[past.session == days[n]][-1]) for n in (28, 30)]
     assert level_interval(champion, table, 0.03, ends[0]) is None
     assert level_interval(champion, table, 0.03, ends[1]) is not None

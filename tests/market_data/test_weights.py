@@ -165,18 +165,18 @@ def test_no_weight_at_all_is_an_error(tmp_path, table) -> None:
 def test_a_file_with_impossible_rows_is_refused_whole(tmp_path, text, words) -> None:
     """Repeated symbols, weights that are no weights and columns that are missing, each said with its number or name."""
     with pytest.raises(DataError, match=words):
-        weights.read(written(tmp_path, text))
+        weights.read_weights(written(tmp_path, text))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path) -> None:
     """By its name."""
     with pytest.raises(DataError, match=r"gone\.csv can't be read"):
-        weights.read(tmp_path / "gone.csv")
+        weights.read_weights(tmp_path / "gone.csv")
 
 
 def test_symbols_that_look_like_missing_values_are_symbols(tmp_path) -> None:
     """NA, NAN and TRUE are tickers."""
-    rows = weights.read(written(tmp_path, "symbol,weight\nNA,1\nNAN,1\nTRUE,2\n"))
+    rows = weights.read_weights(written(tmp_path, "symbol,weight\nNA,1\nNAN,1\nTRUE,2\n"))
     assert [row.symbol for row in rows] == ["NA", "NAN", "TRUE"]
 
 
@@ -207,7 +207,7 @@ def test_classes_of_shares_add_up(tmp_path) -> None:
 def test_real_names_and_classes_are_followed_through_three_tables(shared_data) -> None:
     """With FB known by META's bars and GOOG by GOOGL's, both are constituents at every date."""
     table, renamed = shared_data / "weights" / "weights.csv", {"FB": "META", "GOOG": "GOOGL"}
-    rows = {(row.as_of, row.symbol): row.weight for row in weights.read(table)}
+    rows = {(row.as_of, row.symbol): row.weight for row in weights.read_weights(table)}
     for day, meta in (("2020-07-02", "FB"), ("2024-12-26", "META"), ("2025-06-02", "META")):
         found = weights.weights_of_table(
             table, instant(day), ["AAPL", "META", "GOOGL"], requested=["META", "GOOGL"], benchmark=None, renamed=renamed
@@ -227,14 +227,14 @@ def test_the_real_index_at_three_dates(shared_data) -> None:
     with pytest.raises(MissingWeight, match="FB had a weight"):
         at(table, "2025-06-02", "AAPL FB", requested="AAPL FB")
     sums = {
-        as_of: sum(row.weight for row in weights.read(table) if row.as_of == as_of)
-        for _, _, as_of in weights.read(table)
+        as_of: sum(row.weight for row in weights.read_weights(table) if row.as_of == as_of)
+        for _, _, as_of in weights.read_weights(table)
     }
     assert list(sums.values()) == pytest.approx([1.0] * 3, abs=1e-3)
 
 
 def test_the_sample_table_belongs_to_the_demo() -> None:
     """The committed weights are those of the simulated market's 30 symbols, and sum to 1."""
-    sample = weights.read(ROOT / "data" / "sample" / "weights.csv")
+    sample = weights.read_weights(ROOT / "data" / "sample" / "weights.csv")
     assert [row.symbol for row in sample] == [f"S{number:03}" for number in range(1, 31)]
     assert sum(row.weight for row in sample) == pytest.approx(1.0, abs=1e-6)

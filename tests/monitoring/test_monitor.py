@@ -14,7 +14,7 @@ from market_master.domain import clock
 from market_master.domain.bars import Bars
 from market_master.lifecycle import promote
 from market_master.lifecycle.auto_rollback import GUARD
-from market_master.market_data.store.recent import FILE
+from market_master.market_data.store.recent import RECENT_FILE
 from market_master.monitoring.alerts import Addresses
 from market_master.monitoring.causes import ALARM_TYPES
 from market_master.monitoring.daily_check import run_daily_check
@@ -104,11 +104,11 @@ def test_a_bar_that_came_late_is_no_broken_parity(altered: Path, log: Prediction
     late_file = store.folder / "S004.parquet"
     frame = pd.read_parquet(late_file)
     frame.iloc[:-1].to_parquet(late_file, index=False)
-    (store.folder / FILE).unlink(missing_ok=True)
+    (store.folder / RECENT_FILE).unlink(missing_ok=True)
     newest = store.bars(("S001",), last=1).bar_end[0]
     _index_signal(altered, log, int(newest))
     frame.to_parquet(late_file, index=False)
-    (store.folder / FILE).unlink(missing_ok=True)
+    (store.folder / RECENT_FILE).unlink(missing_ok=True)
     states = _states(altered, log)
     assert states["parity"] == NOT_ENOUGH_HISTORY
 

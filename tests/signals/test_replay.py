@@ -13,7 +13,7 @@ from sqlalchemy import text
 from market_master.domain import clock
 from market_master.domain.clock import instant
 from market_master.domain.errors import NoSignal
-from market_master.market_data.store.recent import FILE
+from market_master.market_data.store.recent import RECENT_FILE
 from market_master.prediction_log import PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.signals.replay import replay_signal
@@ -61,7 +61,7 @@ def test_other_bars_are_told_by_their_hash(altered: Path, log: PredictionLog) ->
     bars = pd.read_parquet(file)
     bars.iloc[-3, bars.columns.get_loc("volume")] = np.nextafter(bars["volume"].iloc[-3], np.inf)
     bars.to_parquet(file, index=False)
-    (file.parent / FILE).unlink()
+    (file.parent / RECENT_FILE).unlink()
     again = replay_signal(MODEL, None, altered, log, asof=clock.now())
     assert not again.identical
     assert again.hashes["bars"]["served"] != again.hashes["bars"]["now"]

@@ -79,7 +79,7 @@ def companion_files(
     return {CARD_FILE: card.to_json(), CALENDAR_FILE: json.dumps(calendar), EXAMPLE_FILE: json.dumps(example)}
 
 
-def read(files: VersionFiles) -> ModelVersion:
+def read_version(files: VersionFiles) -> ModelVersion:
     """The version whose files lie there. Raises ModelError when one is missing or can't be read."""
     folder = Path(files.folder)
     for part in REQUIRED_FILES:

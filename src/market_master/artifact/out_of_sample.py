@@ -12,7 +12,7 @@ from market_master import files
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import ModelError
 
-FILE = "out_of_sample.npz"
+OUT_OF_SAMPLE_FILE = "out_of_sample.npz"
 HOLDOUT = 0
 """the fold of hold-out rows"""
 
@@ -45,9 +45,9 @@ class OutOfSample:
     def read(cls, folder: Path) -> OutOfSample:
         """What lies beside a version. Raises ModelError when it has none."""
         try:
-            return files.from_npz(cls, folder / FILE)
+            return files.from_npz(cls, folder / OUT_OF_SAMPLE_FILE)
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(
-                f"The version has no readable {FILE} ({error!r}): what it answered out of sample was not kept when it was "
+                f"The version has no readable {OUT_OF_SAMPLE_FILE} ({error!r}): what it answered out of sample was not kept when it was "
                 "made. Train anew."
             ) from error

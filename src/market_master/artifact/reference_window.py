@@ -12,7 +12,7 @@ from market_master import files
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.errors import ModelError
 
-FILE = "reference.npz"
+REFERENCE_FILE = "reference.npz"
 MAX_SESSIONS, MAX_SESSION_ROWS = 260, 400
 """the newest sessions, and of each at most so many rows"""
 
@@ -42,10 +42,10 @@ class Reference:
     def read(cls, folder: Path) -> Reference:
         """What lies beside a version. Raises ModelError when it has none."""
         try:
-            return files.from_npz(cls, folder / FILE)
+            return files.from_npz(cls, folder / REFERENCE_FILE)
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(
-                f"The version has no readable {FILE} to compare with ({error!r}); it was made before references "
+                f"The version has no readable {REFERENCE_FILE} to compare with ({error!r}); it was made before references "
                 "were kept: train anew."
             ) from error
 

@@ -14,12 +14,10 @@ from market_master.backtest.positions import forward
 from market_master.backtest.statistics import Measures, daily_returns, measure_returns
 from market_master.backtest.trading_rules import Rules
 from market_master.domain.arrays import Array
-from market_master.stats.bootstrap import permute_days
+from market_master.stats.bootstrap import RANDOM_PATHS, SEED, permute_days
 from market_master.stats.daily import newey_west_se
 
 COST_MULTIPLES = (0.0, 1.0, 2.0)
-RANDOM_PATHS = 200
-RANDOM_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -122,9 +120,7 @@ def buy_and_hold(panel: Panel, rules: Rules) -> SimulationResult:
     return simulate(target, panel, Rules(cost=rules.cost, slippage=rules.slippage))
 
 
-def random_paths(
-    target: Array, panel: Panel, rules: Rules, *, paths: int = RANDOM_PATHS, seed: int = RANDOM_SEED
-) -> Array:
+def random_paths(target: Array, panel: Panel, rules: Rules, *, paths: int = RANDOM_PATHS, seed: int = SEED) -> Array:
     """Daily net returns [paths, sessions] of the same decisions, whole days of them dealt to other days.
 
     The days keep their shapes, and the turnover is about the same. A bar whose slot the other day does not have (a

@@ -8,13 +8,12 @@ import numpy as np
 from scipy import stats
 
 from market_master.domain.arrays import Array, Ints
-from market_master.stats.bootstrap import BLOCK, circular_blocks
+from market_master.stats.bootstrap import BLOCK, SEED, circular_blocks
 from market_master.stats.daily import newey_west_se
 
 MIN_BARS = 30
 """with a WSS and a return"""
 BOOTSTRAP_DRAWS = 1000
-BOOTSTRAP_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,7 @@ class GroupMean:
 def group_means(values: Array, groups: Ints, names: tuple[str, ...], session: Ints) -> tuple[GroupMean, ...]:
     """Mean of values in each group (places of `names`), rows of one day drawn together, days in blocks of five."""
     days, day_of_row = np.unique(session, return_inverse=True)
-    drawn = (
-        circular_blocks(len(days), BLOCK, BOOTSTRAP_DRAWS, BOOTSTRAP_SEED)
-        if len(days)
-        else np.empty((0, 0), dtype=np.int64)
-    )
+    drawn = circular_blocks(len(days), BLOCK, BOOTSTRAP_DRAWS, SEED) if len(days) else np.empty((0, 0), dtype=np.int64)
     means = []
     for number, name in enumerate(names):
         rows = groups == number

@@ -77,7 +77,7 @@ def trade_index(
     rule = settings.policy
     if threshold is not None:
         rule = rule.model_copy(update={"buy": threshold, "sell": -threshold})
-    signals, ends = policy.signals(wss, **signal_rule_kwargs(rule)), traded.bars.bar_end
+    signals, ends = policy.signals_of_wss(wss, **signal_rule_kwargs(rule)), traded.bars.bar_end
     panel = Panel.of(traded.bars, (ends >= bar_end[0]) & (ends <= bar_end[-1]))
     positions = np.array([POSITIONS[signal] if signal else 0.0 for signal in signals])
     target = np.nan_to_num(panel.matrix(np.zeros(len(bar_end), np.int64), bar_end, positions))

@@ -12,12 +12,12 @@ import numpy as np
 from scipy import stats
 
 from market_master.domain.arrays import Array, Ints
+from market_master.stats.bootstrap import SEED
 
 BOOTSTRAP_DRAWS = 1000
-BOOTSTRAP_SEED = 7
 LOW_SAMPLE_SESSIONS = 30
 """below them numbers are marked"""
-MIN_SESSIONS = 10
+MIN_MEASURED_SESSIONS = 10
 """below them there are none"""
 INTERVAL_LEVEL = 0.90
 MIN_SPREAD = 1e-15
@@ -61,8 +61,8 @@ def measure_returns(daily: Array, *, year: int = 252, benchmark: Array | None = 
     """
     count = len(daily)
     names = [*_numbers(np.zeros(2), year), *(("alpha", "beta") if benchmark is not None else ())]
-    if count < MIN_SESSIONS:
-        reason = f"{count} sessions are too few for any number; {MIN_SESSIONS} are needed."
+    if count < MIN_MEASURED_SESSIONS:
+        reason = f"{count} sessions are too few for any number; {MIN_MEASURED_SESSIONS} are needed."
         return Measures(count, year, True, reason, dict.fromkeys(names))
     values = {name: _finite(float(value)) for name, value in _numbers(daily, year).items()}
     drawn, block = _draws(daily)
@@ -90,7 +90,7 @@ def psr(daily: Array, above: float = 0.0) -> float | None:
     Phi((SR - above) sqrt(n - 1) / sqrt(1 - g3 SR + (g4 - 1) / 4 SR^2)), with skewness g3 and raw kurtosis g4; nothing is
     annualised. None under 10 sessions or for a constant return.
     """
-    if len(daily) < MIN_SESSIONS or not daily.std() > MIN_SPREAD:
+    if len(daily) < MIN_MEASURED_SESSIONS or not daily.std() > MIN_SPREAD:
         return None
     ratio = float(daily.mean() / daily.std(ddof=1))
     skew, kurtosis = float(stats.skew(daily)), float(stats.kurtosis(daily, fisher=False))
@@ -104,7 +104,7 @@ def dsr(daily: Array, trials: int, *, spread: float | None = None) -> float | No
     `spread` is the standard deviation of the trials' ratios, per session; unless it is given, that of ratios estimated on
     as many sessions where there is no skill, 1 / sqrt(n - 1).
     """
-    if len(daily) < MIN_SESSIONS:
+    if len(daily) < MIN_MEASURED_SESSIONS:
         return None
     trial_spread = 1 / math.sqrt(len(daily) - 1) if spread is None else spread
     return psr(daily, trial_spread * expected_maximum(trials))
@@ -170,7 +170,7 @@ def _draws(daily: Array) -> tuple[Ints, int]:
     count = len(daily)
     optimal = float(optimal_block_length(daily)["stationary"].iloc[0]) if daily.std() > MIN_SPREAD else 1.0
     block = min(max(math.ceil(optimal), 1), count // 3) if math.isfinite(optimal) else 1
-    bootstrap = StationaryBootstrap(block, np.arange(count), seed=BOOTSTRAP_SEED)
+    bootstrap = StationaryBootstrap(block, np.arange(count), seed=SEED)
     return np.stack([positional[0] for positional, _ in bootstrap.bootstrap(BOOTSTRAP_DRAWS)]), block
 
 

@@ -24,7 +24,7 @@ from market_master.stats import metrics
 from market_master.stats.daily import day_t
 from market_master.training.dataset import overlap
 
-MIN_SESSIONS = 10
+MIN_EVALUATED_SESSIONS = 10
 """below them nothing is evaluated"""
 LOW_SAMPLE_SESSIONS = 30
 """below them the evaluation is marked as resting on few sessions"""
@@ -101,9 +101,9 @@ def _evaluation(model: LoadedModel, result: BatchResult) -> tuple[dict[str, Any]
     chosen = np.flatnonzero(labels.known[predictions.rows] & (bars.bar_end[predictions.rows] > result.in_sample_until))
     rows = predictions.rows[chosen]
     sessions = len(np.unique(bars.session[rows]))
-    if sessions < MIN_SESSIONS:
+    if sessions < MIN_EVALUATED_SESSIONS:
         return None, (
-            f"{len(rows)} answers of {sessions} sessions have an outcome and are not in sample; {MIN_SESSIONS} sessions "
+            f"{len(rows)} answers of {sessions} sessions have an outcome and are not in sample; {MIN_EVALUATED_SESSIONS} sessions "
             "are needed."
         )
     lag = overlap(bars, labels)

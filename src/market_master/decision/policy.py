@@ -106,7 +106,9 @@ def lookback_bars(*, hysteresis: float, min_hold: int) -> int:
     return LOOKBACK_BARS if hysteresis > 0 or min_hold > 1 else 1
 
 
-def signals(wss: Array, *, buy: float, sell: float, hysteresis: float = 0.0, min_hold: int = 1) -> list[str | None]:
+def signals_of_wss(
+    wss: Array, *, buy: float, sell: float, hysteresis: float = 0.0, min_hold: int = 1
+) -> list[str | None]:
     """The signal of each bar of a series of WSS; None where there is no WSS, which is no HOLD.
 
     BUY at `buy` or above, SELL at `sell` or below. A position is left when WSS has come back by the share `hysteresis` of

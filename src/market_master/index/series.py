@@ -96,7 +96,7 @@ def index_series(
         wss_expected=expected,
         wss_z=expected / spread if spread else np.full(len(instants), np.nan),
         coverage=column("coverage"),
-        signal=tuple(policy.signals(level, **signal_rule_kwargs(rule))),
+        signal=tuple(policy.signals_of_wss(level, **signal_rule_kwargs(rule))),
         reason=tuple(bar.reason for bar in index),
         missing=tuple(bar.missing for bar in index),
         index_share=column("index_share"),

@@ -50,7 +50,9 @@ def index_signal(model: LoadedModel, inputs: IndexInputs) -> IndexSignal:
     return IndexSignal(
         index=settings.universe.index,
         signal_for=settings.universe.signal_for,
-        signal=str(policy.signals(np.append(inputs.earlier_wss, total.wss), **signal_rule_kwargs(settings.policy))[-1]),
+        signal=str(
+            policy.signals_of_wss(np.append(inputs.earlier_wss, total.wss), **signal_rule_kwargs(settings.policy))[-1]
+        ),
         wss=total.wss,
         wss_expected=total.wss_expected,
         coverage=total.coverage,

@@ -16,11 +16,10 @@ from market_master.domain.actions import SCORES, expected_score
 from market_master.domain.arrays import Array, Ints
 from market_master.market_data.weights import Weights
 from market_master.prediction.loaded_model import LoadedModel
-from market_master.stats.bootstrap import BLOCK, DRAWS, day_draws
+from market_master.stats.bootstrap import BLOCK, DRAWS, SEED, day_draws
 
-MIN_SESSIONS = 30
+MIN_ERROR_SESSIONS = 30
 """six blocks of days; from fewer the spread of errors can't be estimated"""
-BOOTSTRAP_SEED = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +58,7 @@ def level_interval(model: LoadedModel, weights: Weights, level: float, as_of: in
     weights; None where no predictions were stored with the version, or of less than 30 sessions.
     """
     folder = model.artifact.folder
-    if not (folder / out_of_sample.FILE).exists():
+    if not (folder / out_of_sample.OUT_OF_SAMPLE_FILE).exists():
         return None
     by_symbol, min_coverage = tuple(weights.by_symbol.items()), model.settings.policy.min_coverage
     unknown_bars = model.card.settings["label"]["horizon"] - 1
@@ -90,7 +89,7 @@ def _error_model(
 ) -> ForecastErrorModel | None:
     """The errors at the first `known_bars` of the past bars; None for fewer than 30 sessions."""
     past = _past_levels(folder, weights, min_coverage).first(known_bars)
-    return fit_error_model(past) if len(np.unique(past.session)) >= MIN_SESSIONS else None
+    return fit_error_model(past) if len(np.unique(past.session)) >= MIN_ERROR_SESSIONS else None
 
 
 def level_history(
@@ -121,7 +120,7 @@ def fit_error_model(past: LevelHistory) -> ForecastErrorModel:
     level, error = past.expected, past.realised - past.expected
     terms = (np.ones(len(level)), level, error, level * level, level * error)
     sums = np.column_stack([np.bincount(day_of_bar, term) for term in terms])
-    count, x, e, xx, xe = (day_draws(len(days), draws=DRAWS, seed=BOOTSTRAP_SEED) @ sums).T
+    count, x, e, xx, xe = (day_draws(len(days), draws=DRAWS, seed=SEED) @ sums).T
     x, e, xx, xe = x / count, e / count, xx / count, xe / count
     spread = xx - x * x
     slope = np.where(spread > 1e-12, (xe - x * e) / np.maximum(spread, 1e-12), 0.0)

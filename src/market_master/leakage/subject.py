@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.bars import Bars
+from market_master.stats.bootstrap import SEED
 from market_master.training.compare import Comparison
 from market_master.training.experiment import Experiment
 from market_master.training.folds import sample_timestamps
@@ -28,9 +29,6 @@ TRAINED_ON = 4000
 
 
 MAX_T = 3.0
-
-
-SEED = 7
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from market_master.artifact import out_of_sample
 from market_master.artifact.out_of_sample import HOLDOUT, OutOfSample
-from market_master.artifact.reference_window import FILE, MAX_SESSIONS, Reference, sample
+from market_master.artifact.reference_window import MAX_SESSIONS, REFERENCE_FILE, Reference, sample
 from market_master.decision import policy
 from market_master.domain.arrays import Array
 from market_master.gate.contender import Contender, of_version
@@ -31,7 +31,10 @@ def attach_artifacts(experiment: Experiment, comparison: Comparison, version: st
     prior = np.asarray(contender.calibration.prior)
     reference = _reference_window(experiment, predictions, prior)
     with tempfile.TemporaryDirectory() as folder:
-        for name, record in ((out_of_sample.FILE, _stored_predictions(experiment, predictions)), (FILE, reference)):
+        for name, record in (
+            (out_of_sample.OUT_OF_SAMPLE_FILE, _stored_predictions(experiment, predictions)),
+            (REFERENCE_FILE, reference),
+        ):
             file = Path(folder) / name
             file.write_bytes(record.to_bytes())
             versions.attach_file(version, file)

@@ -55,7 +55,7 @@ def weights_of_table(
     eligible = sorted(set(known) & set(requested or known) - {benchmark})
     if table is None:
         return Weights({symbol: 1 / len(eligible) for symbol in eligible}, None, 1.0)
-    rows = [row for row in read(table) if row.as_of <= iso(instant)[:10]]
+    rows = [row for row in read_weights(table) if row.as_of <= iso(instant)[:10]]
     if not rows:
         raise MissingWeight(
             f"The weights in {table.name} begin after {iso(instant)}; add a table with an earlier as_of.",
@@ -83,7 +83,7 @@ def weights_of_table(
     return Weights(by_symbol, newest, total / math.fsum(current.values()))
 
 
-def read(table: Path) -> tuple[WeightRow, ...]:
+def read_weights(table: Path) -> tuple[WeightRow, ...]:
     """The rows of a weights file, in its order; read again only when the file has changed.
 
     Raises DataError for a file that can't be read, lacks columns, repeats a symbol or has an impossible weight or date.

@@ -95,7 +95,7 @@ class Versions:
 
     def load(self, version: str) -> ModelVersion:
         """A version with its graph and card. Raises UnknownVersion, or ModelError when it is incomplete."""
-        return bundle.read(self.files(version))
+        return bundle.read_version(self.files(version))
 
     def production(self) -> str | None:
         """The version behind `production`, None when the alias stands nowhere."""

@@ -11,7 +11,7 @@ import numpy as np
 from market_master.domain.arrays import Ints, Mask
 from market_master.domain.errors import TooFewBars
 
-MIN_SESSIONS = 15
+MIN_DEV_SESSIONS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def zones(session: Ints, label_end: Ints, bar_end: Ints, *, share: float, min_ho
     days = np.unique(session)
     short = len(days) < 4 * min_holdout
     holdout_sessions = max(5, round(0.20 * len(days))) if short else max(min_holdout, round(share * len(days)))
-    min_sessions = max(MIN_SESSIONS, holdout_sessions + embargo + 1)
+    min_sessions = max(MIN_DEV_SESSIONS, holdout_sessions + embargo + 1)
     if len(days) < min_sessions:
         raise TooFewBars(
             f"Training needs at least {min_sessions} sessions, {len(days)} were given; fetch a longer history.",

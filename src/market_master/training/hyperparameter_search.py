@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from market_master.domain.arrays import Array
+from market_master.stats.bootstrap import SEED
 
 Space = Mapping[str, tuple[int, int] | tuple[float, float]]
 Parameters = dict[str, Any]
 Evaluate = Callable[[Sequence[Parameters], Callable[[int, int, float], bool]], list[Array | None]]
 """Scores some parameter sets fold by fold: tells (place in the batch, fold, mean so far) after each fold, drops those it
 is told to stop, and returns each survivor's daily scores"""
-SEED = 7
 
 
 @dataclass(frozen=True, eq=False)

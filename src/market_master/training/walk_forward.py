@@ -22,6 +22,7 @@ from market_master.models import BASELINE_COLUMNS
 from market_master.models.pipeline import select_columns, soft_vote
 from market_master.plugins import Plugin
 from market_master.stats import metrics
+from market_master.stats.bootstrap import SEED
 from market_master.stats.daily import by_day
 from market_master.training.dataset import Dataset, class_shares, new_labeler
 from market_master.training.experiment import Experiment
@@ -29,8 +30,6 @@ from market_master.training.feature_table import FeatureTable
 from market_master.training.fit_cache import FitCache, Result, hash_of
 from market_master.training.folds import PurgedWalkForward, sample_timestamps
 from market_master.training.runner import Runner
-
-SEED = 7
 
 
 @dataclass(frozen=True)

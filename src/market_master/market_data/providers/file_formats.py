@@ -51,7 +51,7 @@ class Table:
     """whether the rows say whose they are; else the symbol is the file name's"""
 
 
-def read(file: Path, *, stamp: str) -> Table:
+def read_table(file: Path, *, stamp: str) -> Table:
     """The bars of a file; `stamp` (start or end) tells which of two columns of stamps to take.
 
     The symbol is that of the column or of the metadata, else `symbol_of` the file's name. Raises NotOhlcv, without the

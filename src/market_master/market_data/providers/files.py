@@ -132,8 +132,8 @@ class Files:
 
     def _part(self, file: Path, query: Query, assumed: str, here: str) -> tuple[pd.DataFrame, str]:
         """One file's rows with resolved stamps, and how those were read. Its errors do not name the file yet."""
-        table = file_formats.read(file, stamp=self.stamp)
-        read = timestamps.read(table.frame["stamp"])
+        table = file_formats.read_table(file, stamp=self.stamp)
+        read = timestamps.read_stamps(table.frame["stamp"])
         _require_interval(table.frame["symbol"], read.wall, INTERVALS[query.interval])
         zone = table.zone or assumed
         if query.interval == "1d":

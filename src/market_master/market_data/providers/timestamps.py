@@ -38,7 +38,7 @@ class Stamps:
         return bool((self.wall.dropna() == self.wall.dropna().dt.normalize()).all())
 
 
-def read(column: pd.Series) -> Stamps:
+def read_stamps(column: pd.Series) -> Stamps:
     """Text, counts since 1970 (s to ns), YYYYMMDD or datetimes as Stamps.
 
     Raises NotOhlcv, without the file's name, when the half of them can't be read or in two ways.

@@ -91,7 +91,7 @@ class Store:
                     conflicts.append(new_rows[met & ~unchanged].assign(symbol=symbol))
                 if not met.all():
                     frame = pd.concat([old, new_rows[~met]]).sort_values("bar_end")
-                    (self.folder / recent.FILE).unlink(missing_ok=True)
+                    (self.folder / recent.RECENT_FILE).unlink(missing_ok=True)
                     write_atomic(self._file(symbol), frame.to_parquet(index=False))
                     tails[symbol] = _columns(frame.tail(recent.BARS_PER_SYMBOL))
                     added += int((~met).sum())
@@ -148,7 +148,7 @@ class Store:
                 if tails := self._tails():
                     recent.write(self.folder, tails)
             stamp = recent.stamp(self.folder)
-        series = recent.read(self.folder)
+        series = recent.read_recent(self.folder)
         if not series or stamp is None:
             raise recent.nothing(self.source, self.interval)
         return Recent(self.source, timetable, series, stamp)
@@ -163,7 +163,7 @@ class Store:
 
     def _tails(self) -> dict[str, dict[str, NDArray]]:
         """Each symbol's newest bars: from their file, or where a crash left none, from all bars."""
-        file = recent.read(self.folder)
+        file = recent.read_recent(self.folder)
         if file is None:
             return {symbol: _columns(self._read(symbol).tail(recent.BARS_PER_SYMBOL)) for symbol in self.symbols()}
         return file

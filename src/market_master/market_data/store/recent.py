@@ -22,7 +22,7 @@ from market_master.files import write_atomic
 COLUMNS = ("bar_end", *OHLCV)
 BARS_PER_SYMBOL = 128
 """bars of each symbol; features need 60 of them"""
-FILE = "recent.npz"
+RECENT_FILE = "recent.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +69,13 @@ def write(folder: Path, series: SymbolSeries) -> None:
         bar_end=np.concatenate([tails[s]["bar_end"] for s in symbols]),
         values=np.array([np.concatenate([tails[s][name] for s in symbols]) for name in OHLCV]),
     )
-    write_atomic(folder / FILE, buffer.getvalue())
+    write_atomic(folder / RECENT_FILE, buffer.getvalue())
 
 
-def read(folder: Path) -> dict[str, dict[str, NDArray]] | None:
+def read_recent(folder: Path) -> dict[str, dict[str, NDArray]] | None:
     """What `write` kept, by symbol; None when there is no such file."""
     try:
-        with np.load(folder / FILE, allow_pickle=False) as arrays:
+        with np.load(folder / RECENT_FILE, allow_pickle=False) as arrays:
             symbols, counts, bar_end, values = (arrays[name] for name in ("symbols", "counts", "bar_end", "values"))
     except FileNotFoundError:
         return None
@@ -89,7 +89,7 @@ def read(folder: Path) -> dict[str, dict[str, NDArray]] | None:
 def stamp(folder: Path) -> tuple[int, int] | None:
     """What tells one writing of the file from another; None when there is none."""
     try:
-        status = (folder / FILE).stat()
+        status = (folder / RECENT_FILE).stat()
     except FileNotFoundError:
         return None
     return status.st_mtime_ns, status.st_ino
