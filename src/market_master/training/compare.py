@@ -1,4 +1,4 @@
-"""Train and compare: every candidate and baseline on the same purged folds; the winner becomes the challenger."""
+"""Comparison of all candidates and baselines on the same purged folds, and the winner's fit."""
 
 from __future__ import annotations
 

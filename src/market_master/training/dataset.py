@@ -1,4 +1,4 @@
-"""Label: cut time into development and hold-out, and learn what counts as strong on the development part only."""
+"""Development and hold-out zones, the fitted labeler and the labels of all rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Experiment: market, features, labels and settings of one run, built once and handed on as one record."""
+"""Experiment: market, features, labels and settings of one run, as one record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features: the one call that training, serving and every report share."""
+"""Feature table of a run: the configured sets over all bars."""
 
 from __future__ import annotations
 

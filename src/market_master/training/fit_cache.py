@@ -1,4 +1,4 @@
-"""Results kept under the hash of all that they depend on: what a killed run had finished is found again, bit for bit."""
+"""Cache of fit results, keyed by the hash of all that they depend on."""
 
 from __future__ import annotations
 

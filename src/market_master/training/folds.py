@@ -1,4 +1,4 @@
-"""The only way time is cut: whole sessions, shared by all symbols, training strictly before testing."""
+"""Purged splits of time by whole sessions, shared by all symbols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search of a candidate's parameters: Optuna asks and is told in fixed batches, so that a limit in trials is reproducible."""
+"""Hyperparameter search by Optuna, in fixed batches so that a limit in trials is reproducible."""
 
 from __future__ import annotations
 

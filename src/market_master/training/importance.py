@@ -1,4 +1,4 @@
-"""Which features matter: how much worse the answers get when a feature's days are dealt out anew."""
+"""Permutation importance of features by whole days, and selection of features by it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a model, data apart: the hash by which a refresh is told from a new recipe."""
+"""Recipe hash of a model, data apart, and the lane of the gate that follows from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the many fits run: one `map`, in order, with the same results whatever carries them out."""
+"""Runner of fits: one ordered `map` over local processes or a Dask cluster."""
 
 from __future__ import annotations
 
