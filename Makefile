@@ -69,7 +69,7 @@ check: $(READY)  ## format, lint, types, the contracts between rooms, the measur
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
-	@$(BIN)/python -m benchmarks.house --report
+	@$(BIN)/python -m benchmarks.house
 
 audit: $(READY)  ## the leak suite over the configured pipeline
 	@$(QUIET) $(BIN)/mm audit --config $(or $(CONFIG),configs/demo.yaml)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from api.metrics import REFUSALS
-from market_master.domain.errors import (
+from market_master.domain import (
     DataError,
     LowCoverage,
     MarketMasterError,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from market_master.domain.errors import ConfigError
+from market_master.domain import ConfigError
 from market_master.files import write_atomic
 
 SCOPES = ("read", "admin")

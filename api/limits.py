@@ -11,7 +11,7 @@ from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
-from market_master.domain.errors import ConfigError
+from market_master.domain import ConfigError
 
 REDIS_TIMEOUT: dict[str, Any] = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
 """seconds"""

@@ -20,9 +20,16 @@ from market_master import features
 from market_master.artifact import bundle
 from market_master.artifact.bundle import VersionFiles
 from market_master.config import Settings
-from market_master.domain.clock import instant, iso
-from market_master.domain.errors import MarketMasterError, UnknownSymbol
-from market_master.domain.records import IndexSignal, Prediction, PredictionObserver, Provenance
+from market_master.domain import (
+    IndexSignal,
+    MarketMasterError,
+    Prediction,
+    PredictionObserver,
+    Provenance,
+    UnknownSymbol,
+    instant,
+    iso,
+)
 from market_master.index.attribution import explained_signal
 from market_master.index.inputs import IndexInputs, input_hashes, read_inputs
 from market_master.index.signal import index_signal

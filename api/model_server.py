@@ -14,9 +14,7 @@ from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, LOG_LOST, STALENESS, S
 from api.settings import ServerSettings
 from market_master.artifact import bundle
 from market_master.artifact.bundle import VersionFiles
-from market_master.domain import clock
-from market_master.domain.errors import MarketMasterError, NoChampion, NotWritten, RegistryAway
-from market_master.domain.records import PredictionObserver
+from market_master.domain import MarketMasterError, NoChampion, NotWritten, PredictionObserver, RegistryAway, clock
 from market_master.prediction.recorder import Recorder
 from market_master.prediction_log import PredictionLog, Writer
 from market_master.registry.client_process import RegistryClient

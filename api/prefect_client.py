@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import msgspec
 
-from market_master.domain.errors import OrchestratorAway, TrainingRefused, UnknownTraining
+from market_master.domain import OrchestratorAway, TrainingRefused, UnknownTraining
 
 DEPLOYMENT = "training/weekly"
 TIMEOUT_SECONDS = 10.0

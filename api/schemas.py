@@ -9,8 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from market_master.domain.bars import OHLCV
-from market_master.domain.calendar import Interval
+from market_master.domain import OHLCV, Interval
 
 MAX_BARS = 5000
 MAX_BATCH_ITEMS = 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from market_master import config
 from market_master.config import Settings
-from market_master.domain.errors import ConfigError
+from market_master.domain import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

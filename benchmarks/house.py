@@ -24,6 +24,9 @@ VAGUE = {
 ONE_MEANING = {
     "router": "the routes of an API module",
     "main": "the entry point of a program",
+    "GROUP": "the group that a file of features declares",
+    "T": "a type variable",
+    "log": "the logger of a module of the server",
     "model": "the decorator of a candidate and its module's only offer",
 }
 """names that many modules may define, for they mean the same in each"""

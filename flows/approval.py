@@ -10,7 +10,7 @@ from pydantic import Field
 
 from flows.runs import Config, completed, load_settings
 from market_master.config import home, predictions_url
-from market_master.domain.records import JournalEntry, as_json
+from market_master.domain import JournalEntry, as_json
 from market_master.lifecycle.promote import withdraw
 from market_master.lifecycle.shadow import approve, compare_shadow
 from market_master.prediction_log import PredictionLog

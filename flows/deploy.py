@@ -26,9 +26,7 @@ from flows.recurrence import recurrence_rule
 from flows.runs import load_settings
 from market_master import config
 from market_master.config.environment import variables
-from market_master.domain import clock
-from market_master.domain.calendar import Timetable
-from market_master.domain.errors import ConfigError, Failed, MarketMasterError
+from market_master.domain import ConfigError, Failed, MarketMasterError, Timetable, clock
 
 DEPLOYMENTS = config.PROJECT_ROOT / "deployments" / "prefect.yaml"
 POOL = "local"

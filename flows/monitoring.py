@@ -11,8 +11,7 @@ from prefect.events import emit_event
 from flows.runs import Config, completed, link_report, load_settings
 from market_master.config import home, predictions_url
 from market_master.config.environment import variables
-from market_master.domain import clock
-from market_master.domain.records import as_json
+from market_master.domain import as_json, clock
 from market_master.monitoring.daily_check import DailyCheck, run_daily_check
 from market_master.monitoring.notify import alert_addresses
 from market_master.prediction_log import PredictionLog

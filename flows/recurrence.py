@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from market_master.domain.calendar import Timetable, exchange_zone
-from market_master.domain.clock import DAY
+from market_master.domain import DAY, Timetable, exchange_zone
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 EXCEPTIONS_HORIZON = 400 * DAY

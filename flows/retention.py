@@ -7,8 +7,7 @@ from prefect.artifacts import create_table_artifact
 
 from flows.runs import Config, completed, load_settings
 from market_master.config import home
-from market_master.domain import clock
-from market_master.domain.records import as_json
+from market_master.domain import as_json, clock
 from market_master.lifecycle.retention import NEWEST, Retained, apply_retention
 
 

@@ -9,9 +9,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.runs import Config, completed, load_settings
 from market_master.config import home, predictions_url
-from market_master.domain import clock
-from market_master.domain.clock import iso
-from market_master.domain.records import Explanation
+from market_master.domain import Explanation, clock, iso
 from market_master.prediction_log import PredictionLog
 from market_master.signals import scheduled
 from market_master.signals.scheduled import SignalRun

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 
 from flows.runs import link_report
-from market_master.domain.records import IndexSignal, as_json
+from market_master.domain import IndexSignal, as_json
 from market_master.gate.decide import Decision
 from market_master.leakage.certificate import Certificate
 from market_master.market_data.ingest import Market

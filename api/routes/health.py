@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.errors import PROBLEMS
 from api.model_server import model_server
-from market_master.domain.records import ModelRef
+from market_master.domain import ModelRef
 
 router = APIRouter(tags=["health"])
 

@@ -10,8 +10,7 @@ from pydantic import BaseModel
 from api.errors import PROBLEMS
 from api.model_server import model_server
 from market_master.artifact import bundle
-from market_master.domain.errors import NoChampion
-from market_master.domain.records import JournalEntry, as_json
+from market_master.domain import JournalEntry, NoChampion, as_json
 from market_master.registry.journal import journal_of
 
 router = APIRouter(prefix="/models", tags=["models"])

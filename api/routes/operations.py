@@ -13,7 +13,7 @@ from api.cache import Cache
 from api.errors import PROBLEMS
 from api.model_server import model_server
 from api.schemas import ROLLBACK_DECODER, request_body
-from market_master.domain.records import JournalEntry
+from market_master.domain import JournalEntry
 
 router = APIRouter(tags=["operations"])
 ROLLBACK_EXAMPLES = {"back to the champion before": {"value": {"by": "anna", "reason": "serving errors since noon"}}}

@@ -16,10 +16,7 @@ from api.metrics import ACTIONS
 from api.model_server import live_model, model_server
 from api.schemas import BATCH_DECODER, PREDICT_DECODER, Bar, Columns, PredictRequest, columns, request_body
 from market_master.config import PROJECT_ROOT
-from market_master.domain import clock
-from market_master.domain.bars import Bars
-from market_master.domain.errors import IntervalMismatch, MarketMasterError
-from market_master.domain.records import Prediction, PredictionObserver
+from market_master.domain import Bars, IntervalMismatch, MarketMasterError, Prediction, PredictionObserver, clock
 from market_master.market_data.posted_bars import accept
 from market_master.prediction.predict import predict_posted
 

@@ -9,8 +9,7 @@ from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.model_server import model_server
-from market_master.domain.actions import CLASSES
-from market_master.domain.clock import iso
+from market_master.domain import CLASSES, iso
 
 router = APIRouter(prefix="/predictions", tags=["predictions"])
 

@@ -10,8 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.errors import PROBLEMS
 from api.model_server import live_model, model_server
-from market_master.domain import clock
-from market_master.domain.records import IndexSignal
+from market_master.domain import IndexSignal, clock
 
 router = APIRouter(prefix="/signal", tags=["signal"])
 JSON = "application/json"

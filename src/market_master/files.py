@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from market_master.domain.errors import ConfigError, NotWritten
+from market_master.domain import ConfigError, NotWritten
 
 Record = TypeVar("Record")
 

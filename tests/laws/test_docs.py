@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -98,6 +99,21 @@ def test_every_mistake_of_others_has_its_guard() -> None:
 
 UNFINISHED = re.compile(r"\b(comes with its issue|TODO|TBD|FIXME|not written yet|no \w+( \w+)? yet\b)", re.IGNORECASE)
 """sentences about a part that is still to come; they stay behind when it has come"""
+
+
+def test_every_class_has_the_fields_term() -> None:
+    """The glossary of docs/architecture.md names each public class, and no class that is gone."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z][^|`]*) \|", page[page.index("## Glossary") :], re.MULTILINE)
+    named = {name for row in rows for name in row.split(", ")}
+    defined: set[str] = set()
+    for folder in (ROOT / "src" / "market_master", ROOT / "api", ROOT / "flows"):
+        for file in folder.rglob("*.py"):
+            if file.name not in ("errors.py", "schemas.py") and "routes" not in file.parts:
+                tree = ast.parse(file.read_text(encoding="utf-8"))
+                defined |= {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert {name for name in defined if not name.startswith("_")} - named == set()
+    assert named - defined - {"Problem"} == set()
 
 
 def test_no_document_waits_for_a_part_to_come() -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
-from market_master.domain.errors import ModelError
+from market_master.domain import ModelError
 from market_master.files import write_atomic
 
 PRODUCTION, PREVIOUS, SHADOW = "production", "previous", "shadow"

@@ -6,9 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from market_master.domain.actions import CLASSES
-from market_master.domain.calendar import Timetable
-from market_master.domain.errors import FingerprintMismatch, ModelError
+from market_master.domain import CLASSES, FingerprintMismatch, ModelError, Timetable
 
 TUPLE_FIELDS = ("symbols", "members", "features", "classes", "importance", "score_sizes")
 

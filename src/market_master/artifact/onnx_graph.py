@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from market_master.domain.errors import ModelError
+from market_master.domain import ModelError
 
 onnxruntime.set_default_logger_severity(3)
 

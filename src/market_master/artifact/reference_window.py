@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master import files
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.errors import ModelError
+from market_master.domain import Array, Ints, ModelError
 
 REFERENCE_FILE = "reference.npz"
 MAX_SESSIONS, MAX_SESSION_ROWS = 260, 400

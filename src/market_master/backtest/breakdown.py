@@ -13,7 +13,7 @@ from market_master.backtest.panel import Panel
 from market_master.backtest.positions import forward
 from market_master.backtest.statistics import Measures, daily_returns, measure_returns
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.stats.bootstrap import RANDOM_PATHS, SEED, permute_days
 from market_master.stats.daily import newey_west_se
 

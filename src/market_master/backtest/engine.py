@@ -26,8 +26,7 @@ from market_master.backtest.positions import (
 )
 from market_master.backtest.round_trips import RoundTrips, TradeRecorder
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.errors import BadTargets
+from market_master.domain import Array, BadTargets, Ints
 
 STRETCH = 512
 """bars worked on at once: memory beyond targets and prices does not grow with their number"""

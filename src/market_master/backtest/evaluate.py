@@ -12,8 +12,7 @@ from market_master.backtest.page import write_tearsheet
 from market_master.backtest.run import Backtest, run_backtest
 from market_master.backtest.tearsheet import MeasuredBacktest, tearsheet
 from market_master.batch.score import read_bars
-from market_master.domain.bars import Bars
-from market_master.domain.records import as_json
+from market_master.domain import Bars, as_json
 from market_master.files import atomic_folder, require_empty_folder
 from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.progress import report_progress

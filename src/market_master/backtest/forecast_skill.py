@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 from market_master.stats.bootstrap import BLOCK, SEED, circular_blocks
 from market_master.stats.daily import newey_west_se
 

@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from market_master.artifact.out_of_sample import OutOfSample
 from market_master.decision import policy
-from market_master.domain.arrays import Ints
-from market_master.domain.bars import Bars
-from market_master.domain.clock import instant, iso
-from market_master.domain.errors import InSample
+from market_master.domain import Bars, InSample, Ints, instant, iso
 from market_master.index.series import IndexSeries, index_series
 from market_master.prediction.history import PredictionHistory, predict_history
 from market_master.prediction.loaded_model import LoadedModel

@@ -8,10 +8,7 @@ import numpy as np
 
 from market_master.config.settings import Universe
 from market_master.decision.wss import weighted_by_bar
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.clock import DAY
-from market_master.domain.errors import MissingWeight
+from market_master.domain import DAY, Array, Bars, Ints, MissingWeight
 from market_master.market_data.weights import index_weights
 
 BASKET = "BASKET"

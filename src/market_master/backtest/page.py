@@ -15,7 +15,7 @@ from market_master.backtest.run import Backtest
 from market_master.backtest.statistics import Measures
 from market_master.backtest.tables import backtest_tables
 from market_master.backtest.tearsheet import MeasuredBacktest, SelectionBias, TearSheet
-from market_master.domain.clock import iso, session_date
+from market_master.domain import iso, session_date
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.reports import charts, plotly_figures
 from market_master.stats import metrics

@@ -7,9 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import PRICES, Bars
-from market_master.domain.errors import NoBars
+from market_master.domain import PRICES, Array, Bars, Ints, NoBars
 
 
 @dataclass(frozen=True, eq=False)

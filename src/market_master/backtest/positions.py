@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 
 NO_STOP = 1e6
 """entry prices away: a stop that is never met"""

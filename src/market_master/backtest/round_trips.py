@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from market_master.backtest.panel import Panel
 from market_master.backtest.positions import CarryState, Positions
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 
 
 @dataclass(frozen=True, eq=False)

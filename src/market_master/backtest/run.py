@@ -14,8 +14,7 @@ from market_master.backtest.panel import Panel
 from market_master.backtest.trading_rules import Rules
 from market_master.config import Settings
 from market_master.decision import policy
-from market_master.domain.actions import SCORES
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import SCORES, Array, Ints
 from market_master.index.series import IndexSeries, signal_rule_kwargs
 from market_master.labels import LabelWindow
 from market_master.labels.scaled_quantile import ScaledQuantile

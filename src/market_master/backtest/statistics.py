@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 from market_master.stats.bootstrap import SEED
 
 BOOTSTRAP_DRAWS = 1000

@@ -9,8 +9,7 @@ import pandas as pd
 
 from market_master.backtest.run import Backtest
 from market_master.backtest.tearsheet import MeasuredBacktest
-from market_master.domain.arrays import Ints
-from market_master.domain.clock import session_date
+from market_master.domain import Ints, session_date
 
 
 def backtest_tables(tested: Backtest, measured: MeasuredBacktest) -> dict[str, pd.DataFrame]:

@@ -25,9 +25,7 @@ from market_master.backtest.forecast_skill import GroupMean, group_means
 from market_master.backtest.run import Backtest, SimulatedBook
 from market_master.backtest.statistics import Measures, daily_returns, dsr, least_years, measure_returns, psr, year_of
 from market_master.backtest.threshold import tune_threshold
-from market_master.domain.actions import CLASSES
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.clock import iso, session_date
+from market_master.domain import CLASSES, Array, Ints, iso, session_date
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats.regimes import regimes
 

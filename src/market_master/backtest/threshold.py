@@ -14,8 +14,7 @@ from market_master.backtest.panel import Panel
 from market_master.backtest.run import Backtest, SimulatedBook, trade_index
 from market_master.backtest.statistics import daily_returns
 from market_master.backtest.trading_rules import Rules
-from market_master.domain.arrays import Array
-from market_master.domain.errors import ConfigError
+from market_master.domain import Array, ConfigError
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats.daily import newey_west_se
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.arrays import Array
-from market_master.domain.errors import ConfigError
+from market_master.domain import Array, ConfigError
 
 EXITS = ("next_decision", "bar_close")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.decision.wss import weighted_by_bar
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.index.series import IndexSeries
 from market_master.labels import Labels
 from market_master.prediction.history import PredictionHistory

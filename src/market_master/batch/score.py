@@ -9,9 +9,7 @@ from typing import Any
 from market_master.batch.result import BatchResult
 from market_master.batch.summary import summarise_batch, summary_metrics
 from market_master.batch.tables import write_tables
-from market_master.domain.bars import Bars
-from market_master.domain.clock import instant
-from market_master.domain.errors import TooFewBars
+from market_master.domain import Bars, TooFewBars, instant
 from market_master.files import atomic_folder, require_empty_folder
 from market_master.index.series import index_series
 from market_master.labels import labeler_from_state

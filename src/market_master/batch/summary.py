@@ -10,10 +10,7 @@ import numpy as np
 
 from market_master.batch.result import BatchResult
 from market_master.decision import policy
-from market_master.domain.actions import CLASSES
-from market_master.domain.arrays import Array
-from market_master.domain.clock import iso
-from market_master.domain.records import as_json
+from market_master.domain import CLASSES, Array, as_json, iso
 from market_master.index.series import IndexSeries
 from market_master.index.signal import LOW_INDEX_SHARE
 from market_master.market_data.providers import FetchResult

@@ -14,8 +14,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from market_master.batch.result import BatchResult
-from market_master.domain.actions import CLASSES
-from market_master.domain.bars import Bars
+from market_master.domain import CLASSES, Bars
 from market_master.progress import report_progress
 
 Columns = dict[str, Any]

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from market_master import config
 from market_master.cli.common import OUT, Config, command, model_name, open_log, progress
-from market_master.domain import clock
-from market_master.domain.errors import ConfigError
+from market_master.domain import ConfigError, clock
 
 BOOKS = {"signal on the index": "index_book", "constituents": "constituents_book", "bought and held": "buy_and_hold"}
 

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from market_master import config
 from market_master.config import Settings
-from market_master.domain.errors import ConfigError, DataError, MarketMasterError, ModelError
+from market_master.domain import ConfigError, DataError, MarketMasterError, ModelError
 
 Config = Annotated[Path | None, typer.Option("--config", envvar="MM_CONFIG", help="A YAML file of configs/.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]

@@ -21,8 +21,7 @@ from market_master.cli.common import (
     progress,
     render_leaderboard,
 )
-from market_master.domain import clock
-from market_master.domain.records import as_json
+from market_master.domain import as_json, clock
 
 
 def render_batch(summary: dict[str, Any]) -> None:

@@ -19,8 +19,7 @@ from market_master.cli.common import (
     open_versions,
     render_document,
 )
-from market_master.domain import clock
-from market_master.domain.records import as_json
+from market_master.domain import as_json, clock
 
 
 def render_versions(versions: list[dict[str, Any]]) -> None:

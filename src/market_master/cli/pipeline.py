@@ -11,8 +11,7 @@ from rich.table import Table
 from market_master import config
 from market_master.cli.common import COLOURS, OUT, Config, command, paused, progress, render_leaderboard
 from market_master.cli.signals import render_signal
-from market_master.domain import clock
-from market_master.domain.records import as_json
+from market_master.domain import as_json, clock
 
 if TYPE_CHECKING:
     from market_master.pipeline import Outcome

@@ -22,9 +22,7 @@ from market_master.cli.common import (
     optional_instant,
     parse_instant,
 )
-from market_master.domain import clock
-from market_master.domain.errors import ConfigError
-from market_master.domain.records import as_json
+from market_master.domain import ConfigError, as_json, clock
 
 MOVES = 8
 """of the symbols that moved WSS most, so many are shown"""

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from market_master.config.settings import ProviderSettings, Settings
-from market_master.domain.errors import ConfigError
+from market_master.domain import ConfigError
 from market_master.plugins import load_family
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]

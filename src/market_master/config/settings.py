@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
-from market_master.domain.calendar import Interval
+from market_master.domain import Interval
 
 
 class Section(BaseModel):

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.actions import expected_score, without_direction
-from market_master.domain.arrays import Actions, Array
+from market_master.domain import Actions, Array, expected_score, without_direction
 
 ACTION_QUANTILES = (0.10, 0.30, 0.70, 0.90)
 

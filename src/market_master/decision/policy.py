@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.actions import SCORES, Action, expected_score
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import SCORES, Action, Array, Ints, expected_score
 
 HOLD = int(Action.hold)
 THRESHOLD_TOLERANCE = 1e-9

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.errors import LowCoverage
+from market_master.domain import Array, Ints, LowCoverage
 
 
 @dataclass(frozen=True)

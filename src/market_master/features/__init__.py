@@ -12,10 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.calendar import INTERVALS
-from market_master.domain.errors import ConfigError
+from market_master.domain import INTERVALS, Array, Bars, ConfigError, Ints
 from market_master.features.engine import windows
 from market_master.features.engine.declare import (
     feature,

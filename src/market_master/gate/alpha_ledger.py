@@ -8,8 +8,7 @@ import numpy as np
 
 from market_master.artifact.bundle import ModelVersion
 from market_master.artifact.model_card import ModelCard
-from market_master.domain.clock import session_date
-from market_master.domain.records import NEW_RECIPE, REFRESH, JournalEntry
+from market_master.domain import NEW_RECIPE, REFRESH, JournalEntry, session_date
 from market_master.gate.rules.search import LEAST_UNSEEN
 from market_master.market_data.ingest import Market
 from market_master.registry.journal import DECISIONS, Journal, new_looks

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.arrays import Array
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso
+from market_master.domain import Array, Bars, iso
 from market_master.gate.contender import Contender, score_model
 from market_master.gate.evidence import Evidence, Speed
 from market_master.gate.head_to_head import Champion, compare_on_holdout, paired_comparison

@@ -13,12 +13,7 @@ from market_master import features
 from market_master.artifact.bundle import ModelVersion
 from market_master.decision import policy
 from market_master.decision.calibration import Calibration
-from market_master.domain.actions import without_direction
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso
-from market_master.domain.model_inputs import model_inputs
-from market_master.domain.records import Scorecard
+from market_master.domain import Array, Bars, Ints, Scorecard, iso, model_inputs, without_direction
 from market_master.labels import Labeler, Labels, labeler_from_state
 from market_master.stats import metrics
 from market_master.training.compare import Comparison

@@ -13,11 +13,7 @@ import numpy as np
 
 from market_master.artifact.bundle import ModelVersion
 from market_master.config import Settings
-from market_master.domain.arrays import Ints
-from market_master.domain.bars import OHLCV, Bars, digest
-from market_master.domain.clock import iso
-from market_master.domain.errors import Failed, ModelError
-from market_master.domain.records import JournalEntry, Scorecard, Verdict
+from market_master.domain import OHLCV, Bars, Failed, Ints, JournalEntry, ModelError, Scorecard, Verdict, digest, iso
 from market_master.files import write_atomic
 from market_master.gate import rules as gates
 from market_master.gate.alpha_ledger import HoldoutBudget, holdout_budget, pending_look, prior_decision, record_look

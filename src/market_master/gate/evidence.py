@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from market_master.domain.arrays import Array
-from market_master.domain.records import Scorecard, Trades
+from market_master.domain import Array, Scorecard, Trades
 from market_master.stats.daily import Gain, gain
 
 

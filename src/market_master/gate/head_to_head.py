@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.artifact.model_card import ModelCard
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 from market_master.gate.contender import Contender, ScoredPredictions, score_model
 from market_master.gate.evidence import PairedComparison
 from market_master.stats.daily import by_day

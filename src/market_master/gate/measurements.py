@@ -8,8 +8,7 @@ import numpy as np
 
 from market_master import features
 from market_master.config import Settings
-from market_master.domain.arrays import Ints
-from market_master.domain.records import Scorecard, Trades
+from market_master.domain import Ints, Scorecard, Trades
 from market_master.gate import trade_simulation
 from market_master.gate.contender import Contender, ScoredPredictions
 from market_master.gate.evidence import Segment

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from market_master.domain.records import Scorecard
+from market_master.domain import Scorecard
 from market_master.gate.decide import Decision
 from market_master.leakage.certificate import Certificate
 from market_master.market_data.ingest import Market

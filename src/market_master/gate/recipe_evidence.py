@@ -8,9 +8,7 @@ import numpy as np
 
 from market_master import config, features
 from market_master.artifact.model_card import ModelCard
-from market_master.domain.actions import without_direction
-from market_master.domain.arrays import Array
-from market_master.domain.errors import MarketMasterError
+from market_master.domain import Array, MarketMasterError, without_direction
 from market_master.gate.evidence import PairedComparison
 from market_master.gate.head_to_head import paired_comparison
 from market_master.plugins import load_family

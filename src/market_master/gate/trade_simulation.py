@@ -14,9 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.actions import SCORES
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.records import Trades
+from market_master.domain import SCORES, Array, Ints, Trades
 from market_master.stats.bootstrap import RANDOM_PATHS, SEED, permute_days
 from market_master.stats.daily import newey_west_se
 

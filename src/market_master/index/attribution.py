@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master import features
-from market_master.domain.actions import expected_score
-from market_master.domain.arrays import Array
-from market_master.domain.errors import MarketMasterError
-from market_master.domain.records import Constituent, Explanation, IndexSignal, Move
+from market_master.domain import Array, Constituent, Explanation, IndexSignal, MarketMasterError, Move, expected_score
 from market_master.index.inputs import IndexInputs, ModelInputs, read_previous_inputs
 from market_master.index.signal import index_signal
 from market_master.prediction.loaded_model import LoadedModel

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array
-from market_master.domain.bars import Bars, digest
-from market_master.domain.errors import NoBars, TooFewBars
-from market_master.domain.records import Prediction, PredictionObserver
+from market_master.domain import Array, Bars, NoBars, Prediction, PredictionObserver, TooFewBars, digest
 from market_master.index.series import eligible_symbols, index_series, lookback_bars, missing_bar_reason
 from market_master.market_data.weights import Weights, index_weights
 from market_master.prediction.history import predict_history

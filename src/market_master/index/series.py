@@ -12,11 +12,7 @@ import numpy as np
 
 from market_master.config.settings import Policy, Universe
 from market_master.decision import policy, wss
-from market_master.domain.actions import SCORES
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.clock import DAY, iso
-from market_master.domain.errors import LowCoverage, MissingWeight
+from market_master.domain import DAY, SCORES, Array, Bars, Ints, LowCoverage, MissingWeight, iso
 from market_master.market_data.weights import Weights, index_weights
 from market_master.prediction.history import PredictionHistory
 from market_master.prediction.window import warmup_shortfall

@@ -6,8 +6,7 @@ import numpy as np
 
 from market_master.decision import policy, wss
 from market_master.decision.wss import Aggregate
-from market_master.domain.actions import Action
-from market_master.domain.records import Constituent, IndexSignal, Missing, PredictionObserver, Thresholds
+from market_master.domain import Action, Constituent, IndexSignal, Missing, PredictionObserver, Thresholds
 from market_master.index import uncertainty
 from market_master.index.inputs import IndexInputs, read_inputs
 from market_master.index.series import signal_rule_kwargs

@@ -12,8 +12,7 @@ import numpy as np
 from market_master.artifact import out_of_sample
 from market_master.artifact.out_of_sample import OutOfSample
 from market_master.decision.wss import weighted_by_bar
-from market_master.domain.actions import SCORES, expected_score
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import SCORES, Array, Ints, expected_score
 from market_master.market_data.weights import Weights
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.stats.bootstrap import BLOCK, DRAWS, SEED, day_draws

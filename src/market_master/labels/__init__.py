@@ -11,10 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints, Mask
-from market_master.domain.bars import Bars
-from market_master.domain.clock import DAY
-from market_master.domain.errors import ModelError, TooFewBars
+from market_master.domain import DAY, Array, Bars, Ints, Mask, ModelError, TooFewBars
 from market_master.plugins import load_family
 
 STALE_JUMP = 0.25

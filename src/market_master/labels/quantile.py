@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.arrays import Mask
-from market_master.domain.bars import Bars
+from market_master.domain import Bars, Mask
 from market_master.labels import Labels, LabelWindow, assign_labels, require_rows
 from market_master.plugins import register
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import lfilter
 
-from market_master.domain.arrays import Array, Ints, Mask
-from market_master.domain.bars import Bars
+from market_master.domain import Array, Bars, Ints, Mask
 from market_master.labels import Labels, LabelWindow, assign_labels, require_rows
 from market_master.plugins import register
 

@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Mask
-from market_master.domain.bars import Bars
-from market_master.domain.errors import ConfigError
+from market_master.domain import Array, Bars, ConfigError, Mask
 from market_master.labels import Labels, LabelWindow, labels_of, require_rows
 from market_master.labels.scaled_quantile import scale, slot_factors
 from market_master.plugins import register

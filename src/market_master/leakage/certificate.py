@@ -11,7 +11,7 @@ from typing import Any
 
 from market_master import features
 from market_master.config import Settings
-from market_master.domain.records import NEW_RECIPE
+from market_master.domain import NEW_RECIPE
 from market_master.files import write_atomic
 from market_master.leakage import FAST, LAWS, Finding, Proof
 from market_master.leakage.checks import run_checks

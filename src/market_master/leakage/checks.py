@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from market_master import features, leakage
 from market_master.decision import calibration, policy
 from market_master.decision.wss import weighted_by_bar
-from market_master.domain.actions import SCORES
-from market_master.domain.arrays import Array
-from market_master.domain.bars import Bars
-from market_master.domain.model_inputs import model_inputs
+from market_master.domain import SCORES, Array, Bars, model_inputs
 from market_master.leakage import Finding, LeakProbe
 from market_master.leakage.recipe_checks import _planted_edge, _planted_leaks, _shuffled, _too_good
 from market_master.leakage.subject import AuditedPipeline, _exactly, _fit, _present

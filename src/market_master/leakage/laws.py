@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints, Mask
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso
+from market_master.domain import Array, Bars, Ints, Mask, iso
 from market_master.leakage.perturb import reordered, scaled, shaken, with_stranger
 
 EXACT = 1e-9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.bars import OHLCV, Bars
+from market_master.domain import OHLCV, Bars
 
 
 def changed(bars: Bars, rows: NDArray, **columns: NDArray | float) -> Bars:

@@ -11,10 +11,7 @@ import numpy as np
 from market_master import leakage
 from market_master.decision import calibration
 from market_master.decision.calibration import Calibration
-from market_master.domain.actions import expected_score, without_direction
-from market_master.domain.arrays import Array
-from market_master.domain.bars import Bars
-from market_master.domain.model_inputs import model_inputs
+from market_master.domain import Array, Bars, expected_score, model_inputs, without_direction
 from market_master.leakage import Finding, LeakProbe
 from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, AuditedPipeline, _thin
 from market_master.market_data.ingest import fetch

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from market_master.domain.arrays import Ints, Mask
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso
+from market_master.domain import Bars, Ints, Mask, iso
 from market_master.leakage.laws import Finding, Proof
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
+from market_master.domain import Array, Bars, Ints
 from market_master.stats.bootstrap import SEED
 from market_master.training.compare import Comparison
 from market_master.training.experiment import Experiment

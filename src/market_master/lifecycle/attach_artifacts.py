@@ -13,7 +13,7 @@ from market_master.artifact import out_of_sample
 from market_master.artifact.out_of_sample import HOLDOUT, OutOfSample
 from market_master.artifact.reference_window import MAX_SESSIONS, REFERENCE_FILE, Reference, sample
 from market_master.decision import policy
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.gate.contender import Contender, of_version
 from market_master.registry.versions import Versions
 from market_master.training.compare import Comparison

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from market_master.artifact.bundle import PREVIOUS
-from market_master.domain.errors import ModelError, NoChampion, RegistryAway
-from market_master.domain.records import JournalEntry
+from market_master.domain import JournalEntry, ModelError, NoChampion, RegistryAway
 from market_master.lifecycle.promote import MOVES, ROLLED_BACK, roll_back
 from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of

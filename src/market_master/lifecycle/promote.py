@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from market_master.artifact.bundle import PREVIOUS, PRODUCTION, SHADOW, ModelVersion
 from market_master.config import Settings
-from market_master.domain.errors import NotPromotable
-from market_master.domain.records import JournalEntry
+from market_master.domain import JournalEntry, NotPromotable
 from market_master.prediction.loaded_model import verify_model
 from market_master.provenance import commit
 from market_master.registry.journal import journal_of

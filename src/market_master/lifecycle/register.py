@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from market_master import features
 from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
 from market_master.decision import policy
-from market_master.domain.actions import CLASSES
-from market_master.domain.bars import OHLCV
-from market_master.domain.calendar import export_sessions
-from market_master.domain.clock import iso
-from market_master.domain.records import Scorecard
+from market_master.domain import CLASSES, OHLCV, Scorecard, export_sessions, iso
 from market_master.files import write_atomic
 from market_master.gate.contender import labels_known
 from market_master.leakage.certificate import Certificate
@@ -40,14 +37,40 @@ CALENDAR_YEARS = 2
 
 def register(run: Run, experiment: Experiment, comparison: Comparison, certificate: Certificate, home: Path) -> str:
     """Log the comparison, export the winner, and register it; returns the version number."""
-    market, table, settings = experiment.market, experiment.features, experiment.settings
     _log(run, experiment, comparison, home)
     graph = to_onnx(comparison.estimator, comparison.inputs.shape[1])
     sample = comparison.inputs[comparison.train_rows[:: max(1, len(comparison.train_rows) // PARITY_ROWS)]]
+    card = _model_card(run, experiment, comparison, certificate, graph, sample)
+    years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)
+    version = Versions(home, experiment.settings.registry.model).register(
+        run,
+        graph,
+        card,
+        sample[:5],
+        export_sessions(experiment.market.bars.timetable.calendar, min(years), max(years)),
+        {"certificate.json": certificate.to_json()},
+    )
+    journal_of(home).write(
+        "registered",
+        by="pipeline",
+        reason=comparison.why,
+        to_version=version,
+        data_hash=experiment.market.data_hash,
+        feature_fingerprint=card.fingerprint,
+        code_commit=card.code_commit,
+        details={"run_id": run.id, "candidate": comparison.winner},
+    )
+    return version
+
+
+def _model_card(
+    run: Run, experiment: Experiment, comparison: Comparison, certificate: Certificate, graph: bytes, sample: NDArray
+) -> ModelCard:
+    """Everything that serving and the gate need to know of the winner beside its graph; `sample` shows the graph's parity."""
+    market, table, settings = experiment.market, experiment.features, experiment.settings
     hashes = features.fingerprint(table.names)
-    rows = comparison.train_rows
-    bars = market.bars
-    card = ModelCard(
+    bars, rows = market.bars, comparison.train_rows
+    return ModelCard(
         candidate=comparison.winner,
         run_id=run.id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,26 +106,6 @@ def register(run: Run, experiment: Experiment, comparison: Comparison, certifica
         code_commit=commit(),
         score_sizes=policy.abs_score_percentiles(comparison.out_of_fold[comparison.winner].probabilities),
     )
-    years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)
-    version = Versions(home, settings.registry.model).register(
-        run,
-        graph,
-        card,
-        sample[:5],
-        export_sessions(bars.timetable.calendar, min(years), max(years)),
-        {"certificate.json": certificate.to_json()},
-    )
-    journal_of(home).write(
-        "registered",
-        by="pipeline",
-        reason=comparison.why,
-        to_version=version,
-        data_hash=market.data_hash,
-        feature_fingerprint=card.fingerprint,
-        code_commit=card.code_commit,
-        details={"run_id": run.id, "candidate": comparison.winner},
-    )
-    return version
 
 
 def _log(run: Run, experiment: Experiment, comparison: Comparison, home: Path) -> None:

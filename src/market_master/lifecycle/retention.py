@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from market_master.domain.clock import DAY
-from market_master.domain.errors import ConfigError
+from market_master.domain import DAY, ConfigError
 from market_master.lifecycle.promote import MOVES
 from market_master.registry.deletion import delete_for_good, recorded_runs
 from market_master.registry.journal import Journal, journal_of

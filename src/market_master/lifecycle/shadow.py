@@ -12,10 +12,7 @@ from scipy.special import betainc, betaln
 from market_master.artifact.bundle import SHADOW
 from market_master.artifact.model_card import ModelCard
 from market_master.config.settings import Shadow
-from market_master.domain.actions import CLASSES
-from market_master.domain.arrays import Array
-from market_master.domain.errors import NotPromotable
-from market_master.domain.records import JournalEntry
+from market_master.domain import CLASSES, Array, JournalEntry, NotPromotable
 from market_master.lifecycle.promote import SHADOWED, promote_by_hand, withdraw
 from market_master.prediction_log import PredictionLog
 from market_master.registry.journal import journal_of

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from market_master.config import Settings
-from market_master.domain.bars import Bars, digest
-from market_master.domain.clock import iso
-from market_master.domain.errors import FetchCoverage, NoBars
+from market_master.domain import Bars, FetchCoverage, NoBars, digest, iso
 from market_master.market_data.providers import FetchResult, Provider, Query, SymbolReport
 from market_master.market_data.store import AppendResult, Store
 from market_master.market_data.weights import Weights, index_weights

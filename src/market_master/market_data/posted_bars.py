@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.bars import OHLCV, Bars, violations
-from market_master.domain.calendar import Schedule, Timetable
-from market_master.domain.clock import DAY, iso
-from market_master.domain.errors import BadBars, ConfigError, TooFewBars
+from market_master.domain import (
+    DAY,
+    OHLCV,
+    BadBars,
+    Bars,
+    ConfigError,
+    Schedule,
+    Timetable,
+    TooFewBars,
+    iso,
+    violations,
+)
 
 MAX_ROWS_LISTED = 20
 """of the list of broken bars in an answer"""

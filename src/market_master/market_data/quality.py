@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from market_master.domain.bars import Bars
-from market_master.domain.calendar import Timetable
+from market_master.domain import Bars, Timetable
 from market_master.market_data.providers import FetchResult, Query
 from market_master.plugins import load_family
 

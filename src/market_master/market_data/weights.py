@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from market_master.config.settings import Universe
-from market_master.domain.clock import iso
-from market_master.domain.errors import DataError, MissingWeight
+from market_master.domain import DataError, MissingWeight, iso
 
 
 class WeightRow(NamedTuple):

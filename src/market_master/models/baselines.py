@@ -17,8 +17,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from market_master.domain.actions import CLASSES, without_direction
-from market_master.domain.arrays import Actions, Array
+from market_master.domain import CLASSES, Actions, Array, without_direction
 from market_master.models import BASELINE_COLUMNS, baseline
 from market_master.models.pipeline import SingleThreadPipeline
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from market_master.domain.records import JournalEntry
+from market_master.domain import JournalEntry
 from market_master.lifecycle.auto_rollback import roll_back_if_needed
 from market_master.lifecycle.shadow import ShadowComparison, compare_shadow, decide_shadow
 from market_master.monitoring.alerts import Addresses

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from market_master import features
 from market_master.artifact.reference_window import Reference, sample
 from market_master.decision import policy
-from market_master.domain.actions import expected_score
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
+from market_master.domain import Array, Bars, Ints, expected_score
 from market_master.monitoring.performance import LoggedPredictions
 from market_master.monitoring.reading import (
     ALARM_STREAK,

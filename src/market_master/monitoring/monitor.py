@@ -12,9 +12,7 @@ import numpy as np
 
 from market_master.artifact.bundle import SHADOW, ModelVersion
 from market_master.artifact.reference_window import MAX_SESSIONS, Reference
-from market_master.domain.arrays import Ints
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso, session_date
+from market_master.domain import Bars, Ints, iso, session_date
 from market_master.files import write_atomic
 from market_master.index.inputs import stored_bars_hash
 from market_master.market_data.weights import index_weights

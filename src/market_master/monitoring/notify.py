@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from market_master.domain.errors import ConfigError
+from market_master.domain import ConfigError
 from market_master.monitoring.alerts import Addresses, Book, deliver
 
 

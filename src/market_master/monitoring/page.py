@@ -12,9 +12,7 @@ import pandas as pd
 from market_master import labels, reports
 from market_master.artifact.reference_window import Reference
 from market_master.decision import policy
-from market_master.domain.errors import MarketMasterError
-from market_master.domain.model_inputs import model_inputs
-from market_master.domain.records import as_json
+from market_master.domain import MarketMasterError, as_json, model_inputs
 from market_master.index.attribution import explained_signal
 from market_master.index.inputs import read_inputs
 from market_master.monitoring.causes import ALARM_TYPES, MonitoringReport

@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from market_master.artifact.bundle import ModelVersion
 from market_master.artifact.reference_window import Reference
-from market_master.domain.actions import CLASSES, expected_score, without_direction
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.clock import session_date
+from market_master.domain import CLASSES, Array, Bars, Ints, expected_score, session_date, without_direction
 from market_master.monitoring.reading import Reading, evaluate_limit, insufficient_history
 from market_master.prediction_log import PredictionLog
 from market_master.stats import metrics

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 
 OK, MOVED, NOT_ENOUGH_HISTORY = "ok", "moved", "not_enough_history"
 ALARM_STREAK = 3

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from market_master.config import Settings
-from market_master.domain.clock import iso
-from market_master.domain.errors import MarketMasterError, NoChampion
-from market_master.domain.records import IndexSignal, as_json
+from market_master.domain import IndexSignal, MarketMasterError, NoChampion, as_json, iso
 from market_master.files import write_atomic
 from market_master.gate.decide import Decision, decide
 from market_master.gate.page import write_gate_page

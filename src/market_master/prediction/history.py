@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from market_master import features
 from market_master.decision import policy
-from market_master.domain.actions import SCORES, expected_score
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.model_inputs import model_inputs
+from market_master.domain import SCORES, Array, Bars, Ints, expected_score, model_inputs
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.progress import report_progress
 

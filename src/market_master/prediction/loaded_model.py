@@ -15,10 +15,7 @@ from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings, build
 from market_master.decision import policy
 from market_master.decision.calibration import Calibration
-from market_master.domain.arrays import Array
-from market_master.domain.calendar import preload_sessions
-from market_master.domain.errors import IntervalMismatch, ModelError
-from market_master.domain.records import ModelRef
+from market_master.domain import Array, IntervalMismatch, ModelError, ModelRef, preload_sessions
 from market_master.market_data.store import Store
 
 

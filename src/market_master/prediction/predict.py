@@ -7,13 +7,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from market_master import features
-from market_master.domain.actions import CLASSES, Action, expected_score
-from market_master.domain.arrays import SymbolSeries
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso
-from market_master.domain.errors import ContextMissing, NoBars, TooFewBars
-from market_master.domain.model_inputs import UNSEEN, model_inputs
-from market_master.domain.records import ActedPolicy, Prediction, PredictionObserver, Provenance, Span
+from market_master.domain import (
+    CLASSES,
+    UNSEEN,
+    ActedPolicy,
+    Action,
+    Bars,
+    ContextMissing,
+    NoBars,
+    Prediction,
+    PredictionObserver,
+    Provenance,
+    Span,
+    SymbolSeries,
+    TooFewBars,
+    expected_score,
+    iso,
+    model_inputs,
+)
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.window import BarSource, load_context_bars, require_fresh, require_warmup
 

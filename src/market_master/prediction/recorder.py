@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.clock import instant
-from market_master.domain.records import IndexSignal, Prediction, PredictionObserver, as_json
+from market_master.domain import IndexSignal, Prediction, PredictionObserver, as_json, instant
 
 
 class Recorder:

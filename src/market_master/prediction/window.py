@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso
-from market_master.domain.errors import StaleData, TooFewBars
+from market_master.domain import Bars, StaleData, TooFewBars, iso
 from market_master.prediction.loaded_model import LoadedModel
 
 

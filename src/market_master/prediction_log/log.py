@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, even
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
-from market_master.domain.errors import ConfigError, LogAway, RowRefused
+from market_master.domain import ConfigError, LogAway, RowRefused
 from market_master.prediction_log.tables import Row, predictions, signals
 
 POSTED = "posted"

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, MetaData, String, Table, Text
 
-from market_master.domain.actions import CLASSES
+from market_master.domain import CLASSES
 
 Row = Mapping[str, Any]
 """a row to be, or as it was, written: column -> value"""

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from market_master.domain.errors import LogAway, NotWritten, RowRefused
+from market_master.domain import LogAway, NotWritten, RowRefused
 from market_master.files import append_atomic
 from market_master.prediction_log.log import PredictionLog
 from market_master.prediction_log.tables import Row

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from market_master.artifact.bundle import VersionFiles
 from market_master.config.environment import set_defaults
-from market_master.domain.errors import RegistryAway
-from market_master.domain.records import JournalEntry
+from market_master.domain import JournalEntry, RegistryAway
 from market_master.registry import tracking_uri
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from market_master.domain.errors import JournalBroken
-from market_master.domain.records import NEW_RECIPE, JournalEntry, Verdict, as_json
+from market_master.domain import NEW_RECIPE, JournalBroken, JournalEntry, Verdict, as_json
 from market_master.files import append_atomic
 
 EVENTS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from market_master.domain.errors import RegistryAway
+from market_master.domain import RegistryAway
 from market_master.registry import tracking_uri
 from market_master.registry.tracking import FAILED, Run
 

@@ -20,7 +20,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from market_master.domain.errors import ModelError, RegistryAway
+from market_master.domain import ModelError, RegistryAway
 from market_master.registry.tracking_uri import tracking_uri
 
 if TYPE_CHECKING:

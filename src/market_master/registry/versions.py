@@ -17,7 +17,7 @@ from market_master.artifact import bundle
 from market_master.artifact.bundle import PRODUCTION, ModelVersion, VersionFiles
 from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
-from market_master.domain.errors import ModelError, NoChampion, UnknownVersion
+from market_master.domain import ModelError, NoChampion, UnknownVersion
 from market_master.registry.tracking import Run, active, client, registry_unavailable, translating_registry_errors
 
 CHALLENGER = "challenger"

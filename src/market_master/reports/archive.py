@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from market_master.domain.errors import UnknownReport
+from market_master.domain import UnknownReport
 
 DRIFT_RULE = "familiar_bars"
 

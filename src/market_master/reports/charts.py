@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.actions import CLASSES
-from market_master.domain.arrays import Array
+from market_master.domain import CLASSES, Array
 
 COLOURS = ("#b2182b", "#ef8a62", "#777777", "#67a9cf", "#2166ac")
 """of the five actions, from strong_sell to strong_buy"""

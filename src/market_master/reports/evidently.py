@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from market_master.domain.actions import CLASSES
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import CLASSES, Array, Ints
 from market_master.files import write_atomic
 
 MAX_ROWS = 4000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 
 BLUE, RED, GREY = "#2166ac", "#b2182b", "#777777"
 

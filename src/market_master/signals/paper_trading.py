@@ -17,11 +17,7 @@ from market_master.backtest.history import index_history
 from market_master.backtest.instrument import traded_instrument
 from market_master.backtest.panel import Panel
 from market_master.backtest.run import POSITIONS, rules_from_settings
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.clock import iso
-from market_master.domain.errors import NoSignal
-from market_master.domain.records import as_json
+from market_master.domain import Array, Bars, Ints, NoSignal, as_json, iso
 from market_master.files import atomic_folder, require_empty_folder
 from market_master.index.series import lookback_bars
 from market_master.prediction.history import predict_history

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from market_master.domain.clock import iso
-from market_master.domain.errors import NoSignal
-from market_master.domain.records import as_json
+from market_master.domain import NoSignal, as_json, iso
 from market_master.index.inputs import input_hashes, read_inputs
 from market_master.index.signal import index_signal
 from market_master.prediction.loaded_model import load_model

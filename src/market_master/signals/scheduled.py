@@ -12,9 +12,17 @@ from filelock import FileLock, Timeout
 
 from market_master.artifact.bundle import SHADOW
 from market_master.config import Settings
-from market_master.domain.clock import DAY, instant, iso
-from market_master.domain.errors import LowCoverage, MarketMasterError, ModelError, NoBars, StaleData
-from market_master.domain.records import IndexSignal
+from market_master.domain import (
+    DAY,
+    IndexSignal,
+    LowCoverage,
+    MarketMasterError,
+    ModelError,
+    NoBars,
+    StaleData,
+    instant,
+    iso,
+)
 from market_master.index.attribution import explained_signal
 from market_master.index.inputs import input_hashes, read_inputs
 from market_master.index.signal import index_signal, predict_index

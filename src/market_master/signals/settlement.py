@@ -6,9 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from market_master.domain.actions import CLASSES
-from market_master.domain.clock import DAY
-from market_master.domain.errors import NoBars
+from market_master.domain import CLASSES, DAY, NoBars
 from market_master.labels import labeler_from_state
 from market_master.market_data.store import Store
 from market_master.prediction_log import PredictionLog

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 
 SEED = 7
 """of every draw that is no model's own"""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 
 SLACK, DECISION = 0.5, 5.0
 """k and h of Page's cumulative sum, in standard deviations"""

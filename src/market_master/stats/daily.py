@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.errors import TooFewBars
+from market_master.domain import Array, Ints, TooFewBars
 from market_master.stats.bootstrap import BLOCK, DRAWS, SEED, circular_blocks
 
 

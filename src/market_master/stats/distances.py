@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 
 FINE, DECILES = 50, 10
 """bins of equal count in the reference, for the Wasserstein distance (of what lies between the outermost edges, the 2nd and

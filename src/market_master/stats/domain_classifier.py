@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 from market_master.stats.bootstrap import SEED
 
 FOLDS = 3

@@ -7,9 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import rankdata
 
-from market_master.domain.actions import CLASSES, expected_score, without_direction
-from market_master.domain.arrays import Actions, Array, Ints
-from market_master.domain.records import Scorecard
+from market_master.domain import CLASSES, Actions, Array, Ints, Scorecard, expected_score, without_direction
 from market_master.stats.bootstrap import SEED, day_draws
 from market_master.stats.daily import day_t
 

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.stats.bootstrap import BLOCK, SEED
 
 BLOCKS = 8

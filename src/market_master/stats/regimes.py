@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array
-from market_master.domain.bars import Bars
+from market_master.domain import Array, Bars
 
 REGIMES = ("bull", "bear", "neutral", "volatile")
 VOLATILE_ABOVE = 0.80

@@ -14,11 +14,7 @@ from market_master import features
 from market_master.config import Settings
 from market_master.decision.calibration import Calibration
 from market_master.decision.wss import weighted_by_bar
-from market_master.domain.actions import expected_score
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.errors import ConfigError
-from market_master.domain.records import Scorecard
+from market_master.domain import Array, Bars, ConfigError, Ints, Scorecard, expected_score
 from market_master.market_data.ingest import Market
 from market_master.plugins import load_family
 from market_master.progress import report_progress

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.config import Settings
-from market_master.domain.actions import CLASSES
-from market_master.domain.bars import Bars
-from market_master.domain.errors import ConfigError, TooFewBars
+from market_master.domain import CLASSES, Bars, ConfigError, TooFewBars
 from market_master.labels import Labeler, Labels, LabelWindow, uniqueness
 from market_master.plugins import load_family
 from market_master.training import folds

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from market_master.config import Settings
-from market_master.domain.arrays import Ints
+from market_master.domain import Ints
 from market_master.market_data.ingest import Market
 from market_master.training.dataset import Dataset, label_bars
 from market_master.training.feature_table import FeatureTable, compute_features

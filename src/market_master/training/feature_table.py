@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from market_master import features as room
 from market_master.config import Settings
-from market_master.domain.arrays import Array
-from market_master.domain.bars import Bars
+from market_master.domain import Array, Bars
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from market_master.domain.arrays import Ints, Mask
-from market_master.domain.errors import TooFewBars
+from market_master.domain import Ints, Mask, TooFewBars
 
 MIN_DEV_SESSIONS = 15
 

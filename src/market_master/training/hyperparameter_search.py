@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.stats.bootstrap import SEED
 
 Space = Mapping[str, tuple[int, int] | tuple[float, float]]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints
+from market_master.domain import Array, Ints
 from market_master.stats import metrics
 from market_master.stats.bootstrap import permute_days
 from market_master.stats.daily import by_day, newey_west_se

@@ -8,7 +8,7 @@ from typing import Any
 
 from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings
-from market_master.domain.records import NEW_RECIPE, REFRESH
+from market_master.domain import NEW_RECIPE, REFRESH
 from market_master.training.compare import Comparison
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from market_master.domain.errors import RunnerError
+from market_master.domain import RunnerError
 
 T = TypeVar("T")
 QUEUED_JOBS_PER_THREAD = 2

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from market_master.config import Settings
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.plugins import Plugin
 from market_master.progress import report_progress
 from market_master.stats.daily import newey_west_se

@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 
 from market_master.decision import calibration, policy
 from market_master.decision.calibration import Calibration
-from market_master.domain.arrays import Actions, Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.errors import TooFewBars
-from market_master.domain.model_inputs import model_inputs
+from market_master.domain import Actions, Array, Bars, Ints, TooFewBars, model_inputs
 from market_master.labels import LabelWindow
 from market_master.models import BASELINE_COLUMNS
 from market_master.models.pipeline import select_columns, soft_vote

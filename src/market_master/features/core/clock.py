@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.clock import DAY
+from market_master.domain import DAY, Array, Ints
 from market_master.features import feature, series
 from market_master.features.engine import windows
 from market_master.features.engine.declare import REACH

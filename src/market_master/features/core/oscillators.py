@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.features import feature, series
 from market_master.features.engine import windows
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 from market_master.features import feature
 from market_master.features.engine import windows
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from market_master.domain.errors import ConfigError
+from market_master.domain import ConfigError
 from market_master.plugins import Plugin, load_family, register
 
 Function = TypeVar("Function", bound=Callable[..., Any])

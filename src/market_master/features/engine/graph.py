@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import Bars
-from market_master.domain.errors import ContextMissing
+from market_master.domain import Array, Bars, ContextMissing, Ints
 from market_master.features.engine import windows
 from market_master.features.engine.declare import COLUMNS, MEMBERS, REACH, Node, node
 

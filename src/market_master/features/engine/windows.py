@@ -14,7 +14,7 @@ import numpy as np
 import talib
 from numpy.typing import ArrayLike
 
-from market_master.domain.arrays import Array
+from market_master.domain import Array
 
 STILL = 1e-6
 """log price; what moves less than a hundredth of a basis point stands still, and nothing is divided by less"""

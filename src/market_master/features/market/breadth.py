@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Mask
+from market_master.domain import Array, Mask
 from market_master.features import panel_feature, panel_series
 from market_master.features.engine import windows
 

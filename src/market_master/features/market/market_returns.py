@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints, Mask
+from market_master.domain import Array, Ints, Mask
 from market_master.features import panel_feature, panel_series, series
 from market_master.features.core.clock import usual
 from market_master.features.core.volatility import PER_CENT

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from market_master.domain.errors import ConfigError
-from market_master.domain.records import Verdict
+from market_master.domain import ConfigError, Verdict
 from market_master.gate.evidence import Evidence, PairedComparison, Segment, Speed
 from market_master.plugins import load_family, register
 

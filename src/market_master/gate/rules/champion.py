@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from market_master.domain.records import Verdict
+from market_master.domain import Verdict
 from market_master.gate.rules import Evidence, PairedComparison, gate, missing
 from market_master.gate.rules.skill import LEAST_GAIN, TOLERANCE
 

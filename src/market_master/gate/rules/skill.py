@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from market_master.domain.records import Verdict
+from market_master.domain import Verdict
 from market_master.gate.rules import Evidence, gate, missing
 
 LEAST_GAIN = 0.0005

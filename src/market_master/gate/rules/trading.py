@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from market_master.domain.records import Verdict
+from market_master.domain import Verdict
 from market_master.gate.rules import Evidence, gate, missing
 
 DEEPER, DEEPER_BY = 1.25, 0.02

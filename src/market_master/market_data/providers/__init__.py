@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pandas as pd
 from numpy.typing import NDArray
 
-from market_master.domain.calendar import Timetable
+from market_master.domain import Timetable
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from market_master.domain.bars import OHLCV
-from market_master.domain.errors import NotOhlcv
+from market_master.domain import OHLCV, NotOhlcv
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".json", ".json.gz", ".jsonl", ".jsonl.gz")
 SPLIT = "split_coefficient"

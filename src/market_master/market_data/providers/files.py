@@ -15,10 +15,7 @@ import numpy as np
 import pandas as pd
 
 from market_master.config.settings import ProviderSettings
-from market_master.domain.bars import OHLCV, PRICES
-from market_master.domain.calendar import INTERVALS, exchange_zone
-from market_master.domain.clock import DAY
-from market_master.domain.errors import IntervalMismatch, NoBars, NotOhlcv
+from market_master.domain import DAY, INTERVALS, OHLCV, PRICES, IntervalMismatch, NoBars, NotOhlcv, exchange_zone
 from market_master.market_data.providers import FetchResult, Query, file_formats, timestamps
 from market_master.market_data.providers.file_formats import SPLIT
 from market_master.plugins import register

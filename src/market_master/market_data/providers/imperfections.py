@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array
-from market_master.domain.bars import OHLCV, PRICES
-from market_master.domain.calendar import Schedule
-from market_master.domain.clock import iso
+from market_master.domain import OHLCV, PRICES, Array, Schedule, iso
 from market_master.market_data.providers.simulated_process import Market
 
 MISSING_SHARE = 0.005

@@ -11,11 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.bars import OHLCV, violations
-from market_master.domain.calendar import GRIDS, Schedule, Timetable
-from market_master.domain.clock import DAY, iso
-from market_master.domain.errors import MixedGrid, NoBars
+from market_master.domain import DAY, GRIDS, OHLCV, Array, Ints, MixedGrid, NoBars, Schedule, Timetable, iso, violations
 from market_master.market_data.providers import FetchResult, Query, SymbolReport
 from market_master.market_data.providers.schema import validated
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from market_master.domain.bars import OHLCV, invalid_rows
-from market_master.domain.errors import BadBars
+from market_master.domain import OHLCV, BadBars, invalid_rows
 
 
 @cache

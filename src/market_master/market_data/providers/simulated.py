@@ -18,10 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from market_master.config.settings import ProviderSettings
-from market_master.domain.bars import OHLCV
-from market_master.domain.calendar import Schedule, Timetable
-from market_master.domain.clock import DAY, iso
-from market_master.domain.errors import ConfigError, NoBars
+from market_master.domain import DAY, OHLCV, ConfigError, NoBars, Schedule, Timetable, iso
 from market_master.market_data.providers import FetchResult, Query, SymbolReport, imperfections, simulated_bounds
 from market_master.market_data.providers.imperfections import MutableMarket, inject_imperfections
 from market_master.market_data.providers.normalise import normalise

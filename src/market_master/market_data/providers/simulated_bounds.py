@@ -10,8 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from market_master.domain.actions import SCORES
-from market_master.domain.arrays import Array
+from market_master.domain import SCORES, Array
 from market_master.market_data.providers.simulated_process import (
     CARRIED,
     COMMON,

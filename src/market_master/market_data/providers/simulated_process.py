@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market_master.domain.arrays import Array, Ints
-from market_master.domain.calendar import Schedule
+from market_master.domain import Array, Ints, Schedule
 
 OVERNIGHT = 0.35
 """share of a day's variance that falls between sessions (real large caps: .376)"""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from market_master.domain.errors import ConfigError, NotOhlcv
+from market_master.domain import ConfigError, NotOhlcv
 
 _OFFSET = r"(:\d\d(?:\.\d+)?) ?(?:Z|[+-]\d\d(?::?\d\d)?)$"
 _UTC = ("Z", "+00:00", "+0000")

@@ -15,9 +15,7 @@ from pydantic import Field
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from market_master.config.settings import ProviderSettings
-from market_master.domain.bars import OHLCV
-from market_master.domain.clock import DAY, iso
-from market_master.domain.errors import ConfigError, DataError, NoBars
+from market_master.domain import DAY, OHLCV, ConfigError, DataError, NoBars, iso
 from market_master.market_data.providers import FetchResult, Query
 from market_master.market_data.providers.normalise import normalise
 from market_master.plugins import register

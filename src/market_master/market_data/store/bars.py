@@ -13,10 +13,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from market_master.domain.bars import OHLCV, Bars
-from market_master.domain.calendar import Timetable
-from market_master.domain.clock import iso
-from market_master.domain.errors import MixedGrid
+from market_master.domain import OHLCV, Bars, MixedGrid, Timetable, iso
 from market_master.files import write_atomic
 from market_master.market_data.store import recent
 from market_master.market_data.store.recent import COLUMNS, Recent

@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain.arrays import SymbolSeries
-from market_master.domain.bars import OHLCV, Bars
-from market_master.domain.calendar import Timetable
-from market_master.domain.errors import NoBars, UnknownSymbol
+from market_master.domain import OHLCV, Bars, NoBars, SymbolSeries, Timetable, UnknownSymbol
 from market_master.files import write_atomic
 
 COLUMNS = ("bar_end", *OHLCV)

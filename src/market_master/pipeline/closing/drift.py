@@ -9,7 +9,7 @@ import pandas as pd
 
 from market_master.decision.calibration import Calibration
 from market_master.decision.policy import assign_actions
-from market_master.domain.arrays import Ints
+from market_master.domain import Ints
 from market_master.pipeline.closing import JudgedRun, closing_step
 from market_master.registry.versions import Versions
 from market_master.reports import write_index
