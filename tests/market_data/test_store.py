@@ -216,7 +216,7 @@ def test_two_processes_that_append_at_once_lose_nothing(kept, bars) -> None:
     """Each writes every second bar of the same symbols in twenty appends; all bars are there, once."""
     whole = bars.take(bars.code == 0)
     race(
-        "import numpy as np\nfrom pathlib import Path\nfrom market import random_bars\n"
+        "import numpy as np\nfrom pathlib import Path\nfrom tests.support.random_bars import random_bars\n"
         "from market_master.market_data.store import Store",
         "bars = random_bars(1, symbols=3, sessions=6, missing=0.1)\n"
         "bars = bars.take(bars.code == 0)\n"
