@@ -299,7 +299,7 @@ def test_gain_is_the_same_each_time_in_any_unit_and_opposite_for_the_loser() -> 
 @pytest.mark.parametrize("memory", [0.0, 0.2])
 def test_nothing_is_found_where_nothing_is(memory, monkeypatch) -> None:
     """200 worlds of 60 days without a gain: at 5 % as many are called a gain as chance makes it."""
-    monkeypatch.setattr(days, "GAIN_DRAWS", 400)
+    monkeypatch.setattr(days, "DRAWS", 400)
     random = np.random.default_rng(12)
     alarms = 0
     for _ in range(200):
@@ -310,7 +310,7 @@ def test_nothing_is_found_where_nothing_is(memory, monkeypatch) -> None:
 
 def test_a_gain_that_is_there_is_found(monkeypatch) -> None:
     """0.4 daily standard deviations over 120 days are found at 5 % nine times in ten at least."""
-    monkeypatch.setattr(days, "GAIN_DRAWS", 400)
+    monkeypatch.setattr(days, "DRAWS", 400)
     random = np.random.default_rng(13)
     found = sum(gain(random.standard_normal(120) + 0.4).p_value <= 0.05 for _ in range(40))
     assert found >= 36

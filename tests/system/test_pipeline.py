@@ -88,7 +88,7 @@ def test_the_version_carries_all_that_serving_needs(trained_home: Path) -> None:
 
 def test_a_changed_feature_is_refused_by_name(trained_home: Path) -> None:
     """A card whose feature code is not the running one can't be served; the error names the feature."""
-    model = load_champion(trained_home, "market-master").model
+    model = load_champion(trained_home, "market-master").artifact
     name = model.card.features[3]
     running = {**model.card.fingerprints, name: "0" * 16}
     with pytest.raises(FingerprintMismatch, match=name):
@@ -174,7 +174,7 @@ def test_a_decision_can_be_made_again_from_its_record(trained_home: Path) -> Non
 
 def test_the_certificate_lies_beside_the_version(trained_home: Path) -> None:
     """All eleven laws were checked and hold; the card names the certificate, and the gate's page is kept too."""
-    champion = load_champion(trained_home, "market-master").model
+    champion = load_champion(trained_home, "market-master").artifact
     kept = Certificate.from_json(
         (trained_home / "data" / "certificates" / f"{champion.card.certificate}.json").read_text()
     )
