@@ -47,6 +47,6 @@ class OutOfSample:
             return files.from_npz(cls, folder / OUT_OF_SAMPLE_FILE)
         except (OSError, KeyError, ValueError) as error:
             raise ModelError(
-                f"The version has no readable {OUT_OF_SAMPLE_FILE} ({error!r}): what it answered out of sample was not kept when it was "
-                "made. Train anew."
+                f"The version has no readable {OUT_OF_SAMPLE_FILE} ({error!r}): what it answered out of sample was not kept "
+                "when it was made. Train anew."
             ) from error
