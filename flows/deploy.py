@@ -1,4 +1,4 @@
-"""`make deploy`: a Prefect server if none answers, the work pool, the deployments and one worker."""
+"""Deployment: a Prefect server if none answers, work pool, deployments and one worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signal flow: fetch, settle, signal and log of one bar; and the backfill of bars without one."""
+"""The signal flow: fetch, settle, signal and log of one bar; and the backfill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each step as a Prefect task: its retries and time-out, with the reason, and the artifact it leaves in the UI."""
+"""Prefect tasks, one for each step: retries and time-out with their reason, artifact."""
 
 from __future__ import annotations
 

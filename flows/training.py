@@ -1,4 +1,4 @@
-"""The training flow: the pipeline's story with each step as a task, and a comparison of two recipes."""
+"""The training flow: the story with each step as a task; and the comparison of two recipes."""
 
 from __future__ import annotations
 

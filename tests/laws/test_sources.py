@@ -90,6 +90,23 @@ def test_tests_use_what_is_public() -> None:
     assert uses == [], "\n".join(uses)
 
 
+def test_private_names_stay_in_their_module() -> None:
+    """What another module imports has a public name."""
+    for file in SOURCES:
+        for dotted, _ in _imports(file):
+            assert not _private(dotted.split(".")[-1]), f"{file.relative_to(ROOT)} imports {dotted}"
+
+
+def test_a_module_opens_with_a_short_line() -> None:
+    """The subject of a module, at most 90 characters; more may follow below."""
+    for file in SOURCES:
+        text = ast.get_docstring(_tree(file))
+        assert text, f"{file.relative_to(ROOT)} has no docstring"
+        first = text.splitlines()[0]
+        assert len(first) <= 90, f"{file.relative_to(ROOT)}: {len(first)} characters: {first}"
+        assert not first.endswith("?"), f"{file.relative_to(ROOT)} opens with a question: {first}"
+
+
 def test_no_test_is_imported() -> None:
     """What tests share stands in tests/support/."""
     for file in TESTS:

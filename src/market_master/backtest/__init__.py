@@ -1,1 +1,1 @@
-"""The backtest room: what decisions would have earned, and how far that may be luck."""
+"""Backtests: what decisions would have earned, and how far that may be luck."""

@@ -1,4 +1,4 @@
-"""Backtests of the champion's out-of-sample predictions, and paper trading of its logged signals."""
+"""Backtests of the champion out of sample, and paper trading of its logged signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared parts of commands: options, exit codes, printing, progress, settings and the champion."""
+"""Shared parts of commands: options, exit codes, printing, progress, settings, champion."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From probabilities to an action, from actions to WSS, from WSS to a signal."""
+"""Decisions: probabilities to an action, actions to WSS, WSS to a signal."""

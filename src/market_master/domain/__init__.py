@@ -1,4 +1,4 @@
-"""Actions, bars, calendars, clock, records and errors: the words that everything else is written in. No I/O."""
+"""Vocabulary of the project: actions, bars, calendars, clock, records and errors. No I/O."""
 
 from market_master.domain.actions import CLASSES, SCORES, Action, expected_score, without_direction
 from market_master.domain.arrays import Actions, Array, Ints, Mask, SymbolSeries

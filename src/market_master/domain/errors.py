@@ -1,4 +1,4 @@
-"""Every refusal is a class with a sentence and its numbers."""
+"""Errors: every refusal is a class, with a sentence and its numbers."""
 
 from __future__ import annotations
 

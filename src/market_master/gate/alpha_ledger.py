@@ -1,4 +1,4 @@
-"""The ledger: how often a hold-out was looked at, on which days, and what the next look may spend."""
+"""Alpha ledger: looks at each hold-out, their days, and what the next look may spend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence for the gate: measured on the hold-out, on the development folds and on the registered artefact."""
+"""Evidence collection: on the hold-out, on the development folds, on the artefact."""
 
 from __future__ import annotations
 

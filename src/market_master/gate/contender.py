@@ -1,4 +1,4 @@
-"""A contender: one side of a duel, whoever answers rows with probabilities, and what it answers on some of them."""
+"""Contender: one side of a comparison, its probabilities and scores on some rows."""
 
 from __future__ import annotations
 

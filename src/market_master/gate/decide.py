@@ -1,4 +1,4 @@
-"""Gate: score the registered artefact on bars nothing was learned from, and let every rule speak."""
+"""Gate decision: the registered artefact scored on unseen bars, and every rule's verdict."""
 
 from __future__ import annotations
 

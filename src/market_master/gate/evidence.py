@@ -1,4 +1,4 @@
-"""What the rules may look at: plain numbers only, so that a decision can be made again from its record."""
+"""Evidence: plain numbers, all that rules see, so that a decision can be made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements on the hold-out: segments, trades, drift, feature parity, speed and the leak alarm's limit."""
+"""Measurements on the hold-out: segments, trades, drift, feature parity, speed, leak limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Review: one page that tells a sceptic what was judged, on what, and why it went as it did."""
+"""Gate page: what was judged, on what data, and why it went as it did, for a sceptic."""
 
 from __future__ import annotations
 

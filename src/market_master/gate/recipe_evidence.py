@@ -1,4 +1,4 @@
-"""Recipe evidence: the challenger's recipe against the champion's, both fitted on the same development folds."""
+"""Recipe evidence: challenger's and champion's recipes, fitted on the same folds."""
 
 from __future__ import annotations
 

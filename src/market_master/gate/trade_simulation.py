@@ -1,4 +1,4 @@
-"""What the actions would have earned: equal-weight positions of score / 2 in every symbol, costs on every change.
+"""Trade simulation: equal-weight positions of score / 2 in every symbol, costs on changes.
 
 A guard rail beside the scores, never the selector: its sampling error is larger than any edge (method 2.4).
 

@@ -1,4 +1,4 @@
-"""The leak prover: laws that anything computed from bars must keep, each with a proof when it does not.
+"""Leak suite: laws that anything computed from bars must keep, each with a proof if broken.
 
 A probe is anything that turns bars into columns: features, a label, a whole pipeline. Laws L1 to L4 and L9 to L11 of the
 method are here; those that need training (L5 to L8) are put together in the step.

@@ -13,8 +13,13 @@ from market_master.decision import calibration, policy
 from market_master.decision.wss import weighted_by_bar
 from market_master.domain import SCORES, Array, Bars, model_inputs
 from market_master.leakage import Finding, LeakProbe
-from market_master.leakage.recipe_checks import _planted_edge, _planted_leaks, _shuffled, _too_good
-from market_master.leakage.subject import AuditedPipeline, _exactly, _fit, _present
+from market_master.leakage.recipe_checks import (
+    check_ic_ceiling,
+    check_planted_edge,
+    check_planted_leaks,
+    check_shuffled_labels,
+)
+from market_master.leakage.subject import AuditedPipeline, fit_thinned, predict_exactly, present_members
 from market_master.market_data.ingest import Market
 from market_master.progress import report_progress
 from market_master.stats.regimes import REGIMES, regimes
@@ -24,16 +29,16 @@ from market_master.training.dataset import new_labeler
 def run_checks(pipeline: AuditedPipeline, laws: Sequence[str]) -> Iterator[Finding]:
     """What some laws say about every object of the pipeline."""
     parts: list[tuple[set[str], Callable[[AuditedPipeline], list[Finding]]]] = [
-        ({"L1", "L2"}, _time),
-        ({"L3"}, _live),
-        ({"L4"}, _isolation),
-        ({"L9"}, _splits),
-        ({"L10"}, _sensitivity),
-        ({"L11"}, _units),
-        ({"L5"}, _too_good),
-        ({"L6"}, _shuffled),
-        ({"L7"}, _planted_edge),
-        ({"L8"}, _planted_leaks),
+        ({"L1", "L2"}, _check_lookahead),
+        ({"L3"}, _check_live_parity),
+        ({"L4"}, _check_isolation),
+        ({"L9"}, _check_splits),
+        ({"L10"}, _check_sensitivity),
+        ({"L11"}, _check_units),
+        ({"L5"}, check_ic_ceiling),
+        ({"L6"}, check_shuffled_labels),
+        ({"L7"}, check_planted_edge),
+        ({"L8"}, check_planted_leaks),
     ]
     todo = [check for of, check in parts if of & set(laws)]
     for done, check in enumerate(todo):
@@ -41,7 +46,7 @@ def run_checks(pipeline: AuditedPipeline, laws: Sequence[str]) -> Iterator[Findi
         report_progress("audit", done + 1, len(todo))
 
 
-def _time(pipeline: AuditedPipeline) -> list[Finding]:
+def _check_lookahead(pipeline: AuditedPipeline) -> list[Finding]:
     findings = []
     for probe in (_features(pipeline), _label(pipeline), _regime(pipeline)):
         findings += leakage.check_lookahead(probe, pipeline.bars, pipeline.instants)
@@ -49,7 +54,7 @@ def _time(pipeline: AuditedPipeline) -> list[Finding]:
     return findings + leakage.check_lookahead(fitted, pipeline.bars, instants)
 
 
-def _live(pipeline: AuditedPipeline) -> list[Finding]:
+def _check_live_parity(pipeline: AuditedPipeline) -> list[Finding]:
     needed = features.warmup(pipeline.experiment.features.names) + 1
     probes = (_features(pipeline), _predictions(pipeline))
     return [
@@ -57,13 +62,13 @@ def _live(pipeline: AuditedPipeline) -> list[Finding]:
     ]
 
 
-def _isolation(pipeline: AuditedPipeline) -> list[Finding]:
+def _check_isolation(pipeline: AuditedPipeline) -> list[Finding]:
     of_symbol = tuple(name for name in pipeline.experiment.features.names if not features.needs_market((name,)))
     probe = _features(pipeline, of_symbol)
     return leakage.check_symbol_isolation(probe, pipeline.bars, of_symbol, pipeline.bars.symbols[:3])
 
 
-def _splits(pipeline: AuditedPipeline) -> list[Finding]:
+def _check_splits(pipeline: AuditedPipeline) -> list[Finding]:
     """The very folds and zones of the run."""
     bars, zones, labels = (
         pipeline.experiment.market.bars,
@@ -78,19 +83,21 @@ def _splits(pipeline: AuditedPipeline) -> list[Finding]:
     return findings
 
 
-def _sensitivity(pipeline: AuditedPipeline) -> list[Finding]:
+def _check_sensitivity(pipeline: AuditedPipeline) -> list[Finding]:
     clock = [name for name in pipeline.experiment.features.names if features.of_clock_only(name)]
     return leakage.check_sensitivity(_features(pipeline), pipeline.bars, pipeline.instants[:2], clock)
 
 
-def _units(pipeline: AuditedPipeline) -> list[Finding]:
+def _check_units(pipeline: AuditedPipeline) -> list[Finding]:
     probes = (_features(pipeline), _label(pipeline), _predictions(pipeline))
     return [finding for probe in probes for finding in leakage.check_unit_invariance(probe, pipeline.bars)]
 
 
 def _features(pipeline: AuditedPipeline, names: tuple[str, ...] | None = None) -> LeakProbe:
     names, members = names or pipeline.experiment.features.names, pipeline.experiment.market.members
-    return LeakProbe("feature", names, lambda bars: features.compute(bars, names, members=_present(members, bars)))
+    return LeakProbe(
+        "feature", names, lambda bars: features.compute(bars, names, members=present_members(members, bars))
+    )
 
 
 def _label(pipeline: AuditedPipeline) -> LeakProbe:
@@ -123,12 +130,12 @@ def _predictions(pipeline: AuditedPipeline) -> LeakProbe:
     members = pipeline.experiment.market.members
 
     def columns(bars: Bars) -> Array:
-        values = features.compute(bars, names, members=_present(members, bars))
+        values = features.compute(bars, names, members=present_members(members, bars))
         ready = np.isfinite(values).all(axis=1)
         out = np.full((len(bars), 5), np.nan)
         if ready.any():
             inputs = model_inputs(np.round(values[ready], 7), bars.symbols, bars.code[ready], known)
-            raw = _exactly(comparison.estimator, inputs)
+            raw = predict_exactly(comparison.estimator, inputs)
             out[ready] = np.round(comparison.calibration.apply(raw), 6)
         return out
 
@@ -145,7 +152,7 @@ def _pipeline(pipeline: AuditedPipeline) -> tuple[LeakProbe, list[int]]:
     names = ("scale", *state, "strong_sell", "sell", "hold", "buy", "strong_buy", "action", "wss", "equity")
 
     def columns(bars: Bars) -> Array:
-        values = features.compute(bars, pipeline.experiment.features.names, members=_present(members, bars))
+        values = features.compute(bars, pipeline.experiment.features.names, members=present_members(members, bars))
         labeler = new_labeler(settings)
         closed = labeler.window.end(bars) <= cut
         labeler = labeler.fit(bars, closed)
@@ -158,9 +165,9 @@ def _pipeline(pipeline: AuditedPipeline) -> tuple[LeakProbe, list[int]]:
         early, late = train[~later & ended], train[later]
         prior = np.bincount(labels.action[train], minlength=5) / len(train)
         learned = calibration.fit(
-            _fit(recipe, inputs, early, labels.action, bars)(inputs[late]), labels.action[late], prior
+            fit_thinned(recipe, inputs, early, labels.action, bars)(inputs[late]), labels.action[late], prior
         )
-        probabilities = learned.apply(_fit(recipe, inputs, train, labels.action, bars)(inputs))
+        probabilities = learned.apply(fit_thinned(recipe, inputs, train, labels.action, bars)(inputs))
         action = policy.assign_actions(probabilities, settings.policy.rule, learned.cuts)
         measure: Any = getattr(labeler, "scale", None)
         scale = measure(bars) if callable(measure) else np.full(len(bars), np.nan)

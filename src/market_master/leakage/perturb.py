@@ -1,4 +1,4 @@
-"""Other bars in the place of some: what a law changes in order to see what feels it."""
+"""Perturbations of bars: what a law changes in order to see what feels it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""market_master.leakage.recipe_checks"""
+"""Checks of recipes: labels, models and calibration, fitted on other data to see their use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from market_master.decision import calibration
 from market_master.decision.calibration import Calibration
 from market_master.domain import Array, Bars, expected_score, model_inputs, without_direction
 from market_master.leakage import Finding, LeakProbe
-from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, AuditedPipeline, _thin
+from market_master.leakage.subject import MAX_T, SEED, TRAINED_ON, AuditedPipeline, thin_rows
 from market_master.market_data.ingest import fetch
 from market_master.progress import report_progress
 from market_master.stats.bootstrap import permute_days
@@ -46,7 +46,7 @@ def cpcv_path_scores(pipeline: AuditedPipeline) -> list[float]:
     scores: list[list[Array]] = [[] for _ in range(splitter.groups)]
     inputs = model_inputs(table.values, bars.symbols, bars.code, bars.symbols)
     for chosen, fold in splitter.split(bars.session[dev], bars.bar_end[dev], labels.label_end[dev]):
-        train, test = _thin(bars, dev[fold.train], TRAINED_ON), dev[fold.test]
+        train, test = thin_rows(bars, dev[fold.train], TRAINED_ON), dev[fold.test]
         prior = np.bincount(labels.action[train], minlength=5) / len(train)
         fitted = pipeline.comparison.recipe.new(len(bars.symbols)).fit(inputs[train], labels.action[train])
         raw = np.asarray(fitted.predict_proba(inputs[test]), dtype=float)
@@ -63,7 +63,7 @@ def cpcv_path_scores(pipeline: AuditedPipeline) -> list[float]:
     return [float(1 - loss / prior_loss) for loss, prior_loss in totals]
 
 
-def _too_good(pipeline: AuditedPipeline, table: FeatureTable | None = None) -> list[Finding]:
+def check_ic_ceiling(pipeline: AuditedPipeline, table: FeatureTable | None = None) -> list[Finding]:
     """L5: no feature's IC with the next z, on development rows, beyond what the market can hold."""
     experiment, table = pipeline.experiment, table or pipeline.experiment.features
     dataset, manifest = experiment.dataset, experiment.market.manifest
@@ -85,7 +85,7 @@ def _too_good(pipeline: AuditedPipeline, table: FeatureTable | None = None) -> l
     return findings
 
 
-def _shuffled(pipeline: AuditedPipeline) -> list[Finding]:
+def check_shuffled_labels(pipeline: AuditedPipeline) -> list[Finding]:
     """L6: with the labels of whole days dealt to other days, the recipe learns nothing."""
     fold_data = _small(pipeline)
     random = np.random.default_rng(SEED)
@@ -106,7 +106,7 @@ def _shuffled(pipeline: AuditedPipeline) -> list[Finding]:
     return [Finding("L6", "recipe", recipe.name, passed, None, note)]
 
 
-def _planted_edge(pipeline: AuditedPipeline) -> list[Finding]:
+def check_planted_edge(pipeline: AuditedPipeline) -> list[Finding]:
     """L7: on a market whose edge is known, features, label, folds and calibration find it, and no more."""
     settings = pipeline.experiment.settings
     planted = settings.model_copy(
@@ -131,7 +131,7 @@ def _planted_edge(pipeline: AuditedPipeline) -> list[Finding]:
     return [Finding("L7", "recipe", name, low <= measured <= high and direction > MAX_T, None, note)]
 
 
-def _planted_leaks(pipeline: AuditedPipeline) -> list[Finding]:
+def check_planted_leaks(pipeline: AuditedPipeline) -> list[Finding]:
     """L8: the next z with noise, and a z-score over the whole sample, must be caught by the other laws."""
     bars, labeler = pipeline.bars, pipeline.experiment.dataset.labeler
 

@@ -1,4 +1,4 @@
-"""L9: a split is cut by time, on one side for all symbols, and training labels were known before the test began."""
+"""Law of splits (L9): cut by time, one side for all symbols, labels known before the test."""
 
 from __future__ import annotations
 

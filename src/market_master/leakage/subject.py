@@ -1,4 +1,4 @@
-"""Audited pipeline: a compared experiment, the bars and instants its laws are checked on, and the fits they need."""
+"""Audited pipeline: a compared experiment, the bars and instants of its checks, its fits."""
 
 from __future__ import annotations
 
@@ -56,18 +56,20 @@ class AuditedPipeline:
         return [int(times[index]) for index in sorted({*picked, *edges})]
 
 
-def _fit(recipe: Recipe, inputs: NDArray[np.float32], rows: Ints, action: Any, bars: Bars) -> Callable[[Any], Array]:
-    rows = _thin(bars, rows, TRAINED_ON)
+def fit_thinned(
+    recipe: Recipe, inputs: NDArray[np.float32], rows: Ints, action: Any, bars: Bars
+) -> Callable[[Any], Array]:
+    rows = thin_rows(bars, rows, TRAINED_ON)
     fitted = recipe.new(len(bars.symbols)).fit(inputs[rows], action[rows])
-    return lambda predicted: _exactly(fitted, predicted)
+    return lambda predicted: predict_exactly(fitted, predicted)
 
 
-def _exactly(fitted: Any, inputs: NDArray[np.float32]) -> Array:
+def predict_exactly(fitted: Any, inputs: NDArray[np.float32]) -> Array:
     """Answers in float64: in float32 a product of matrices rounds by the number of rows, and no law is about that."""
     return np.asarray(fitted.predict_proba(inputs.astype(float)), dtype=float)
 
 
-def _thin(bars: Bars, rows: Ints, limit: int) -> Ints:
+def thin_rows(bars: Bars, rows: Ints, limit: int) -> Ints:
     mask = np.zeros(len(bars), dtype=bool)
     mask[rows] = True
     return np.flatnonzero(sample_timestamps(mask, bars.bar_end, limit))
@@ -82,6 +84,6 @@ def _newest(bars: Bars, rows: int) -> Bars:
     return part.select([symbol for symbol in part.symbols if symbol in np.asarray(part.symbols)[np.unique(part.code)]])
 
 
-def _present(members: Sequence[str], bars: Bars) -> tuple[str, ...]:
+def present_members(members: Sequence[str], bars: Bars) -> tuple[str, ...]:
     """The market's members among the symbols at hand."""
     return tuple(symbol for symbol in members if symbol in bars.symbols)

@@ -1,4 +1,4 @@
-"""Reference: keep beside a version what it learned from and how it answered, for monitoring and backtests to go back to."""
+"""Artifacts beside a version: its reference window and its out-of-sample predictions."""
 
 from __future__ import annotations
 

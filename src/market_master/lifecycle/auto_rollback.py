@@ -1,4 +1,4 @@
-"""Guard: back to the champion before, when this one can't be served, answers not as it should, or has lost its edge."""
+"""Automatic rollback of a champion that can't be served, answers otherwise, lost its edge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promote, shadow and roll back: the only place that moves these aliases, with the journal around it."""
+"""Promotion, shadow and rollback: the one place that moves these aliases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Register: the winner becomes one graph and one card, a version in the registry, aliased `challenger`."""
+"""Registration: the winner as one graph and one card, a version aliased `challenger`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retain: which versions, runs and files stay and why; the rest goes."""
+"""Retention: which versions, runs and files stay and why; the rest goes."""
 
 from __future__ import annotations
 

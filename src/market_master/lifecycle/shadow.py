@@ -1,4 +1,4 @@
-"""Shadow: a version that passed the gate answers every bar beside the champion before anybody acts on it."""
+"""Shadow: a version past the gate, answering beside the champion before anyone acts on it."""
 
 from __future__ import annotations
 

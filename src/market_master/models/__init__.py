@@ -1,4 +1,4 @@
-"""Candidates that compete to name the next action, and the baselines they have to beat.
+"""Candidates that compete for the next action, and the baselines they have to beat.
 
 A candidate is a file here with one function `(*, symbols, seed, ...)` that returns an unfitted scikit-learn pipeline; its
 input is what `domain.inputs.model_inputs` makes, its classes are the actions 0 to 4. Its other parameters have defaults

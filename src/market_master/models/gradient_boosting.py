@@ -1,4 +1,4 @@
-"""Gradient boosting, the classic one that looks at every cut."""
+"""Gradient boosting with exact cuts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Monitoring of the champion in production: drift, performance, service, alerts and the daily check."""
+"""Monitoring of the champion: drift, performance, service, alerts and the daily check."""

@@ -1,4 +1,4 @@
-"""Monitoring of the champion: readings from stored bars and logged predictions, alerts, pages."""
+"""Monitoring of the champion: readings of bars and predictions, alerts, pages."""
 
 from __future__ import annotations
 

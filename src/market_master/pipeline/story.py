@@ -1,4 +1,4 @@
-"""The training pipeline as a story. `steps` are plain functions, or the same functions dressed as Prefect tasks."""
+"""The training pipeline as a story of steps: plain functions, or the same as Prefect tasks."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def run_lock(run: Run) -> Iterator[None]:
         run.finish()
 
 
-def _is_over(home: Path, run_id: str) -> bool:
+def is_over(home: Path, run_id: str) -> bool:
     """Nobody holds the run's lock. Where others share the registry, a run without one here is theirs."""
     file = _lock_file(home, run_id)
     if not file.exists():

@@ -1,4 +1,4 @@
-"""HTML pages for reviewers: self-contained files from templates, with nothing fetched from outside."""
+"""HTML pages for reviewers: self-contained files from templates, nothing fetched."""
 
 from __future__ import annotations
 

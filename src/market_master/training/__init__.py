@@ -1,1 +1,1 @@
-"""Training: features and labels of an experiment, folds, tuning and the comparison of candidates."""
+"""Training: an experiment's features and labels, folds, tuning, comparison of candidates."""

@@ -1,4 +1,4 @@
-"""Hyperparameter search by Optuna, in fixed batches so that a limit in trials is reproducible."""
+"""Hyperparameter search by Optuna, in fixed batches so that its trials are reproducible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tune: search a candidate's parameters on the development folds; a find has to beat the defaults beyond chance."""
+"""Tuning of a candidate on the development folds; it has to beat the defaults beyond chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walk forward: fit any recipe on every fold, and calibrate its answers by what the folds before had taught."""
+"""Walk-forward fits of a recipe, each fold calibrated by what the folds before had taught."""
 
 from __future__ import annotations
 

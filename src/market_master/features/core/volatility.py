@@ -1,4 +1,4 @@
-"""Volatility, against what it used to be."""
+"""Volatility, against its own past."""
 
 from __future__ import annotations
 

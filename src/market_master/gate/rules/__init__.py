@@ -1,4 +1,4 @@
-"""The gate: every rule speaks, with its number, its limit and its reason; no evidence is a no."""
+"""Gate rules: each a number, a limit and a reason; no evidence is a no."""
 
 from __future__ import annotations
 

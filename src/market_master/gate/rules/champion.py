@@ -1,4 +1,4 @@
-"""Is the challenger a better model than the one in production, as an artefact, as a recipe, and in every part?"""
+"""Rules of superiority to the champion: as an artefact, as a recipe, and in every segment."""
 
 from __future__ import annotations
 

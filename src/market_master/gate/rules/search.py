@@ -1,4 +1,4 @@
-"""Was the challenger found, or was it picked because it fitted the past?"""
+"""Rules against overfitting by search: the challenger was found, not picked by chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Will it serve as it was judged: certified, the same features, fast, on bars like those it knows, and not ruinous?"""
+"""Rules of service: certified, same features, fast, on familiar bars, and not ruinous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the challenger better than knowing nothing, and does it know direction?"""
+"""Rules of skill: better than knowing nothing, and a direction that is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can the challenger's numbers be believed, and is what was judged what would be served?"""
+"""Rules of soundness: numbers to be believed, and the artefact judged is the one served."""
 
 from __future__ import annotations
 

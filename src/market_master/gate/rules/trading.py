@@ -1,4 +1,4 @@
-"""Traded at the configured cost, is the challenger no ruin beside the champion, and better than chance?"""
+"""Rules of trading: at the configured cost no ruin beside the champion, better than chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Parquet file a symbol; a bar once written never changes."""
+"""Bar store: one Parquet file a symbol; a bar once written never changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book of alerts: opened once, quiet while open and for some sessions after, then closed."""
+"""The book of alerts: opened once, quiet while open and some sessions after, then closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Closing steps: each writes one report of a judged run, after its outcome and signal are known.
+"""Closing steps: each writes one report of a judged run, after outcome and signal.
 
 A step is a file of this folder with a function under `@closing_step(...)`; nothing else is edited. It looks at a run that
 is already decided on, so it changes neither outcome nor aliases.

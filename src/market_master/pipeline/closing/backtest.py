@@ -1,4 +1,4 @@
-"""Tear sheet of the version that was judged: what its predictions out of sample would have earned."""
+"""Tear sheet of the judged version: what its out-of-sample predictions would have earned."""
 
 from __future__ import annotations
 

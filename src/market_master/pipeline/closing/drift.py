@@ -1,4 +1,4 @@
-"""Drift page of the version that was judged: its hold-out against its training window, by Evidently."""
+"""Drift page of the judged version: hold-out against training window, by Evidently."""
 
 from __future__ import annotations
 
