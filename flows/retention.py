@@ -8,11 +8,11 @@ from prefect.artifacts import create_table_artifact
 from flows.runs import Config, completed, load_settings
 from market_master.config import home
 from market_master.domain import as_json, clock
-from market_master.lifecycle.retention import NEWEST, Retained, apply_retention
+from market_master.lifecycle.retention import NEWEST_VERSIONS, Retained, apply_retention
 
 
 @flow(name="retention", flow_run_name="retention-{config}", validate_parameters=True)
-def retention(config: Config = "demo", keep: int = NEWEST, apply: bool = False) -> Retained:
+def retention(config: Config = "demo", keep: int = NEWEST_VERSIONS, apply: bool = False) -> Retained:
     """Keep the newest versions, all that ever were in production, and their runs; delete the rest.
 
     Args:

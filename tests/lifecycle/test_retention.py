@@ -19,7 +19,7 @@ from market_master.domain import clock
 from market_master.domain.errors import ConfigError
 from market_master.lifecycle import retention as step
 from market_master.lifecycle.promote import roll_back
-from market_master.lifecycle.retention import RECORDS, Retained
+from market_master.lifecycle.retention import KEPT_FILES, Retained
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client
 from market_master.registry.versions import Versions
@@ -115,7 +115,7 @@ def test_what_goes_is_gone_and_what_stays_is_served(crowded: Path) -> None:
     assert {row["version"] for row in Versions(crowded, MODEL).all()} == {one.version for one in told.stays}
     for run in told.runs:
         assert not any(folder.exists() for folder in folders[run])
-        assert {file.name for file in (crowded / "data" / "runs" / run).iterdir()} <= set(RECORDS)
+        assert {file.name for file in (crowded / "data" / "runs" / run).iterdir()} <= set(KEPT_FILES)
         assert not list((crowded / "data" / "reports").glob(f"{run}-*"))
     champion = Versions(crowded, MODEL).champion()
     assert (crowded / "data" / "runs" / champion.run_id / "leaderboard.json").exists()

@@ -58,7 +58,7 @@ def _page(model: LoadedModel, tested: Backtest, measured: MeasuredBacktest, file
     return reports.write_page(
         "backtest.html",
         file,
-        told=sheet,
+        sheet=sheet,
         script=plotly_figures.script(),
         pictures={
             "equity": _equity(measured),

@@ -9,7 +9,7 @@ import numpy as np
 from market_master.artifact.bundle import ModelVersion
 from market_master.artifact.model_card import ModelCard
 from market_master.domain import NEW_RECIPE, REFRESH, JournalEntry, session_date
-from market_master.gate.rules.search import LEAST_UNSEEN
+from market_master.gate.rules.search import MIN_UNSEEN
 from market_master.market_data.ingest import Market
 from market_master.registry.journal import DECISIONS, Journal, new_looks
 from market_master.training.experiment import Experiment
@@ -46,7 +46,7 @@ def holdout_budget(journal: Journal, experiment: Experiment, lane: str) -> Holdo
     seen_days = sum(any(first <= date <= last for first, last in spans) for date in dates)
     unseen = 1 - seen_days / len(dates)
     look = 1 + sum(entry["year"] == year for entry in looks) if lane == NEW_RECIPE else 1
-    wait = max(0, int(np.ceil(LEAST_UNSEEN * len(dates))) - (len(dates) - seen_days))
+    wait = max(0, int(np.ceil(MIN_UNSEEN * len(dates))) - (len(dates) - seen_days))
     return HoldoutBudget(
         lane=lane,
         year=year,
@@ -55,7 +55,7 @@ def holdout_budget(journal: Journal, experiment: Experiment, lane: str) -> Holdo
         first=dates[0],
         last=dates[-1],
         unseen=unseen,
-        allowed=lane == REFRESH or unseen >= LEAST_UNSEEN,
+        allowed=lane == REFRESH or unseen >= MIN_UNSEEN,
         remedy=f"Wait for {wait} more sessions, refresh the champion's own recipe, or compare without the gate (`mm run --dev`).",
     )
 

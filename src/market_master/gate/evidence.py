@@ -11,6 +11,9 @@ from pydantic import TypeAdapter
 from market_master.domain import Array, Scorecard, Trades
 from market_master.stats.daily import Gain, gain
 
+MAX_ROWS_LOST = 0.01
+"""share of the rows, of the hold-out or of development, that one of two compared may leave without an answer"""
+
 
 @dataclass(frozen=True)
 class PairedComparison:

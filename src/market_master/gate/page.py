@@ -8,6 +8,7 @@ from typing import Any
 
 from market_master.domain import Scorecard
 from market_master.gate.decide import Decision
+from market_master.gate.rules.champion import MAX_SEGMENT_LOSS, MAX_SEGMENT_T
 from market_master.leakage.certificate import Certificate
 from market_master.market_data.ingest import Market
 from market_master.registry.tracking import Run
@@ -34,9 +35,9 @@ def write_gate_page(
         home / "data" / "reports" / f"{run.id}-gate.html",
         model=model,
         decision=asdict(decision),
-        said=_warnings(decision, card.calibration),
+        warnings=_warnings(decision, card.calibration),
         facts=_facts(card, market),
-        board=[asdict(one) for one in comparison.leaderboard],
+        board=[asdict(row) for row in comparison.leaderboard],
         winner=comparison.winner,
         why=comparison.why,
         holdout=_holdout(decision),
@@ -44,15 +45,16 @@ def write_gate_page(
             f"Temperature {card.calibration['temperature']:.3f}, directional shrinkage (lambda) "
             f"{card.calibration['shrinkage']:.3f}."
         ),
-        segments=sorted(evidence["segments"] or (), key=lambda part: -max(part["t"] / 3, part["worse"] / 0.02))[
-            :MAX_SEGMENTS
-        ],
+        segments=sorted(
+            evidence["segments"] or (),
+            key=lambda part: -max(part["t"] / MAX_SEGMENT_T, part["worse"] / MAX_SEGMENT_LOSS),
+        )[:MAX_SEGMENTS],
         classes=_classes(card.class_shares),
         certificate={**asdict(certificate), "broken": certificate.broken},
         limits=_limits(market, decision, card.calibration),
         pictures={
             "leaderboard": charts.intervals_svg(
-                {one.candidate: (one.dir, *one.intervals["dir"]) for one in comparison.leaderboard if one.dir > -0.05},
+                {row.candidate: (row.dir, *row.intervals["dir"]) for row in comparison.leaderboard if row.dir > -0.05},
                 "DIR in walk-forward, % of the prior's RPS, 90 % interval",
                 comparison.winner,
             ),
@@ -62,8 +64,8 @@ def write_gate_page(
             ),
             "importance": charts.intervals_svg(
                 {
-                    one.feature: (one.loss, one.loss - 2 * one.error, one.loss + 2 * one.error)
-                    for one in comparison.importance[:MAX_FEATURES]
+                    effect.feature: (effect.loss, effect.loss - 2 * effect.error, effect.loss + 2 * effect.error)
+                    for effect in comparison.importance[:MAX_FEATURES]
                 },
                 "RPS lost, %",
             ),

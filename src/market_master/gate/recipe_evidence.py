@@ -9,7 +9,7 @@ import numpy as np
 from market_master import config, features
 from market_master.artifact.model_card import ModelCard
 from market_master.domain import Array, MarketMasterError, without_direction
-from market_master.gate.evidence import PairedComparison
+from market_master.gate.evidence import MAX_ROWS_LOST, PairedComparison
 from market_master.gate.head_to_head import paired_comparison
 from market_master.plugins import load_family
 from market_master.stats import metrics
@@ -26,9 +26,6 @@ from market_master.training.walk_forward import (
     fit_predict_folds,
     prepare_folds,
 )
-
-MAX_ROWS_LOST = 0.01
-"""share of the development rows that the champion's recipe can't answer"""
 
 
 def compare_recipes(

@@ -18,7 +18,7 @@ from market_master.leakage.perturb import changed, reordered, scaled, shaken, wi
 from market_master.leakage.splits import split_in_time
 
 __all__ = [
-    "FAST", "LAWS", "Finding", "LeakProbe", "Proof", "changed", "check_live_parity", "check_lookahead", "check_sensitivity",
+    "FAST_LAWS", "LAWS", "Finding", "LeakProbe", "Proof", "changed", "check_live_parity", "check_lookahead", "check_sensitivity",
     "check_symbol_isolation", "check_unit_invariance", "reordered", "scaled", "shaken", "split_in_time", "with_stranger",
 ]  # fmt: skip
 
@@ -35,4 +35,4 @@ LAWS = {
     "L10": "a feature feels the bars it is made of",
     "L11": "units, order and strangers change nothing",
 }
-FAST = ("L1", "L2", "L3", "L4", "L9", "L10", "L11")
+FAST_LAWS = ("L1", "L2", "L3", "L4", "L9", "L10", "L11")

@@ -13,7 +13,7 @@ from market_master import features
 from market_master.config import Settings
 from market_master.domain import NEW_RECIPE
 from market_master.files import write_atomic
-from market_master.leakage import FAST, LAWS, Finding, Proof
+from market_master.leakage import FAST_LAWS, LAWS, Finding, Proof
 from market_master.leakage.checks import run_checks
 from market_master.leakage.recipe_checks import cpcv_path_scores
 from market_master.leakage.subject import AuditedPipeline
@@ -72,7 +72,7 @@ def certify(
     if full is None:
         champion = Versions(home, experiment.settings.registry.model).production_card()
         full = lane_of(facts["recipe"], champion) == NEW_RECIPE
-    laws = tuple(LAWS) if full else FAST
+    laws = tuple(LAWS) if full else FAST_LAWS
     if file.exists() and not again:
         stored = Certificate.from_json(file.read_text(encoding="utf-8"))
         if set(laws) <= set(stored.laws):

@@ -13,12 +13,12 @@ from market_master.registry.deletion import delete_for_good, recorded_runs
 from market_master.registry.journal import Journal, journal_of
 from market_master.registry.versions import Versions
 
-NEWEST = 20
+NEWEST_VERSIONS = 20
 """versions that stay whatever became of them"""
-RECORDS = ("summary.json", "decision.json", "settings.json")
+KEPT_FILES = ("summary.json", "decision.json", "settings.json")
 """of a run's folder: what was decided and on what evidence; the gate, the API's history and the journal's reader go back to it"""
 IN_PRODUCTION = (*MOVES, "intended", "recovered", "shadowed", "approved")
-ABANDONED = 7 * DAY
+ABANDONED_SECONDS = 7 * DAY
 """a run that has not ended by then never will"""
 
 
@@ -47,7 +47,7 @@ class Retained:
     summary: str
 
 
-def apply_retention(model: str, home: Path, *, now: int, keep: int = NEWEST, apply: bool = False) -> Retained:
+def apply_retention(model: str, home: Path, *, now: int, keep: int = NEWEST_VERSIONS, apply: bool = False) -> Retained:
     """Keep the newest versions, every one that ever was in production or has an alias, and their runs; delete the rest.
 
     Of a run that goes the record of its decision stays; of the runs that made no version the newest `keep` stay too. Files
@@ -120,12 +120,12 @@ def _of_versions(home: Path, model: str, going: list[dict[str, Any]]) -> list[st
 def _without_version(home: Path, now: int, keep: int) -> list[str]:
     """Runs that compared only, or failed: all but the newest, and none that may be under way."""
     old = [run for run in recorded_runs(home) if not run.versions][keep:]
-    return [run.id for run in old if run.finished or now - run.begun > ABANDONED]
+    return [run.id for run in old if run.finished or now - run.begun > ABANDONED_SECONDS]
 
 
 def _files(home: Path, run: str) -> list[Path]:
     data = home / "data"
-    files = [file for file in sorted((data / "runs" / run).glob("*")) if file.name not in RECORDS]
+    files = [file for file in sorted((data / "runs" / run).glob("*")) if file.name not in KEPT_FILES]
     return files + sorted((data / "reports").glob(f"{run}-*"))
 
 

@@ -22,9 +22,7 @@ from market_master.files import atomic_folder, require_empty_folder
 from market_master.index.series import lookback_bars
 from market_master.prediction.history import predict_history
 from market_master.prediction.loaded_model import LoadedModel, load_model
-from market_master.prediction_log import PredictionLog
-from market_master.prediction_log.log import BACKFILLED
-from market_master.prediction_log.tables import Row
+from market_master.prediction_log import BACKFILLED, PredictionLog, Row
 from market_master.registry.versions import Versions
 
 MAX_DIFFERENCES = 20

@@ -30,8 +30,7 @@ from market_master.lifecycle.auto_rollback import roll_back_if_needed
 from market_master.market_data.ingest import fetch
 from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction.recorder import Recorder
-from market_master.prediction_log import PredictionLog, Writer
-from market_master.prediction_log.log import BACKFILLED
+from market_master.prediction_log import BACKFILLED, PredictionLog, Writer
 from market_master.registry.champion import load_champion
 from market_master.registry.versions import Versions
 from market_master.signals.settlement import settle_outcomes

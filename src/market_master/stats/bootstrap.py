@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from market_master.domain import Array, Ints
@@ -44,12 +42,3 @@ def permute_days(code: Ints, slot: Ints, session: Ints, random: np.random.Genera
     at = np.minimum(np.searchsorted(key[order], target), len(key) - 1)
     counterpart = order[at]
     return np.where(key[counterpart] == target, counterpart, np.arange(len(key)))
-
-
-def permuted_days(
-    code: Ints, slot: Ints, session: Ints, *, paths: int = RANDOM_PATHS, seed: int = SEED
-) -> Iterator[Ints]:
-    """`permute_days` once for each random path."""
-    random = np.random.default_rng(seed)
-    for _ in range(paths):
-        yield permute_days(code, slot, session, random)

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from market_master.domain import ConfigError, Verdict
-from market_master.gate.evidence import Evidence, PairedComparison, Segment, Speed
+from market_master.gate.evidence import MAX_ROWS_LOST, Evidence, PairedComparison, Segment, Speed
 from market_master.plugins import load_family, register
 
 Rule = TypeVar("Rule", bound=Callable[..., Verdict])
 SKILL_RULES = "skill"
 
-__all__ = ["SKILL_RULES", "Evidence", "Judgement", "PairedComparison", "Segment", "Speed", "gate", "judge", "missing"]
+__all__ = [
+    "MAX_ROWS_LOST", "SKILL_RULES", "Evidence", "Judgement", "PairedComparison", "Segment", "Speed", "gate", "judge", "missing",
+]  # fmt: skip
 
 
 def gate(*, proves: str = "soundness") -> Callable[[Rule], Rule]:

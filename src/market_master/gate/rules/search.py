@@ -5,8 +5,8 @@ from __future__ import annotations
 from market_master.domain import Verdict
 from market_master.gate.rules import Evidence, gate, missing
 
-MOST_OVERFIT = 0.5
-LEAST_UNSEEN = 0.5
+MAX_PBO = 0.5
+MIN_UNSEEN = 0.5
 ONLY_ONE = "One recipe was tried, so none was picked for its luck."
 
 
@@ -20,9 +20,9 @@ def not_overfitted(evidence: Evidence) -> Verdict:
         return Verdict(rule, True, "warn", None, None, ONLY_ONE)
     severity = "block" if evidence.lane == "new_recipe" else "warn"
     return Verdict(
-        rule, evidence.pbo < MOST_OVERFIT, severity, evidence.pbo, MOST_OVERFIT,
+        rule, evidence.pbo < MAX_PBO, severity, evidence.pbo, MAX_PBO,
         f"Probability of backtest overfitting among {evidence.tried} recipes and the baselines is {evidence.pbo:.2f}; it must "
-        f"be below {MOST_OVERFIT:.2f}.",
+        f"be below {MAX_PBO:.2f}.",
     )  # fmt: skip
 
 
@@ -50,8 +50,8 @@ def fresh_holdout(evidence: Evidence) -> Verdict:
         return missing("fresh_holdout", "Which days earlier looks have seen")
     noted_only = evidence.lane != "new_recipe"
     return Verdict(
-        "fresh_holdout", evidence.unseen >= LEAST_UNSEEN or noted_only, "block", evidence.unseen, LEAST_UNSEEN,
+        "fresh_holdout", evidence.unseen >= MIN_UNSEEN or noted_only, "block", evidence.unseen, MIN_UNSEEN,
         f"{evidence.unseen:.0%} of the hold-out's {evidence.holdout_sessions} sessions were never seen by a new recipe's "
-        f"look; at least {LEAST_UNSEEN:.0%} are needed"
+        f"look; at least {MIN_UNSEEN:.0%} are needed"
         + (" (told only: a refresh is counted, not spent)." if noted_only else "."),
     )  # fmt: skip

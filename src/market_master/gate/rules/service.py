@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from market_master.domain import Verdict
 from market_master.gate.rules import Evidence, gate, missing
+from market_master.leakage import FAST_LAWS, LAWS
 
 MAX_FEATURE_PARITY = 1e-9
 MAX_SECONDS = 0.050
-SLOWER = 1.5
+MAX_SLOWDOWN = 1.5
 MAX_AUC = 0.75
-FULL = tuple(f"L{number}" for number in range(1, 12))
-FAST = ("L1", "L2", "L3", "L4", "L9", "L10", "L11")
 
 
 @gate()
@@ -18,7 +17,7 @@ def certified(evidence: Evidence) -> Verdict:
     """The leak suite holds for this very pipeline; a new recipe needs all of it, a refresh the fast laws."""
     if evidence.certificate is None or evidence.broken_laws is None:
         return missing("certified", "The leak suite's certificate")
-    needed = FULL if evidence.lane == "new_recipe" else FAST
+    needed = tuple(LAWS) if evidence.lane == "new_recipe" else FAST_LAWS
     unchecked = [law for law in needed if law not in evidence.laws]
     finding = (
         f"laws {', '.join(evidence.broken_laws)} are broken (`mm audit` shows the proof)" if evidence.broken_laws
@@ -49,7 +48,7 @@ def fast_enough(evidence: Evidence) -> Verdict:
     """A prediction from bars takes at most 50 ms, and not half as long again as the champion's; a measurement, so a note."""
     if evidence.speed is None:
         return missing("fast_enough", "The time of a prediction")
-    limit = min(MAX_SECONDS, SLOWER * evidence.speed.champion) if evidence.speed.champion else MAX_SECONDS
+    limit = min(MAX_SECONDS, MAX_SLOWDOWN * evidence.speed.champion) if evidence.speed.champion else MAX_SECONDS
     return Verdict(
         "fast_enough", evidence.speed.challenger <= limit, "warn", evidence.speed.challenger, limit,
         f"95 of 100 predictions from bars take at most {evidence.speed.challenger:.4f} s, limit {limit:.4f} s.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from market_master.domain import Verdict
 from market_master.gate.rules import Evidence, gate, missing
 
-LEAST_GAIN = 0.0005
+MIN_GAIN = 0.0005
 """of the prior's RPS, about an IC of .03 (method 4.3)"""
-TOLERANCE = 0.0025
+NON_INFERIORITY = 0.0025
 """of the prior's RPS: how much worse still counts as not worse"""
 
 
@@ -17,11 +17,11 @@ def beats_prior(evidence: Evidence) -> Verdict:
     duel = evidence.against_prior
     if duel is None:
         return missing("beats_prior", "The gain over the prior")
-    passed = duel.rps.p_value <= evidence.alpha and duel.rps.mean >= LEAST_GAIN
+    passed = duel.rps.p_value <= evidence.alpha and duel.rps.mean >= MIN_GAIN
     return Verdict(
         "beats_prior", passed, "block", duel.rps.p_value, evidence.alpha,
         f"RPS gain over the prior is {duel.rps.mean:+.3%} a day (90 % band {duel.rps.low:+.3%} to {duel.rps.high:+.3%}) over "
-        f"{duel.rps.days} days; p = {duel.rps.p_value:.4f}, limit {evidence.alpha:.4f}, least gain {LEAST_GAIN:.2%}.",
+        f"{duel.rps.days} days; p = {duel.rps.p_value:.4f}, limit {evidence.alpha:.4f}, least gain {MIN_GAIN:.2%}.",
     )  # fmt: skip
 
 
@@ -56,9 +56,9 @@ def not_worse_than_prior(evidence: Evidence) -> Verdict:
     duel = evidence.against_prior
     if duel is None:
         return missing("not_worse_than_prior", "The gain over the prior")
-    passed = duel.rps.low >= -TOLERANCE and duel.direction.mean >= -TOLERANCE
+    passed = duel.rps.low >= -NON_INFERIORITY and duel.direction.mean >= -NON_INFERIORITY
     return Verdict(
-        "not_worse_than_prior", passed, "block", duel.rps.low, -TOLERANCE,
-        f"With 95 % confidence RPS is at worst {duel.rps.low:+.3%} of the prior's (limit {-TOLERANCE:+.2%}), direction "
+        "not_worse_than_prior", passed, "block", duel.rps.low, -NON_INFERIORITY,
+        f"With 95 % confidence RPS is at worst {duel.rps.low:+.3%} of the prior's (limit {-NON_INFERIORITY:+.2%}), direction "
         f"{duel.direction.mean:+.3%}.",
     )  # fmt: skip

@@ -7,7 +7,7 @@ from market_master.gate.rules import Evidence, gate, missing
 
 MAX_ECE = 0.05
 ECE_SLACK = 0.01
-MIN_KEPT = 0.98
+MIN_VALID_SHARE = 0.98
 MAX_PARITY = 1e-5
 
 
@@ -63,8 +63,8 @@ def data_quality(evidence: Evidence) -> Verdict:
     if evidence.kept_share is None:
         return missing("data_quality", "The share of valid bars")
     return Verdict(
-        "data_quality", evidence.kept_share >= MIN_KEPT, "block", evidence.kept_share, MIN_KEPT,
-        f"{evidence.kept_share:.2%} of the bars the calendar has are there and valid, {MIN_KEPT:.0%} are needed.",
+        "data_quality", evidence.kept_share >= MIN_VALID_SHARE, "block", evidence.kept_share, MIN_VALID_SHARE,
+        f"{evidence.kept_share:.2%} of the bars the calendar has are there and valid, {MIN_VALID_SHARE:.0%} are needed.",
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from market_master.domain import Verdict
 from market_master.gate.rules import Evidence, gate, missing
 
-DEEPER, DEEPER_BY = 1.25, 0.02
-MORE_TURNOVER = 1.5
+MAX_DRAWDOWN_RATIO, DRAWDOWN_SLACK = 1.25, 0.02
+MAX_TURNOVER_RATIO = 1.5
 
 
 @gate()
@@ -23,7 +23,8 @@ def trades_like_champion(evidence: Evidence) -> Verdict:
         return Verdict(
             "trades_like_champion", True, "warn", trades.net, None, f"{summary}; there is no champion to compare."
         )
-    max_drawdown, max_turnover = champion_trades.drawdown * DEEPER + DEEPER_BY, champion_trades.turnover * MORE_TURNOVER
+    max_drawdown = MAX_DRAWDOWN_RATIO * champion_trades.drawdown + DRAWDOWN_SLACK
+    max_turnover = MAX_TURNOVER_RATIO * champion_trades.turnover
     min_net = champion_trades.net - trades.net_se
     passed = trades.drawdown <= max_drawdown and trades.turnover <= max_turnover and trades.net >= min_net
     return Verdict(
