@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
@@ -45,7 +45,7 @@ check-lean: .venv-serve/.ready  ## the server's tests against that environment
 .venv-serve/.ready: $(READY) requirements-serve.lock
 	@echo "Setting up .venv-serve from requirements-serve.lock ..."
 	@test -x .venv-serve/bin/python || $(BIN)/python -m venv --without-pip .venv-serve
-	@VIRTUAL_ENV=.venv-serve $(BIN)/uv pip sync --quiet --require-hashes requirements-serve.lock
+	@VIRTUAL_ENV=.venv-serve $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements-serve.lock
 	@touch .venv-serve/.ready
 
 deploy: $(READY)  ## a Prefect server if none answers, work pool, all deployments, one worker
@@ -57,7 +57,7 @@ ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
 	$(QUIET) $(BIN)/mlflow server --backend-store-uri sqlite:///$(abspath $(or $(MM_HOME),.))/mlruns/mlflow.db --host 127.0.0.1 --port 5000
 
 test: $(READY)  ## the fast suite: offline, in parallel
-	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m "not long and not nightly"
+	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m "not long and not nightly" $(PYTEST)
 
 test-all: $(READY)  ## that and the long ones; PYTEST=--durations=40 tells where the time goes
 	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m "not nightly" $(PYTEST)

@@ -118,6 +118,7 @@ def _post(client: TestClient, body: dict[str, Any]) -> Any:
     return client.post("/predict", content=json.dumps(body).encode(), headers={"content-type": "application/json"})
 
 
+@pytest.mark.long
 def test_any_change_is_answered_or_refused_with_a_reason(running) -> None:
     """200 with probabilities that sum to 1 and an action that is theirs, or 422 with a sentence; both come about."""
     client, valid_body = running

@@ -54,7 +54,7 @@ def test_an_admin_goes_back_to_the_champion_before(altered, tmp_path) -> None:
 def test_the_registry_is_the_one_the_server_was_started_with(trained_home, monkeypatch) -> None:
     """MLflow leaves the store it last used in the environment; the process that asks the registry does not follow it."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/mlflow.db")
-    with in_process(trained_home) as running:
+    with in_process(trained_home, start_method="spawn") as running:
         assert running.get("/ready").json()["model"]["version"] == "1"
 
 

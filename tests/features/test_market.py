@@ -14,6 +14,8 @@ from market_master.registry.champion import load_champion
 from tests.support.quick_training import train_quickly
 from tests.support.trained_home import settings_of
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("market")]
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:

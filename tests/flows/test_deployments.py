@@ -37,6 +37,8 @@ class Deployed:
 
     home: Path
     environ: dict[str, str]
+    begun: int
+    """epoch seconds before anything was deployed"""
 
     def ask(self, path: str, **body: Any) -> Any:
         """POST when there is a body, else GET; asked again, as Prefect wants it, while its database is busy (503)."""
@@ -92,7 +94,7 @@ def deploying(environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture(scope="module")
 def deployed(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """Deployed from nothing on a free port; nothing is left running afterwards."""
-    home = own_copy(trained_home, tmp_path_factory.mktemp("deployed"))
+    home, begun = own_copy(trained_home, tmp_path_factory.mktemp("deployed")), clock.now()
     port = free_port()
     environ = outside(
         home,
@@ -105,7 +107,7 @@ def deployed(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     with deploying(environ) as process:
         assert process.stdout is not None
         assert any(line.startswith("Worker") for line in process.stdout), "make deploy ended"
-        yield Deployed(home, environ)
+        yield Deployed(home, environ, begun)
     with pytest.raises(httpx.TransportError):
         httpx.get(environ["PREFECT_API_URL"] + "/health")
 
@@ -132,9 +134,10 @@ def test_signal_runs_are_scheduled_by_the_exchanges_calendar(deployed: Deployed)
     runs = deployed.ask("flow_runs/filter", deployments=hourly, sort="EXPECTED_START_TIME_ASC")
     due = [int(datetime.fromisoformat(run["expected_start_time"]).timestamp()) for run in runs]
     now = clock.now()
-    closes = Timetable("XNYS", "1h").between(now, now + 30 * DAY).end + 180
-    assert due == [int(close) for close in closes if close >= due[0]][: len(due)]
-    assert due[0] == min(close for close in closes.tolist() if close > now - 180)
+    closes = (Timetable("XNYS", "1h").between(deployed.begun - DAY, now + 30 * DAY).end + 180).tolist()
+    assert due == [close for close in closes if close >= due[0]][: len(due)]
+    first, last = (min(close for close in closes if close > moment) for moment in (deployed.begun, now))
+    assert first <= due[0] <= last, "the first is the next after the moment of deployment, which lies between the two"
 
 
 def test_a_form_offers_the_configs_and_explains_itself(deployed: Deployed) -> None:

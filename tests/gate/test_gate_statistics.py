@@ -141,6 +141,7 @@ def null_duel(random: np.random.Generator, days: int) -> PairedComparison:
     return PairedComparison.of(whole - 0.0, 0.7 * whole + 0.7 * own)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("days", [60, 120])
 def test_a_challenger_that_is_no_better_is_hardly_promoted(days) -> None:
     """200 null simulations of the gate alone: at most 8 % promoted (nominal 5 %, three binomial SE would be 9.6 %)."""
@@ -153,6 +154,7 @@ def test_a_challenger_that_is_no_better_is_hardly_promoted(days) -> None:
     assert outcomes.count("promoted") <= 0.08 * 200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("days", [60, 120])
 def test_each_test_by_day_keeps_its_level(days) -> None:
     """2000 null samples: p at most 5 % comes in 5 %, give and take three binomial errors and the size measured for small n."""
@@ -178,6 +180,7 @@ def broken_for(experiment: Experiment, comparison: Comparison, symbol: str) -> t
     return replace(good, raw=turned), replace(good, raw=prior, version="1")
 
 
+@pytest.mark.long
 def test_better_on_average_and_broken_for_one_symbol_is_blocked(home) -> None:
     """The average hides it, the segments don't: the verdict names the symbol."""
     experiment, comparison = compared(home, 3, 0.4, MM_PROVIDER__SYMBOLS="12", MM_FOLDS__SPLITS="3")

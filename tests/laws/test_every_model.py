@@ -215,6 +215,7 @@ def test_on_noise_the_answer_stays_near_the_prior(name: str) -> None:
     assert _excess(_new(name).fit(X, action).predict_proba(fresh), outcome, action) < NOISE_LIMIT
 
 
+@pytest.mark.long
 def test_the_noise_limit_catches_overfit_boosting() -> None:
     """Boosting as scikit-learn ships it breaks the limit by far."""
     X, action = _market(11)

@@ -13,6 +13,8 @@ import pytest
 
 from tests.support import ROOT
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("one file each")]
+
 
 @dataclass(frozen=True)
 class Addition:

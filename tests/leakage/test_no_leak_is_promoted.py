@@ -35,6 +35,7 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "compute", compute)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("leaking")
 def test_a_leak_is_never_promoted(home: Path) -> None:
     """However good its numbers are: the certificate names the broken laws, and the alias stays where it was."""
@@ -48,6 +49,7 @@ def test_a_leak_is_never_promoted(home: Path) -> None:
     assert {"symbol", "bar_end", "before", "after"} <= set(proof)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leak", [True, False])
 def test_mm_audit_ends_with_1_when_a_law_is_broken(home: Path, request: pytest.FixtureRequest, leak: bool) -> None:
     """The table names every law; with a leak the proof stands below it and the exit code is 1, else 0."""

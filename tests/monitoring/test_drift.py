@@ -66,6 +66,7 @@ def _alarms_by_day(values: Array, session: Ints, names: np.ndarray, ends: range)
     return alarms_by_day
 
 
+@pytest.mark.long
 def test_two_hundred_windows_of_nothing(rows) -> None:
     """Evaluated daily where nothing has changed, the alarm on features is raised in under 8 % of weeks, and never pages.
 

@@ -179,6 +179,7 @@ def test_rank_ic_is_spearman_s_of_each_instant() -> None:
     assert np.isnan(metrics.rank_ic(np.zeros(40), z, bar_end)).all()
 
 
+@pytest.mark.long
 def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
     """Of 90 % bands of DIR in worlds with known odds, 90 % hold the exact value: within three binomial errors of 100."""
     exact = card(*_long_run(0.1)).dir

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -30,10 +31,22 @@ NO_PREFECT = "http://127.0.0.1:9/api"
 """so that no test starts a training on whatever server this machine runs"""
 
 
+PRELOADED = [
+    "market_master.registry.versions",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+]
+
+
 @contextmanager
-def in_process(home: Path, **environ: str) -> Iterator[TestClient]:
-    """The app over a home, with some environment variables."""
+def in_process(home: Path, *, start_method: str = "forkserver", **environ: str) -> Iterator[TestClient]:
+    """The app over a home, with some environment variables.
+
+    Its registry process is forked from one that has imported MLflow already, unless another method is named.
+    """
+    multiprocessing.set_forkserver_preload(PRELOADED)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("market_master.registry.client_process.START_METHOD", start_method)
         defaults = {"MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", "PREFECT_API_URL": NO_PREFECT}
         for name, value in {"MM_HOME": str(home), **defaults, **environ}.items():
             patch.setenv(name, value)

@@ -97,6 +97,7 @@ def test_a_changed_feature_is_refused_by_name(trained_home: Path) -> None:
         model.card.verify(model.card.fingerprints, "0" * 64)
 
 
+@pytest.mark.long
 def test_noise_is_rejected_and_the_alias_stays(rejected_home: Path) -> None:
     """The same market without an edge ends rejected with reasons; with no champion before, there is no signal, and why."""
     outcome = json.loads((rejected_home / "outcome.json").read_text())
@@ -199,6 +200,7 @@ def test_the_certificate_lies_beside_the_version(trained_home: Path) -> None:
     ).replace("http://creativecommons.org", "")
 
 
+@pytest.mark.long
 def test_results_do_not_depend_on_the_number_of_workers(home: Path) -> None:
     """One worker or two, each in a home of its own: the same leaderboard, bit for bit."""
     boards = []
@@ -250,6 +252,7 @@ def test_the_outcome_is_announced_before_the_reports_are_made(warm_home: Path) -
     assert Versions(warm_home, "market-master").production() == outcome.version
 
 
+@pytest.mark.long
 def test_a_rejected_version_can_not_be_promoted_by_hand(rejected_home: Path) -> None:
     """There is no force: only a version that passed the gate can stand behind `production`."""
     with pytest.raises(NotPromotable, match="rejected"):
@@ -307,6 +310,7 @@ def test_two_homes_in_one_process_are_two_registries(trained_home: Path, home: P
     assert Versions(home / "one", "market-master").production() == "1"
 
 
+@pytest.mark.long
 def test_noise_and_demo_never_share_a_series(warm_home: Path) -> None:
     """Two simulated markets are two sources; the bars of one never mix with the other's."""
     one = train_quickly(warm_home, settings_of("test", **QUICK), dev=True)

@@ -152,6 +152,7 @@ def _numbers(comparison: Comparison) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
+@pytest.mark.long
 def test_a_comparison_is_the_same_bits_with_and_without_what_was_kept(home: Path) -> None:
     """Made anew, made and kept, all reused, and half of it reused after half was lost."""
     two = {"MM_CANDIDATES": "[logistic, lightgbm]"}
@@ -169,6 +170,7 @@ def test_a_comparison_is_the_same_bits_with_and_without_what_was_kept(home: Path
     assert half.fold_data.cache.counts["made"] > 5 < half.fold_data.cache.counts["reused"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("environ", "reused"),
     [

@@ -59,6 +59,7 @@ def test_a_feature_no_candidate_sees_has_none(ground: tuple[FoldData, tuple[str,
     assert sum(one.loss != 0 for one in found) <= 5
 
 
+@pytest.mark.long
 def test_a_fold_is_screened_by_the_folds_before_it_only(ground: tuple[FoldData, tuple[str, ...]]) -> None:
     """Other labels in a fold change the features of later folds, never its own."""
     from dataclasses import replace

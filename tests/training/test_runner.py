@@ -64,6 +64,7 @@ def test_no_jobs_no_answers(runner: Runner) -> None:
     assert list(runner.map(_refuse, ())) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
 def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> None:
     """Each candidate gives the same probabilities, bit for bit, in this process, in another, and on the cluster."""

@@ -154,6 +154,7 @@ def test_a_tuned_run_is_the_same_on_one_worker_and_on_two(home: Path) -> None:
     assert one.daily.shape[1] == sum(trial.daily is not None for trial in one.searches["logistic"].trials)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "environ",
     [

@@ -5,7 +5,7 @@ Half-days and clock changes are as they were.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -145,15 +145,16 @@ def _schedule(timetable: Timetable, first_year: int, last_year: int) -> Schedule
     return Schedule(start, end, session, slot)
 
 
-def _sessions(calendar: str, first_year: int, last_year: int) -> list[Session]:
+def _sessions(calendar: str, first_year: int, last_year: int) -> Sequence[Session]:
     """The sessions of some years: the preloaded ones, or else the library's."""
     preloaded = _preloaded.get(calendar)
     sessions = preloaded.between(first_year, last_year) if preloaded else None
     return _library_sessions(calendar, first_year, last_year) if sessions is None else sessions
 
 
-def _library_sessions(calendar: str, first_year: int, last_year: int) -> list[Session]:
-    """The sessions by exchange_calendars; years that it knows in part are cut to what it knows."""
+@lru_cache(maxsize=32)
+def _library_sessions(calendar: str, first_year: int, last_year: int) -> tuple[Session, ...]:
+    """The sessions by exchange_calendars, which takes seconds for some; years that it knows in part are cut to those."""
     try:
         from exchange_calendars import get_calendar
         from exchange_calendars.errors import CalendarError
@@ -185,12 +186,11 @@ def _library_sessions(calendar: str, first_year: int, last_year: int) -> list[Se
         for name in ("open", "break_start", "break_end", "close")
     ]
     days = exchange.schedule.index.to_numpy(dtype="datetime64[D]").astype(np.int64)
-    return [
-        (int(day), offset, [(o, c)] if pause < 0 else [(o, pause), (resume, c)])
-        for day, offset, o, pause, resume, c in zip(
-            days, ahead.tolist(), *(column.tolist() for column in seconds), strict=True
-        )
-    ]
+    columns = zip(days.tolist(), ahead.tolist(), *(column.tolist() for column in seconds), strict=True)
+    return tuple(
+        (day, offset, [(o, c)] if pause < 0 else [(o, pause), (resume, c)])
+        for day, offset, o, pause, resume, c in columns
+    )
 
 
 def _slots(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from market_master.registry.versions import Versions
 
 TIMEOUT_SECONDS = 60.0
+START_METHOD = "spawn"
+"""of the process (multiprocessing); a fork would bring the server's threads and memory along"""
 ROLL_BACK = "market_master.lifecycle.promote:roll_back"
 """`roll_back(to, by, reason, model, home) -> JournalEntry`, as text: importing it would bring MLflow into the server"""
 T = TypeVar("T")
@@ -85,7 +87,7 @@ class RegistryClient:
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(
                     1,
-                    mp_context=multiprocessing.get_context("spawn"),
+                    mp_context=multiprocessing.get_context(START_METHOD),
                     initializer=_start_process,
                     initargs=(tracking_uri.CONFIGURED_STORE,),
                 )
