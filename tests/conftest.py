@@ -70,15 +70,26 @@ def shared_data() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones first and each by itself, so that no worker is left alone with one; of the fast, a file stays with a worker."""
+    """In the order in which no worker waits for another, nor is left alone with a slow one at the end.
+
+    The slow come first, those in groups before those each by itself. Of the fast a file stays with a worker: first one that
+    makes the trained home, then those that need none.
+    """
 
     def slow(item: pytest.Item) -> bool:
         return any(item.iter_markers("long")) or any(item.iter_markers("nightly"))
 
+    trained = [item.path for item in items if not slow(item) and "trained_home" in getattr(item, "fixturenames", ())]
+
+    def turn(item: pytest.Item) -> int:
+        if slow(item):
+            return 0 if any(item.iter_markers("xdist_group")) else 1
+        return 2 if item.path in trained[:1] else 4 if item.path in trained else 3
+
+    items.sort(key=turn)
     for item in items:
         if not slow(item):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-    items.sort(key=lambda item: not slow(item))
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
 
 
 pytest_plugins = ["tests.support.shared_results", "tests.support.trained_home", "tests.support.cpu_seconds"]

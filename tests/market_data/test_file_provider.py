@@ -276,6 +276,7 @@ def test_every_sample_is_in_the_table(shared_data: Path) -> None:
     assert {file.name for file in (shared_data / "raw-samples").iterdir()} == set(SAMPLES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "calendar", "interval", "kept"),
     [

@@ -87,6 +87,7 @@ def _weeks(alarms_by_day: dict[int, list[str]]) -> list[list[int]]:
     return [days[at : at + 5] for at in range(0, len(days), 5)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["return_lag_1", "slot_return", "body_return"])
 def test_a_feature_that_spreads_by_half_is_found(rows, name: str) -> None:
     """A scaled feature whose volatility grows by 1.5 has moved within two window lengths, at five different days."""

@@ -219,6 +219,7 @@ def test_a_dev_run_does_not_look_at_the_hold_out(warm_home: Path) -> None:
     assert Versions(warm_home, "market-master").all() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("broken", [name for name in STEPS if name != "predict_index"])
 def test_a_failed_step_is_named_and_leaves_the_alias(warm_home: Path, broken: str) -> None:
     """Whatever step fails, the error names it, the alias stays where it was, and no half-written file is left."""
@@ -233,6 +234,7 @@ def test_a_failed_step_is_named_and_leaves_the_alias(warm_home: Path, broken: st
     assert not list(warm_home.rglob("*.part"))
 
 
+@pytest.mark.long
 def test_the_outcome_is_announced_before_the_reports_are_made(warm_home: Path) -> None:
     """Outcome and signal are told once, the gate's page alone beside them; a report that then fails is named."""
     heard: list[Outcome] = []
@@ -293,6 +295,7 @@ def test_too_few_sessions_are_refused(home: Path) -> None:
         train_quickly(home, settings_of("test", MM_PROVIDER__SESSIONS="10"))
 
 
+@pytest.mark.long
 def test_fetching_again_changes_nothing(home: Path) -> None:
     """The store is append-only: a second run of the same source adds no bar."""
     outcomes = [train_quickly(home, settings_of("test", **QUICK), dev=True) for _ in range(2)]

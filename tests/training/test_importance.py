@@ -49,6 +49,7 @@ def test_what_carries_the_edge_is_most_important(ground: tuple[FoldData, tuple[s
     assert found[0].loss > 2 * found[0].error
 
 
+@pytest.mark.long
 def test_a_feature_no_candidate_sees_has_none(ground: tuple[FoldData, tuple[str, ...]]) -> None:
     """Screened to five, the others lose nothing when permuted; the first fold, which nothing came before, keeps all."""
     place, names = ground

@@ -20,6 +20,8 @@ from market_master.training.runner import Runner
 from market_master.training.walk_forward import Recipe, fit_predict
 from tests.support.trained_home import settings_of
 
+ON_DASK = [pytest.mark.long, pytest.mark.xdist_group("dask")]
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
@@ -28,7 +30,7 @@ def address() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-@pytest.fixture(params=["one", "two", "dask"])
+@pytest.fixture(params=["one", "two", pytest.param("dask", marks=ON_DASK)])
 def runner(request: pytest.FixtureRequest) -> Runner:
     """One local process, two, and the cluster."""
     if request.param == "dask":
@@ -65,6 +67,7 @@ def test_no_jobs_no_answers(runner: Runner) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.xdist_group("dask")
 @pytest.mark.parametrize("name", [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
 def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> None:
     """Each candidate gives the same probabilities, bit for bit, in this process, in another, and on the cluster."""
@@ -81,6 +84,7 @@ def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.xdist_group("dask")
 def test_a_comparison_on_a_cluster_is_the_local_one(address: str, home: Path) -> None:
     """Leaderboard, winner and fitted probabilities are the same with one worker, with two, and on Dask."""
     found = []
