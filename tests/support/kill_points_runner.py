@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce, wraps
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from market_master.plugins import load_family
 from market_master.prediction_log import PredictionLog, Writer
 from market_master.signals.scheduled import run_scheduled_signal
 from market_master.signals.settlement import settle_outcomes
+from tests.support.forks import fork_context
 from tests.support.logged_rows import row
 from tests.support.quick_training import QUICK, train_quickly
 from tests.support.servers import MODEL
@@ -29,8 +28,6 @@ for _family in ("models", "features", "labels", "gate.rules", "market_data.provi
     load_family(_family)
 ROWS = 20
 SECONDS = 300
-LOADED = ["mlflow.onnx", "tests.support.kill_points_runner"]
-"""before any process is forked, so that none has to import them"""
 
 
 @dataclass(frozen=True)
@@ -120,11 +117,7 @@ OPERATIONS: dict[str, Callable[[Path], None]] = {
 
 def killed(point: Point, home: Path) -> None:
     """Carry out the point's operation in a process of its own, which is killed there."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, to the store it was told last
-    forks = get_context("forkserver")
-    forks.set_forkserver_preload(LOADED)
-    process = forks.Process(target=_carry_out, args=(point, home))
+    process = fork_context().Process(target=_carry_out, args=(point, home))
     process.start()
     process.join(SECONDS)
     if process.is_alive():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -25,17 +24,11 @@ from market_master.domain.clock import iso
 from market_master.registry.champion import load_champion
 from market_master.registry.versions import Versions
 from tests.support import ROOT
+from tests.support.forks import fork_context
 
 MODEL = "market-master"
 NO_PREFECT = "http://127.0.0.1:9/api"
 """so that no test starts a training on whatever server this machine runs"""
-
-
-PRELOADED = [
-    "market_master.registry.versions",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.store.model_registry.sqlalchemy_store",
-]
 
 
 @contextmanager
@@ -44,7 +37,7 @@ def in_process(home: Path, *, start_method: str = "forkserver", **environ: str) 
 
     Its registry process is forked from one that has imported MLflow already, unless another method is named.
     """
-    multiprocessing.set_forkserver_preload(PRELOADED)
+    fork_context()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("market_master.registry.client_process.START_METHOD", start_method)
         defaults = {"MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", "PREFECT_API_URL": NO_PREFECT}
