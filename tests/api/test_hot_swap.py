@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import threading
+from itertools import cycle, islice
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from market_master.lifecycle.promote import promote_by_hand
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
+from tests.support.nightly import nightly_after
 from tests.support.servers import MODEL, another_version, in_process, newest_bars, on_a_port, wait_for
 
 ADMIN = {"X-API-Key": "ruler"}
@@ -131,7 +133,8 @@ def test_a_registry_that_is_away_disturbs_nobody(altered) -> None:
 
 
 @pytest.mark.long
-def test_no_request_fails_while_champions_change(altered, tmp_path) -> None:
+@pytest.mark.parametrize("swaps", nightly_after(1, [3, 300]))
+def test_no_request_fails_while_champions_change(altered, tmp_path, swaps: int) -> None:
     """A real server under load from four clients: the alias goes to and fro, every answer is whole and names its version."""
     body, versions = newest_bars(altered), Versions(altered, MODEL)
     second = another_version(altered, tmp_path / "second")
@@ -154,7 +157,7 @@ def test_no_request_fails_while_champions_change(altered, tmp_path) -> None:
         for client in clients:
             client.start()
         try:
-            for number in (second, "1", second):
+            for number in islice(cycle((second, "1")), swaps):
                 versions.set_alias("production", number)
                 wait_for(lambda number=number: responses and responses[-1][1] == number)
         finally:
