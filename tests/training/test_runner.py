@@ -18,6 +18,7 @@ from market_master.training.compare import compare
 from market_master.training.experiment import build_experiment
 from market_master.training.runner import Runner
 from market_master.training.walk_forward import Recipe, fit_predict
+from tests.support.nightly import nightly_after
 from tests.support.trained_home import settings_of
 
 ON_DASK = [pytest.mark.long, pytest.mark.xdist_group("dask")]
@@ -68,7 +69,9 @@ def test_no_jobs_no_answers(runner: Runner) -> None:
 
 @pytest.mark.long
 @pytest.mark.xdist_group("dask")
-@pytest.mark.parametrize("name", [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
+@pytest.mark.parametrize(
+    "name", nightly_after(4, [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
+)
 def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> None:
     """Each candidate gives the same probabilities, bit for bit, in this process, in another, and on the cluster."""
     random = np.random.default_rng(1)
