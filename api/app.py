@@ -28,7 +28,6 @@ from api.model_server import ModelServer
 from api.routes import predict
 from api.schemas import COMPONENTS
 from api.settings import server_settings
-from market_master import __doc__ as description
 from market_master.config.environment import variables
 from market_master.plugins import import_modules
 
@@ -41,6 +40,7 @@ structlog.configure(
     ],
     cache_logger_on_first_use=True,
 )
+DESCRIPTION = "Market Master: next-bar trading actions for every constituent of an index, and one signal for the index."
 TAGS = ("health", "predict", "signal", "features", "predictions", "models", "monitoring", "operations", "metrics")
 """of the routers in the order of OpenAPI; a router with another tag comes after these, by the name of its file"""
 COMMON_PROBLEMS = (401, 403, 429)
@@ -77,7 +77,7 @@ def create_app() -> FastAPI:
     settings = server_settings(variables())
     app = FastAPIOffline(
         title="Market Master",
-        description=description or "",
+        description=DESCRIPTION,
         version="1",
         lifespan=lifespan,
         redoc_url=None,

@@ -1,1 +1,1 @@
-"""Market Master: next-bar trading actions for every constituent of an index, and one signal for the index."""
+"""Market Master: next-bar actions of an index's constituents, and the index's signal."""

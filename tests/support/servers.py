@@ -37,7 +37,8 @@ def in_process(home: Path, *, start_method: str = "forkserver", **environ: str) 
 
     Its registry process is forked from one that has imported MLflow already, unless another method is named.
     """
-    fork_context()
+    if start_method == "forkserver":
+        fork_context()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("market_master.registry.client_process.START_METHOD", start_method)
         defaults = {"MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", "PREFECT_API_URL": NO_PREFECT}
