@@ -21,7 +21,7 @@ from market_master.training.walk_forward import Recipe, fit_predict
 from tests.support.nightly import nightly_after
 from tests.support.trained_home import settings_of
 
-ON_DASK = [pytest.mark.long, pytest.mark.xdist_group("dask")]
+long, on_dask = pytest.mark.long, pytest.mark.xdist_group("dask")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def address() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-@pytest.fixture(params=["one", "two", pytest.param("dask", marks=ON_DASK)])
+@pytest.fixture(params=["one", "two", pytest.param("dask", marks=[long, on_dask])])
 def runner(request: pytest.FixtureRequest) -> Runner:
     """One local process, two, and the cluster."""
     if request.param == "dask":
@@ -67,8 +67,8 @@ def test_no_jobs_no_answers(runner: Runner) -> None:
     assert list(runner.map(_refuse, ())) == []
 
 
-@pytest.mark.long
-@pytest.mark.xdist_group("dask")
+@long
+@on_dask
 @pytest.mark.parametrize(
     "name", nightly_after(4, [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
 )
@@ -86,8 +86,8 @@ def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> Non
         assert np.array_equal(here, there)
 
 
-@pytest.mark.long
-@pytest.mark.xdist_group("dask")
+@long
+@on_dask
 def test_a_comparison_on_a_cluster_is_the_local_one(address: str, home: Path) -> None:
     """Leaderboard, winner and fitted probabilities are the same with one worker, with two, and on Dask."""
     found = []
