@@ -215,7 +215,7 @@ def test_signals_said_in_time_earn_on_paper_what_the_backtest_earns(home: Path, 
         assert "1 logged signals" in summary["sentence"]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_bars_that_came_since_are_traded_too(home: Path, tmp_path: Path) -> None:
     """The champion answers what its kept answers do not reach, and the sheet tells that part on its own."""
     with world(home, PROVIDER__SESSIONS="126", CANDIDATES="[logistic]") as here:

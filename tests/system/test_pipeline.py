@@ -31,6 +31,7 @@ from market_master.pipeline.closing import ClosingStep, JudgedRun
 from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
+from tests.support.nightly import nightly_after
 from tests.support.quick_training import QUICK, train_quickly, warm_up
 from tests.support.trained_home import settings_of
 
@@ -200,7 +201,7 @@ def test_the_certificate_lies_beside_the_version(trained_home: Path) -> None:
     ).replace("http://creativecommons.org", "")
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_results_do_not_depend_on_the_number_of_workers(home: Path) -> None:
     """One worker or two, each in a home of its own: the same leaderboard, bit for bit."""
     boards = []
@@ -295,7 +296,7 @@ def test_too_few_sessions_are_refused(home: Path) -> None:
         train_quickly(home, settings_of("test", MM_PROVIDER__SESSIONS="10"))
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_fetching_again_changes_nothing(home: Path) -> None:
     """The store is append-only: a second run of the same source adds no bar."""
     outcomes = [train_quickly(home, settings_of("test", **QUICK), dev=True) for _ in range(2)]
@@ -304,7 +305,7 @@ def test_fetching_again_changes_nothing(home: Path) -> None:
     assert outcomes[0].data["data_hash"] == outcomes[1].data["data_hash"]
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_two_homes_in_one_process_are_two_registries(trained_home: Path, home: Path) -> None:
     """A home's versions stay its own, though MLflow remembers the last store it was told."""
     for name in ("one", "other"):
@@ -331,7 +332,7 @@ def test_the_hold_out_lies_after_all_that_was_learned(trained_home: Path) -> Non
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("candidates", ["[logistic, mlp]"])
+@pytest.mark.parametrize("candidates", nightly_after(1, ["[logistic]", "[logistic, mlp]"]))
 def test_real_hourly_bars_end_with_a_reasoned_outcome(home: Path, shared_data: Path, candidates: str) -> None:
     """A slice of real bars (8 symbols, with market features and real weights) runs to an outcome with its reasons."""
     frame = pd.read_parquet(shared_data / "us-1h-aligned" / "bars.parquet")

@@ -70,7 +70,7 @@ def test_no_jobs_no_answers(runner: Runner) -> None:
 @long
 @on_dask
 @pytest.mark.parametrize(
-    "name", nightly_after(4, [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
+    "name", nightly_after(2, [n for n, p in load_family("models").items() if p.metadata["kind"] == "model"])
 )
 def test_a_fit_is_bit_identical_wherever_it_runs(name: str, address: str) -> None:
     """Each candidate gives the same probabilities, bit for bit, in this process, in another, and on the cluster."""
