@@ -53,9 +53,17 @@ def ready(request: pytest.FixtureRequest, trained_home: Path, home: Path) -> Pat
     return home
 
 
+def _marks(chain: tuple[Point, ...]) -> list[pytest.MarkDecorator]:
+    """The night's: a whole training for one point of its promotion, whose moves CI kills in those made by hand."""
+    return [pytest.mark.nightly] if chain[0].operation == "training" and len(chain) == 1 else []
+
+
 @pytest.mark.parametrize(
     ("ready", "chain"),
-    [pytest.param(chain[0].operation, chain, id=f"{chain[0].operation}-{n}") for n, chain in enumerate(CHAINS)],
+    [
+        pytest.param(chain[0].operation, chain, id=f"{chain[0].operation}-{n}", marks=_marks(chain))
+        for n, chain in enumerate(CHAINS)
+    ],
     indirect=["ready"],
 )
 def test_nothing_is_left_half_done(ready: Path, trained_home: Path, chain: tuple[Point, ...]) -> None:
