@@ -191,9 +191,10 @@ def test_trainings_come_one_at_a_time_and_crash_cancel_and_end(deployed: Deploye
             return str(response.json()["id"])
 
         killed = ask()
-        deployed.when(killed, "RUNNING")
+        process = int(str(deployed.when(killed, "RUNNING")["infrastructure_pid"]).rpartition(":")[2])
+        os.kill(process, signal.SIGSTOP)  # it runs as long as the second needs to be turned away
         assert deployed.ended(ask())["state"]["message"] == "Deployment concurrency limit reached."
-        os.kill(int(str(deployed.run(killed)["infrastructure_pid"]).rpartition(":")[2]), signal.SIGKILL)
+        os.kill(process, signal.SIGKILL)
         assert deployed.ended(killed)["state_type"] == "CRASHED"
 
         stopped = ask()

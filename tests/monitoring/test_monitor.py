@@ -164,7 +164,7 @@ def _log_predictions(here: World, day: int) -> None:
     here.log.write(rows)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_a_flip_of_the_edge_is_found_within_sixty_sessions_and_rolled_back(home: Path) -> None:
     """At edge 0.15 the market turns round the day after training: performance and direction page, and the guard goes back.
 

@@ -31,9 +31,13 @@ def trained_home(shared_folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def rejected_home(shared_folder: Path) -> Path:
     """A home in which a market without an edge ended rejected, as version 1. Read only."""
-    from tests.support.quick_training import QUICK, train_quickly
+    from tests.support.quick_training import train_quickly
 
     home = shared_folder / "rejected"
-    noise = settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK)
-    once(home / "outcome.json", lambda: as_json(train_quickly(home, noise)))
+    once(home / "outcome.json", lambda: as_json(train_quickly(home, rejected_settings())))
     return home
+
+
+def rejected_settings() -> Settings:
+    """configs/test.yaml without an edge, one candidate, and nothing provisional."""
+    return settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", MM_CANDIDATES="[logistic]")

@@ -8,13 +8,11 @@ import pytest
 
 from market_master.pipeline import Outcome
 from market_master.registry.versions import Versions
-from tests.support.nightly import nightly_after
 from tests.support.quick_training import train_quickly
 from tests.support.trained_home import settings_of
 
-pytestmark = pytest.mark.long
 
-
+@pytest.mark.long
 def test_the_demo_is_promoted_and_noise_after_it_is_not(home: Path) -> None:
     """Edge .15: IC in [.6 edge, edge + 3 SE] (method 11), direction with t above 3, promoted. Edge 0: rejected with
     reasons, and the alias stays where it was."""
@@ -33,7 +31,8 @@ def test_the_demo_is_promoted_and_noise_after_it_is_not(home: Path) -> None:
     assert _first_words(noise).startswith("No evidence of skill")
 
 
-@pytest.mark.parametrize("seed", nightly_after(1, [11, 22, 33, 44, 55]))
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", [11, 22, 33, 44, 55])
 def test_noise_is_never_called_skilled(home: Path, seed: int) -> None:
     """Edge 0 over seeds: no directional skill (|t| of DIR below 3), never promoted."""
     quick = {"MM_CANDIDATES": "[logistic]", "MM_UNIVERSE__WEIGHTS": "null", "MM_PROVIDER__SEED": str(seed)}

@@ -22,6 +22,7 @@ from market_master.domain.errors import (
     NotPromotable,
     TooFewBars,
 )
+from market_master.domain.records import as_json
 from market_master.gate.decide import rejudge
 from market_master.leakage import LAWS
 from market_master.leakage.certificate import Certificate
@@ -33,7 +34,8 @@ from market_master.registry.journal import journal_of
 from market_master.registry.versions import Versions
 from tests.support.nightly import nightly_after
 from tests.support.quick_training import QUICK, train_quickly, warm_up
-from tests.support.trained_home import settings_of
+from tests.support.servers import own_copy
+from tests.support.trained_home import rejected_settings, settings_of
 
 
 def test_a_planted_edge_is_found_and_served(trained_home: Path) -> None:
@@ -117,12 +119,10 @@ def _decision(home: Path, outcome: Outcome) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_the_next_run_meets_the_champion(warm_home: Path) -> None:
+def test_the_next_run_meets_the_champion(trained_home: Path, home: Path) -> None:
     """The champion's own recipe again is a refresh: compared on the same bars, counted, and let through when not worse."""
-    settings = settings_of("test", **QUICK)
-    assert train_quickly(warm_home, settings).version == "1"
-    again = train_quickly(warm_home, settings)
-    decision = _decision(warm_home, again)
+    again = train_quickly(own_copy(trained_home, home), settings_of("test"))
+    decision = _decision(home, again)
     verdicts = {verdict["rule"]: verdict for verdict in again.verdicts}
     assert (decision["lane"], decision["champion_version"]) == ("refresh", "1")
     for rule in ("beats_champion", "recipe_beats_champion"):
@@ -130,34 +130,30 @@ def test_the_next_run_meets_the_champion(warm_home: Path) -> None:
         assert verdicts[rule]["passed"]
         assert verdicts[rule]["severity"] == "block"
     assert again.outcome == "provisional"
-    assert [e.details["lane"] for e in journal_of(warm_home).entries() if e.event == "looked"] == [
-        "new_recipe",
-        "refresh",
-    ]
+    looks = [entry.details["lane"] for entry in journal_of(home).entries() if entry.event == "looked"]
+    assert looks == ["new_recipe", "refresh"]
 
 
 @pytest.mark.long
-def test_a_new_recipe_is_refused_a_hold_out_that_was_seen(warm_home: Path) -> None:
+def test_a_new_recipe_is_refused_a_hold_out_that_was_seen(trained_home: Path, home: Path) -> None:
     """On the same bars another recipe gets no look: rejected, with how long to wait; with newer bars it would get one."""
-    train_quickly(warm_home, settings_of("test", **QUICK))
-    outcome = train_quickly(warm_home, settings_of("test", MM_CANDIDATES="[svc]"))
+    outcome = train_quickly(own_copy(trained_home, home), settings_of("test", MM_CANDIDATES="[svc]"))
     assert outcome.outcome == "rejected"
     assert [verdict["rule"] for verdict in outcome.verdicts] == ["fresh_holdout"]
     assert "Wait for 10 more sessions" in outcome.reason
-    assert _decision(warm_home, outcome)["holdout"] is None
-    assert len([entry for entry in journal_of(warm_home).entries() if entry.event == "looked"]) == 1
-    assert Versions(warm_home, "market-master").production() == "1"
+    assert _decision(home, outcome)["holdout"] is None
+    assert len([entry for entry in journal_of(home).entries() if entry.event == "looked"]) == 1
+    assert Versions(home, "market-master").production() == "1"
 
 
 @pytest.mark.long
-def test_the_same_recipe_on_the_same_bars_gets_its_recorded_decision(home: Path) -> None:
+def test_the_same_recipe_on_the_same_bars_gets_its_recorded_decision(rejected_home: Path, home: Path) -> None:
     """A rejected recipe that comes again is not looked at again."""
-    noise = settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", **QUICK)
-    first = train_quickly(home, noise)
-    again = train_quickly(home, noise)
-    assert (first.outcome, again.outcome, again.version) == ("rejected", "rejected", "2")
+    first = json.loads((rejected_home / "outcome.json").read_text())
+    again = train_quickly(own_copy(rejected_home, home), rejected_settings())
+    assert (first["outcome"], again.outcome, again.version) == ("rejected", "rejected", "2")
     assert "judged on these very bars" in again.reason
-    assert again.verdicts == first.verdicts
+    assert as_json(again)["verdicts"] == first["verdicts"]
     assert len([entry for entry in journal_of(home).entries() if entry.event == "looked"]) == 1
 
 
