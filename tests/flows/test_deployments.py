@@ -165,6 +165,7 @@ def test_a_bar_is_signalled_once_and_a_late_run_says_why(deployed: Deployed) -> 
     assert run["name"] == "signal-test-2025-01-02T15:30:00Z"
 
 
+@pytest.mark.nightly
 def test_what_monitoring_finds_starts_a_flow(deployed: Deployed) -> None:
     """A look by the worker ends with its word; the event of a version that has served starts the approval, which finds none."""
     monitored = deployed.ended(deployed.start("monitoring/daily", {"config": "test", "evidently": False}))

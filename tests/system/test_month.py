@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,85 +29,55 @@ FIRST = 130
 """the month's first session"""
 
 
-@dataclass(frozen=True)
-class Month:
-    """The days of its seven events, and how many days it has."""
-
-    days: int
-    outage: int
-    """two bars are missed"""
-    late: int
-    """one run is late"""
-    bad_feed: int
-    """half of the symbols are missing"""
-    retrained: int
-    dark: int
-    """a whole day is missed"""
-    broken: int
-    """logged answers are altered"""
-    shown: int
-    """Evidently's pages are asked for"""
-
-
-NINE_DAYS = Month(9, outage=0, late=1, bad_feed=2, retrained=3, dark=5, broken=7, shown=8)
-WHOLE_MONTH = Month(22, outage=3, late=5, bad_feed=7, retrained=8, dark=10, broken=16, shown=20)
-
-
-@pytest.mark.long
-@pytest.mark.usefixtures("without_evidently")
-def test_nine_days(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seven events in nine days: every bar has exactly one signal or one reason, and each signal can be made again."""
-    _live_through(NINE_DAYS, home, monkeypatch)
+DAYS = 22
+OUTAGE, LATE, BAD_FEED, RETRAINED, DARK, BROKEN, SHOWN = 3, 5, 7, 8, 10, 16, 20
+"""the days on which two bars are missed; one run is late; half of the symbols are missing; a new version is trained; a whole
+day is missed; logged answers are altered; Evidently's pages are asked for"""
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_a_month(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same events in a month, with Evidently's pages."""
-    _live_through(WHOLE_MONTH, home, monkeypatch)
-
-
-def _live_through(month: Month, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven events in a month: every bar has exactly one signal or one reason, and each signal can be made again."""
     with world(
-        home, PROVIDER__SESSIONS=str(FIRST + WHOLE_MONTH.days), PROVIDER__SYMBOLS="12", PROVIDER__SEED="8", PROVIDER__EDGE="0.4",
+        home, PROVIDER__SESSIONS=str(FIRST + DAYS), PROVIDER__SYMBOLS="12", PROVIDER__SEED="8", PROVIDER__EDGE="0.4",
         CANDIDATES="[logistic]", FOLDS__HOLDOUT_MIN_SESSIONS="25", SHADOW__SESSIONS="2",
     ) as here:  # fmt: skip
         assert here.train(here.close(FIRST - 1)).outcome == "promoted"
         versions, reasons, seen = Versions(home, MODEL), {}, {}
-        for day in range(month.days):
+        for day in range(DAYS):
             with monkeypatch.context() as patch:
-                if day == month.bad_feed:
+                if day == BAD_FEED:
                     patch.setattr(Simulated, "fetch", _half(Simulated.fetch))
-                reasons |= _day(here, month, day)
+                reasons |= _day(here, day)
             close = here.close(FIRST + day)
-            if day in (month.outage, month.dark + 1):
-                missed = month.outage if day == month.outage else month.dark
+            if day in (OUTAGE, DARK + 1):
+                missed = OUTAGE if day == OUTAGE else DARK
                 here.fill(int(here.day(FIRST + missed)[0]), close, close + 600)
-            if day == month.retrained:
+            if day == RETRAINED:
                 assert here.train(close).outcome == "promoted"
                 assert (versions.production(), versions.version_at_alias(SHADOW)) == ("1", "2")
-            if day == month.broken:
+            if day == BROKEN:
                 _break_parity(here, close)
-            shown = day == month.shown
-            check = run_daily_check(MODEL, home, here.log, Addresses(), now=close + 900, evidently=shown)
+            check = run_daily_check(MODEL, home, here.log, Addresses(), now=close + 900, evidently=day == SHOWN)
             seen[day] = check.report
-            expected = "2" if month.retrained + 2 < day < month.broken else "1"
+            expected = "2" if RETRAINED + 2 < day < BROKEN else "1"
             assert versions.production() == expected, (day, seen[day].alarms)
-        _every_bar_is_told(here, month, reasons)
+        _every_bar_is_told(here, reasons)
         _the_journal_tells_it(home)
-        _what_was_monitored(here, month, seen)
+        _what_was_monitored(here, seen)
         for end in _signalled(here):
             assert replay_signal(MODEL, None, home, here.log, asof=end).identical, iso(end)
         assert versions.version_at_alias(PREVIOUS) == "2"
 
 
-def _day(here: World, month: Month, day: int) -> dict[int, str]:
+def _day(here: World, day: int) -> dict[int, str]:
     """A day of scheduled runs; the reasons of bars that got no signal."""
     told: dict[int, str] = {}
     for number, end in enumerate(here.day(FIRST + day).tolist()):
-        if day == month.dark or (day == month.outage and number in (2, 3)):
+        if day == DARK or (day == OUTAGE and number in (2, 3)):
             continue
-        late = here.day(FIRST + day)[number + 1] + 60 if day == month.late and number == 2 else None
+        late = here.day(FIRST + day)[number + 1] + 60 if day == LATE and number == 2 else None
         try:
             answer = here.signal(end, late)
         except FetchCoverage as error:
@@ -146,16 +115,16 @@ def _signalled(here: World) -> list[int]:
     return sorted(counted)
 
 
-def _every_bar_is_told(here: World, month: Month, reasons: dict[int, str]) -> None:
+def _every_bar_is_told(here: World, reasons: dict[int, str]) -> None:
     """Seven bars a day: a signal or a reason each, never both; predictions once a symbol; outcomes of all but the last bar."""
-    bars = np.concatenate([here.day(FIRST + day) for day in range(month.days)]).tolist()
+    bars = np.concatenate([here.day(FIRST + day) for day in range(DAYS)]).tolist()
     signalled = _signalled(here)
-    assert len(bars) == month.days * 7
+    assert len(bars) == DAYS * 7
     assert sorted([*signalled, *reasons]) == bars
-    assert [bars.index(end) // 7 for end in reasons] == [month.late, *[month.bad_feed] * 7]
-    assert "late" in reasons[bars[month.late * 7 + 2]]
-    assert "50.0%" in reasons[bars[month.bad_feed * 7]]
-    settle_outcomes(here.log, MODEL, here.home, now=here.close(FIRST + month.days - 1))
+    assert [bars.index(end) // 7 for end in reasons] == [LATE, *[BAD_FEED] * 7]
+    assert "late" in reasons[bars[LATE * 7 + 2]]
+    assert "50.0%" in reasons[bars[BAD_FEED * 7]]
+    settle_outcomes(here.log, MODEL, here.home, now=here.close(FIRST + DAYS - 1))
     rows = here.log.recent(5000)
     assert len({(row["version"], row["symbol"], row["bar_end"]) for row in rows}) == len(rows)
     assert {row["bar_end"] for row in rows if row["settled_at"] is None} == {bars[-1]}
@@ -172,12 +141,12 @@ def _the_journal_tells_it(home: Path) -> None:
     assert "2 of 2 sessions" in next(e.reason for e in journal_of(home).entries() if e.event == "approved")
 
 
-def _what_was_monitored(here: World, month: Month, seen: dict[int, MonitoringReport]) -> None:
+def _what_was_monitored(here: World, seen: dict[int, MonitoringReport]) -> None:
     """The broken parity pages on its day; bars without a signal are seen while they are among the newest five sessions."""
     moved = {cause: {day for day, found in seen.items() if cause in found.alarms} for cause in ("parity", "coverage")}
-    assert moved["parity"] == {month.broken}
-    assert {month.late, month.bad_feed + 1} <= moved["coverage"] <= set(range(month.late, month.bad_feed + 7))
+    assert moved["parity"] == {BROKEN}
+    assert {LATE, BAD_FEED + 1} <= moved["coverage"] <= set(range(LATE, BAD_FEED + 7))
     pages = sorted(file.name for file in (here.home / "data" / "reports").glob("*evidently*"))
     assert len(pages) == 2
     looked = list((here.home / "data" / "reports").glob("*monitoring.html"))
-    assert len(looked) == month.days - 2  # the dark day's and the bad feed's bars were not there to look at
+    assert len(looked) == DAYS - 2  # the dark day's and the bad feed's bars were not there to look at
