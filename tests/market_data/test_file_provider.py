@@ -99,6 +99,16 @@ STYLES = (
 )  # fmt: skip
 
 
+def test_arrow_opens_parquet_files_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread of Arrow's holds a file that Python opened; a folder called like a partition adds no column."""
+    folder = tmp_path / "symbol=MSFT"
+    folder.mkdir()
+    frame = pd.DataFrame({"timestamp": HOURS, **dict.fromkeys(OHLCV, 100.0)})
+    frame.to_parquet(folder / "AAPL.parquet")
+    monkeypatch.setattr("pandas.io.parquet.get_handle", None)
+    assert list(fetch(folder / "AAPL.parquet").series) == ["AAPL"]
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_gives_the_same_bars(tmp_path: Path, style: str) -> None:
     """However they are written, they are the same seven bars of AAPL, the last one ending at the close."""

@@ -65,6 +65,13 @@ def test_what_was_appended_is_what_is_read(kept, bars) -> None:
     }
 
 
+def test_arrow_opens_the_files_itself(kept, bars, monkeypatch) -> None:
+    """An Arrow thread that lets go of Python's file while the interpreter ends aborts it: `mm data list` did, once in 40."""
+    kept.append(bars.timetable, all_of(bars))
+    monkeypatch.setattr("pandas.io.parquet.get_handle", None)
+    assert np.array_equal(kept.bars().close, bars.close)
+
+
 def test_the_same_bars_again_change_nothing(kept, bars) -> None:
     """A re-fetch leaves every file as it was: bytes and time of writing."""
     kept.append(bars.timetable, all_of(bars))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pyarrow.fs import LocalFileSystem
 
 from market_master.domain import OHLCV, NotOhlcv
 
@@ -79,11 +80,18 @@ def symbol_of(name: str) -> str:
     return parts[-1].rsplit("_", 1)[-1] if closing or len(parts) > 1 else stem
 
 
+def _columnar(file: Path, kind: str) -> pd.DataFrame:
+    """Opened by Arrow, whose threads can abort an ending interpreter over a file that Python opened (apache/arrow#34314)."""
+    if kind == ".parquet":
+        return pd.read_parquet(file, filesystem=LocalFileSystem(), partitioning=None)
+    return pd.read_feather(file, use_threads=False)
+
+
 def _raw(file: Path) -> tuple[pd.DataFrame, str | None]:
     """The file's table with its own column names, and the zone its metadata tell."""
     kind = next(ending for ending in sorted(ENDINGS, key=len, reverse=True) if file.name.lower().endswith(ending))
     if kind in (".parquet", ".feather"):
-        frame = pd.read_parquet(file) if kind == ".parquet" else pd.read_feather(file)
+        frame = _columnar(file, kind)
         if frame.columns.nlevels > 1:
             return _unpivoted(frame), None
         frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()

@@ -169,11 +169,13 @@ class Store:
         return self.folder / f"{quote(symbol, safe='')}.parquet"
 
     def _read(self, symbol: str) -> pd.DataFrame:
+        """A symbol's file; opened by Arrow, whose threads can abort an ending interpreter over a file that Python opened."""
         import pandas as pd
+        from pyarrow.fs import LocalFileSystem
 
         file = self._file(symbol)
         if file.exists():
-            return pd.read_parquet(file)
+            return pd.read_parquet(file, filesystem=LocalFileSystem(), partitioning=None, use_threads=False)
         return pd.DataFrame({name: np.array([], dtype="int64" if name == "bar_end" else "float64") for name in COLUMNS})
 
 
