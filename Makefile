@@ -40,7 +40,7 @@ serve-lean: .venv-serve/.ready  ## the API from an environment of its own, witho
 	@$(QUIET) PYTHONPATH=src HOST=$(HOST) PORT=$(PORT) .venv-serve/bin/python -m api
 
 check-lean: .venv-serve/.ready  ## the server's tests against that environment
-	@$(QUIET) MM_SERVER_PYTHON=$(abspath .venv-serve/bin/python) $(BIN)/python -m pytest -n $(WORKERS) tests/api/test_light.py tests/api/test_rough_clients.py tests/api/test_hot_swap.py
+	@$(QUIET) MM_SERVER_PYTHON=$(abspath .venv-serve/bin/python) $(BIN)/python -m pytest -n $(WORKERS) -m "not nightly" tests/api/test_light.py tests/api/test_rough_clients.py tests/api/test_hot_swap.py
 
 .venv-serve/.ready: $(READY) requirements-serve.lock
 	@echo "Setting up .venv-serve from requirements-serve.lock ..."

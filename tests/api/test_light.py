@@ -18,6 +18,7 @@ HEAVY = (
     "exchange_calendars",
     "prefect",
     "polars",
+    "jinja2",
 )
 WITHOUT = f"""
 import runpy, sys

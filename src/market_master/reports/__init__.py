@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from market_master.files import write_atomic
 
 
 def write_page(template: str, file: Path, **content: Any) -> Path:
     """Fill a template of this package (text is escaped, charts are marked safe in it), put in place whole. Raises NotWritten."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # the lean server, which lists pages, has none
+
     environment = Environment(
         loader=PackageLoader("market_master.reports", "templates"),
         autoescape=True,
