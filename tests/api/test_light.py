@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import packages_distributions
+
 import httpx
 import pytest
+from packaging.utils import canonicalize_name
 
+from tests.support import ROOT
 from tests.support.servers import newest_bars, on_a_port
 
-HEAVY = (
-    "pandas",
-    "sklearn",
-    "scipy",
-    "xgboost",
-    "lightgbm",
-    "mlflow",
-    "pyarrow",
-    "exchange_calendars",
-    "prefect",
-    "polars",
-    "jinja2",
-)
+
+def _absent_packages() -> set[str]:
+    """What is installed here and not in the lean server's environment; and MLflow, which only the registry's process imports."""
+    lock = (ROOT / "requirements-serve.lock").read_text(encoding="utf-8")
+    lean = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
+    return {"mlflow"} | {
+        package
+        for package, names in packages_distributions().items()
+        if not lean & {canonicalize_name(name) for name in names}
+    }
+
+
 WITHOUT = f"""
 import runpy, sys
 
 class Missing:
     def find_spec(self, name, *_):
         top = name.split(".")[0]
-        if top in {HEAVY!r}:
+        if top in {_absent_packages()!r}:
             raise ModuleNotFoundError(f"No module named '{{top}}'", name=top)
 
 sys.meta_path.insert(0, Missing())

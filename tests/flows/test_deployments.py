@@ -194,8 +194,10 @@ def test_trainings_come_one_at_a_time_and_crash_cancel_and_end(deployed: Deploye
         killed = ask()
         process = int(str(deployed.when(killed, "RUNNING")["infrastructure_pid"]).rpartition(":")[2])
         os.kill(process, signal.SIGSTOP)  # it runs as long as the second needs to be turned away
-        assert deployed.ended(ask())["state"]["message"] == "Deployment concurrency limit reached."
-        os.kill(process, signal.SIGKILL)
+        try:
+            assert deployed.ended(ask())["state"]["message"] == "Deployment concurrency limit reached."
+        finally:
+            os.kill(process, signal.SIGKILL)
         assert deployed.ended(killed)["state_type"] == "CRASHED"
 
         stopped = ask()

@@ -27,8 +27,6 @@ from tests.support.simulated_world import MODEL, World, world
 
 FIRST = 130
 """the month's first session"""
-
-
 DAYS = 22
 OUTAGE, LATE, BAD_FEED, RETRAINED, DARK, BROKEN, SHOWN = 3, 5, 7, 8, 10, 16, 20
 """the days on which two bars are missed; one run is late; half of the symbols are missing; a new version is trained; a whole
