@@ -16,7 +16,6 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from market_master import features
 from market_master.artifact import bundle
 from market_master.artifact.bundle import VersionFiles
 from market_master.config import Settings
@@ -35,6 +34,7 @@ from market_master.index.inputs import IndexInputs, input_hashes, read_inputs
 from market_master.index.signal import index_signal
 from market_master.market_data.store import Recent, Store
 from market_master.prediction.loaded_model import LoadedModel, load_model
+from market_master.prediction.newest import run_features
 from market_master.prediction.predict import predict_bars, predict_stored
 from market_master.prediction.recorder import Recorder
 from market_master.prediction.window import require_fresh
@@ -130,16 +130,16 @@ class LiveModel:
         if symbol not in recent.series:
             recent.bars((symbol,))
         bars = recent.bars(tuple(s for s in symbols if s in recent.series))
-        values, rows = features.compute(bars, card.features, members=card.members), bars.rows(symbol)
+        rows = np.arange(bars.rows(symbol).start, bars.rows(symbol).stop)[-lookback:]
         return [
             {
                 "bar_end": iso(bars.bar_end[row]),
                 "values": {
                     name: float(value) if np.isfinite(value) else None
-                    for name, value in zip(card.features, values[row], strict=True)
+                    for name, value in zip(card.features, values, strict=True)
                 },
             }
-            for row in range(max(rows.start, rows.stop - lookback), rows.stop)
+            for row, values in zip(rows, run_features(self.model, bars, rows), strict=True)
         ]
 
     def _fresh_signal(self, snapshot: PredictionSnapshot, now: int) -> SignalWithETag:

@@ -130,7 +130,7 @@ def _anew(champion: LoadedModel, bars: Bars, end: int) -> float:
     inputs = model_inputs(values, seen.symbols, seen.code, card.symbols)
     whole = np.isfinite(values).all(axis=1)
     decided = np.full(len(seen), policy.HOLD)
-    decided[whole] = champion.predict_actions(inputs[whole])[1].action
+    decided[whole] = champion.actions(champion.probabilities(inputs[whole])).action
     return float(SCORES[decided[(seen.bar_end == end) & whole]].mean())
 
 

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.model_server import live_model
-from market_master.features import describe
 
 router = APIRouter(tags=["features"])
 
@@ -49,7 +48,10 @@ def features(
     live = live_model(request)
     card = live.model.card
     rows: Any = live.features(symbol, lookback)
-    descriptions: Any = describe(card.features)
+    descriptions = [
+        Feature(name=one.name, set=one.set, unit=one.unit, warmup=one.warmup, summary=one.summary)
+        for one in live.model.bars_graph.features
+    ]
     return Seen(
         symbol=symbol, version=live.files.version, fingerprint=card.fingerprint, features=descriptions, rows=rows
     )

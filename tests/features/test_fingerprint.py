@@ -54,7 +54,7 @@ def test_a_changed_helper_moves_the_features_that_call_it() -> None:
     """A private helper of a module, and a primitive of the package, count for those that use them only."""
     assert moved_by("core.oscillators", "np.maximum(move, 0.0)", "np.maximum(move, 1e-9)") == {"rsi", "rsi_short"}
     ranked = {"rank_return", "rank_momentum", "rank_volume", "rank_volatility"}
-    assert moved_by("market.breadth", "TIE = 9", "TIE = 8") == ranked
+    assert moved_by("engine.panel", "TIE = 9", "TIE = 8") == ranked
     assert moved_by("engine.windows", "talib.MIN(values, window)", "talib.MIN(values, window + 1)") == {
         "stochastic_k", "stochastic_d", "channel_position", "rebound",
     }  # fmt: skip

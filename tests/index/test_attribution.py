@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market_master import features
 from market_master.decision.wss import aggregate
 from market_master.domain import clock
 from market_master.domain.actions import expected_score
@@ -171,7 +170,7 @@ def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel,
     for move in signal.explanation.moves:
         assert sum(move.by_group.values()) == pytest.approx(is_now[move.symbol] - scores_before[move.symbol], abs=1e-12)
         assert move.expected_move == is_now[move.symbol] - scores_before[move.symbol]
-        assert list(move.by_group) == list(features.groups(champion.card.features))
+        assert list(move.by_group) == list(champion.bars_graph.groups)
     assert any(abs(value) > 1e-4 for move in signal.explanation.moves for value in move.by_group.values())
 
 
@@ -206,7 +205,7 @@ def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, rece
 def test_what_did_not_change_has_no_value(champion: LoadedModel, inputs: tuple[np.ndarray, np.ndarray]) -> None:
     """Dummy: where one group's features alone differ, it has the whole change and the others nothing."""
     old, new = inputs
-    for number, columns in enumerate(features.groups(champion.card.features).values()):
+    for number, columns in enumerate(champion.bars_graph.groups.values()):
         mixed = old.copy()
         mixed[:, columns] = new[:, columns]
         before, after = expected(champion, old, mixed)

@@ -14,6 +14,7 @@ from market_master.features.engine.declare import COLUMNS, MEMBERS, node
 from market_master.features.engine.graph import evaluate_by_symbol, plan
 from market_master.plugins import load_family
 from tests.support.feature_laws import breaks_warmup, differ, feels_bar, feels_others, looks_ahead, needs_more_history
+from tests.support.feature_markets import plain, ragged, rough
 from tests.support.random_bars import changed, random_bars, scaled, shaken
 
 PLUGINS = load_family("features")
@@ -32,35 +33,6 @@ def named(names: tuple[str, ...], columns: np.ndarray) -> list[str]:
 
 def of(names: tuple[str, ...], members: tuple[str, ...] | None = None):
     return functools.partial(features.compute, names=names, members=members)
-
-
-@functools.cache
-def plain() -> Bars:
-    """Four symbols on XNYS, 30 sessions of 1 h with a half-day, no bar missing."""
-    return random_bars(1, symbols=4, sessions=30)
-
-
-@functools.cache
-def ragged() -> Bars:
-    """Four symbols with holes and silent bars, of which one comes late and one leaves early."""
-    bars = random_bars(2, symbols=4, sessions=40, missing=0.03, silent=0.05)
-    late, early = bars.bar_end >= bars.bar_end[80], bars.bar_end <= bars.bar_end[150]
-    return bars.take(np.where(bars.code == 1, late, np.where(bars.code == 2, early, True)))
-
-
-@functools.cache
-def rough() -> Bars:
-    """A flash crash, 70 flat bars, 70 bars without volume, and a symbol that never moves nor trades."""
-    bars = random_bars(3, symbols=3, sessions=60)
-    first = bars.rows("S1").start
-    flat, silent = np.arange(first + 100, first + 170), np.arange(first + 200, first + 270)
-    level = bars.close[first + 99]
-    bars = changed(bars, flat, open=level, high=level, low=level, close=level)
-    bars = changed(bars, silent, volume=0.0)
-    crash = np.array([first + 40, first + 290])
-    bars = changed(bars, crash, low=bars.low[crash] * 0.05, close=bars.low[crash] * 0.1)
-    still = bars.code == 2
-    return changed(bars, still, open=7.0, high=7.0, low=7.0, close=7.0, volume=0.0)
 
 
 MARKETS = pytest.mark.parametrize("market", [plain, ragged, rough])
@@ -292,7 +264,7 @@ def test_every_feature_says_what_it_means() -> None:
     for facts in features.describe(ALL):
         assert facts["summary"].rstrip().endswith((".", "?", "!")), facts
         assert facts["set"] in ("core", "market")
-        assert set(facts) == {"name", "set", "unit", "warmup", "summary"}
+        assert set(facts) == {"name", "set", "unit", "warmup", "summary", "group"}
 
 
 def _reads_only_the_clock(name: str) -> bool:
@@ -317,7 +289,5 @@ def test_symbols_may_lie_behind_each_other(market) -> None:
 
 
 def test_every_feature_has_a_group_of_at_most_six() -> None:
-    """Each stands in exactly one group, so that all sets of groups can be asked about when a score is explained."""
-    found = features.groups(ALL)
-    assert len(found) <= 6
-    assert np.sort(np.concatenate(list(found.values()))).tolist() == list(range(len(ALL)))
+    """So few, that all sets of groups can be asked about when a score is explained."""
+    assert len({facts["group"] for facts in features.describe(ALL)}) <= 6

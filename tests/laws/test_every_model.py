@@ -20,10 +20,10 @@ from market_master.artifact.onnx_graph import Graph
 from market_master.domain.actions import CLASSES, SCORES
 from market_master.domain.errors import ModelError
 from market_master.domain.model_inputs import UNSEEN
+from market_master.export.estimator import parity, to_onnx
 from market_master.models import BASELINE_COLUMNS
 from market_master.models.pipeline import candidate
 from market_master.plugins import Plugin, load_family
-from market_master.registry.export import parity, to_onnx
 from market_master.stats.metrics import rps
 
 ROWS, FEATURES, SYMBOLS, SEED = 3000, 10, 8, 7

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from market_master import features
+from market_master.artifact.bars_graph import BarsGraph, RawColumns
 from market_master.artifact.onnx_graph import Graph
 from market_master.domain import clock
 from market_master.domain.clock import instant, iso
@@ -48,24 +48,32 @@ def test_an_explained_signal_predicts_its_bar_and_the_bar_before_once(
     champion = load_champion(altered, MODEL)
     stored, (before, bar) = champion.store(altered), _newest(altered)[-2:]
     rows = {end: read_inputs(champion, stored, now=end, asof=end).model_inputs for end in (before, bar)}
-    evaluated: list[np.ndarray] = []
-    probabilities = Graph.probabilities
+    served: list[np.ndarray] = []
+    coalitions: list[np.ndarray] = []
+    predict, probabilities = BarsGraph.predict, Graph.probabilities
 
-    def counted(graph: Graph, inputs: np.ndarray) -> np.ndarray:
-        evaluated.append(inputs)
+    def counted(graph: BarsGraph, columns: RawColumns) -> tuple[np.ndarray, np.ndarray]:
+        outputs = predict(graph, columns)
+        served.append(outputs[0])
+        return outputs
+
+    def counted_coalitions(graph: Graph, inputs: np.ndarray) -> np.ndarray:
+        coalitions.append(inputs)
         return probabilities(graph, inputs)
 
-    monkeypatch.setattr(Graph, "probabilities", counted)
+    monkeypatch.setattr(BarsGraph, "predict", counted)
+    monkeypatch.setattr(Graph, "probabilities", counted_coalitions)
     load_champion(altered, MODEL)
-    verifying, evaluated[:] = len(evaluated), []
+    verifying, served[:], coalitions[:] = len(served), [], []
     run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
     assert run.signal is not None
     assert run.signal.explanation is not None
     assert run.signal.explanation.since == iso(before)
-    predicted, predicted_before, coalitions = evaluated[verifying:]
+    predicted, predicted_before = served[verifying:]
     assert np.array_equal(predicted, np.stack(list(rows[bar].values())))
     assert np.array_equal(predicted_before, np.stack(list(rows[before].values())))
-    assert len(coalitions) == len(predicted) * 2 ** len(features.groups(champion.card.features))
+    assert len(coalitions[-1]) == len(predicted) * 2 ** len(champion.bars_graph.groups)
+    assert len(coalitions) == verifying + 1
     assert log.count() == len(run.signal.constituents)
 
 

@@ -95,9 +95,11 @@ def test_a_changed_feature_is_refused_by_name(trained_home: Path) -> None:
     name = model.card.features[3]
     running = {**model.card.fingerprints, name: "0" * 16}
     with pytest.raises(FingerprintMismatch, match=name):
-        model.card.verify(running, model.graph.sha256)
+        model.card.verify_features(running)
     with pytest.raises(ModelError, match="altered"):
-        model.card.verify(model.card.fingerprints, "0" * 64)
+        replace(model.card, bars_graph_sha256="0" * 64).verify_graphs(model.graph, model.bars_graph)
+    with pytest.raises(ModelError, match="needs 60 bars of a symbol, its card says 61"):
+        replace(model.card, required_bars=61).verify_graphs(model.graph, model.bars_graph)
 
 
 @pytest.mark.long

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from market_master.artifact.bars_graph import BarsGraph, RawColumns
 from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
 from market_master.domain import ModelError
@@ -23,11 +24,14 @@ from market_master.files import write_atomic
 
 PRODUCTION, PREVIOUS, SHADOW = "production", "previous", "shadow"
 GRAPH_FILE = "model.onnx"
+"""model inputs to raw probabilities: for explanations, backtests and MLflow's own tools"""
+BARS_GRAPH_FILE = "bars.onnx"
+"""raw bars to calibrated probabilities: what is served"""
 CARD_FILE = "card.json"
 CALENDAR_FILE = "calendar.json"
 EXAMPLE_FILE = "example.json"
 FALLBACK_NOTE_FILE = "copy.json"
-REQUIRED_FILES = (GRAPH_FILE, CARD_FILE, CALENDAR_FILE, EXAMPLE_FILE)
+REQUIRED_FILES = (GRAPH_FILE, BARS_GRAPH_FILE, CARD_FILE, CALENDAR_FILE, EXAMPLE_FILE)
 MAX_EXAMPLE_DIFFERENCE = 1e-6
 """of a probability: float32 graphs on another processor"""
 
@@ -53,17 +57,21 @@ class ModelVersion:
     outcome: str
     card: ModelCard
     graph: Graph
+    bars_graph: BarsGraph
     calendar: Mapping[str, Any]
     """sessions around its time, see `domain.calendar.preload_sessions`"""
     example: Mapping[str, Any]
-    """`inputs` and the `probabilities` that the graph gave for them when it was registered"""
+    """what the graphs gave when they were registered: `inputs` and raw `probabilities`; `columns` and `served`"""
     folder: Path
     """of its files, with those attached to it later"""
 
     def check_example(self) -> None:
-        """Raise ModelError unless the graph still predicts its stored example as it did."""
+        """Raise ModelError unless both graphs still predict their stored examples as they did."""
         inputs = np.asarray(self.example["inputs"], dtype=np.float32)
-        difference = float(np.abs(self.graph.probabilities(inputs) - np.asarray(self.example["probabilities"])).max())
+        columns = {name: np.asarray(values) for name, values in self.example["columns"].items()}
+        answers = (self.graph.probabilities(inputs), self.bars_graph.predict(columns)[1])
+        stored = (self.example["probabilities"], self.example["served"])
+        difference = max(float(np.abs(a - np.asarray(b)).max()) for a, b in zip(answers, stored, strict=True))
         if not difference <= MAX_EXAMPLE_DIFFERENCE:
             raise ModelError(
                 f"Version {self.version} of {self.name} answers its stored example {difference:.2g} off what it answered when it "
@@ -71,12 +79,24 @@ class ModelVersion:
             )
 
 
+def make_example(
+    graph: Graph, bars_graph: BarsGraph, inputs: NDArray[np.float32], columns: RawColumns
+) -> dict[str, Any]:
+    """Some inputs of both graphs, and what they give for them."""
+    return {
+        "inputs": inputs.tolist(),
+        "probabilities": graph.probabilities(inputs).tolist(),
+        "columns": {name: columns[name].tolist() for name in bars_graph.inputs},
+        "served": bars_graph.predict(columns)[1].tolist(),
+    }
+
+
 def companion_files(
-    graph: Graph, card: ModelCard, inputs: NDArray[np.float32], calendar: Mapping[str, Any]
-) -> dict[str, str]:
-    """The files of a version but for its graph, as texts by file name."""
-    example = {"inputs": inputs.tolist(), "probabilities": graph.probabilities(inputs).tolist()}
-    return {CARD_FILE: card.to_json(), CALENDAR_FILE: json.dumps(calendar), EXAMPLE_FILE: json.dumps(example)}
+    bars_graph: bytes, card: ModelCard, example: Mapping[str, Any], calendar: Mapping[str, Any]
+) -> dict[str, bytes]:
+    """The files of a version but for the model's graph, by file name."""
+    texts = {CARD_FILE: card.to_json(), CALENDAR_FILE: json.dumps(calendar), EXAMPLE_FILE: json.dumps(example)}
+    return {BARS_GRAPH_FILE: bars_graph} | {name: text.encode() for name, text in texts.items()}
 
 
 def read_version(files: VersionFiles) -> ModelVersion:
@@ -99,6 +119,7 @@ def read_version(files: VersionFiles) -> ModelVersion:
         files.outcome,
         ModelCard.from_json((folder / CARD_FILE).read_text(encoding="utf-8")),
         Graph((folder / GRAPH_FILE).read_bytes()),
+        BarsGraph((folder / BARS_GRAPH_FILE).read_bytes()),
         calendar,
         example,
         folder,

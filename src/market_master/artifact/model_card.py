@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from market_master.artifact.bars_graph import BarsGraph
+from market_master.artifact.onnx_graph import Graph
 from market_master.domain import CLASSES, FingerprintMismatch, ModelError, Timetable
 
 TUPLE_FIELDS = ("symbols", "members", "features", "classes", "importance", "score_sizes")
@@ -34,8 +37,8 @@ class ModelCard:
     """in the order of the graph's columns"""
     fingerprints: dict[str, str]
     fingerprint: str
-    warmup: int
-    """earlier bars the features need"""
+    required_bars: int
+    """of a symbol, for a prediction from the newest: the features' warm-up and that one"""
     label: dict[str, Any]
     classes: tuple[str, ...]
     calibration: dict[str, Any]
@@ -61,6 +64,7 @@ class ModelCard:
     recipe_hash: str
     data_hash: str
     graph_sha256: str
+    bars_graph_sha256: str
     parity: float
     """largest difference between the graph's and its Python twin's probabilities"""
     libraries: dict[str, str]
@@ -90,19 +94,31 @@ class ModelCard:
             raise ModelError(f"The model's classes are {list(card.classes)}, the code knows {list(CLASSES)}.")
         return card
 
-    def verify(self, running: dict[str, str], graph_sha256: str) -> None:
-        """Refuse a card whose feature code differs from the running one, or whose graph is another.
+    @property
+    def warmup(self) -> int:
+        """Earlier bars the features need."""
+        return self.required_bars - 1
 
-        `running` maps the card's feature names to the fingerprints of the code at hand ('' where a feature is gone).
-        """
-        changed = [name for name in self.features if running.get(name) != self.fingerprints[name]]
+    def verify_features(self, fingerprints: Mapping[str, str]) -> None:
+        """Refuse feature code, by the fingerprints of what runs or was traced, that differs from what the model learned from."""
+        changed = [name for name in self.features if fingerprints.get(name) != self.fingerprints[name]]
         if changed:
             raise FingerprintMismatch(
                 f"The code of {len(changed)} of {len(self.features)} features is not what the model was trained with "
                 f"(first: '{changed[0]}'); check out commit {self.code_commit or 'of the training run'} or train anew.",
                 changed=changed,
             )
-        if graph_sha256 != self.graph_sha256:
+
+    def verify_graphs(self, graph: Graph, bars_graph: BarsGraph) -> None:
+        """Refuse graphs that are not the card's: by their hashes, by the features that were traced, or by their reach."""
+        self.verify_features(bars_graph.fingerprints)
+        if bars_graph.required_bars != self.required_bars:
             raise ModelError(
-                f"The graph's hash {graph_sha256[:12]} is not the card's {self.graph_sha256[:12]}: the version was altered."
+                f"The bars graph needs {bars_graph.required_bars} bars of a symbol, its card says {self.required_bars}: the "
+                "version was altered."
             )
+        for known, of_card in ((graph.sha256, self.graph_sha256), (bars_graph.sha256, self.bars_graph_sha256)):
+            if known != of_card:
+                raise ModelError(
+                    f"The graph's hash {known[:12]} is not the card's {of_card[:12]}: the version was altered."
+                )

@@ -21,13 +21,7 @@ class Graph:
 
     def __init__(self, content: bytes) -> None:
         """Load a serialised graph on one thread. Raises ModelError when it is not a graph that gives probabilities."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors share no base class
-            raise ModelError(f"The {len(content)} bytes given are not a model graph: {str(error)[:200]}.") from error
+        self._session = open_session(content)
         self.sha256 = hashlib.sha256(content).hexdigest()
         """of the bytes; the model card holds the same"""
         self.width = int(self._session.get_inputs()[0].shape[1])
@@ -44,3 +38,14 @@ class Graph:
         inputs = np.ascontiguousarray(X if len(X) != 1 else np.repeat(X, 2, axis=0), dtype=np.float32)
         probabilities: NDArray[np.float64] = self._session.run(["probabilities"], {"X": inputs})[0].astype(np.float64)
         return probabilities[: len(X)]
+
+
+def open_session(content: bytes) -> onnxruntime.InferenceSession:
+    """A serialised graph, ready to run on one thread. Raises ModelError when it is none."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise ModelError(f"The {len(content)} bytes given are not a model graph: {str(error)[:200]}.") from error

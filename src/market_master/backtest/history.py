@@ -11,8 +11,9 @@ from market_master.artifact.out_of_sample import OutOfSample
 from market_master.decision import policy
 from market_master.domain import Bars, InSample, Ints, instant, iso
 from market_master.index.series import IndexSeries, index_series
-from market_master.prediction.history import PredictionHistory, predict_history
+from market_master.prediction.history import predict_history
 from market_master.prediction.loaded_model import LoadedModel
+from market_master.prediction.prediction_history import PredictionHistory
 
 LATER_FOLD = -1
 """the fold of bars that came after the version was made"""

@@ -10,7 +10,7 @@ from market_master.decision.wss import weighted_by_bar
 from market_master.domain import Array
 from market_master.index.series import IndexSeries
 from market_master.labels import Labels
-from market_master.prediction.history import PredictionHistory
+from market_master.prediction.prediction_history import PredictionHistory
 
 
 @dataclass(frozen=True, eq=False)

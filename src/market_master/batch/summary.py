@@ -14,8 +14,8 @@ from market_master.domain import CLASSES, Array, as_json, iso
 from market_master.index.series import IndexSeries
 from market_master.index.signal import LOW_INDEX_SHARE
 from market_master.market_data.providers import FetchResult
-from market_master.prediction.history import PredictionHistory
 from market_master.prediction.loaded_model import LoadedModel
+from market_master.prediction.prediction_history import PredictionHistory
 from market_master.prediction.window import warmup_shortfall
 from market_master.stats import metrics
 from market_master.stats.daily import day_t

@@ -10,6 +10,8 @@ import numpy as np
 from market_master.domain import Actions, Array, expected_score, without_direction
 
 ACTION_QUANTILES = (0.10, 0.30, 0.70, 0.90)
+MIN_PROBABILITY = 1e-9
+"""below it a raw probability is raised to it, so that it has a logarithm"""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def fit(raw: Array, action: Actions, prior: Array) -> Calibration:
 
 def temperature_scaled(raw: Array, temperature: float) -> Array:
     """Softmax of ln(p) / temperature: above 1 flattens, below 1 sharpens (Guo et al. 2017)."""
-    logits = np.log(np.clip(raw, 1e-9, 1.0)) / temperature
+    logits = np.log(np.clip(raw, MIN_PROBABILITY, 1.0)) / temperature
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
 

@@ -25,11 +25,12 @@ from market_master.features.engine.declare import (
 )
 from market_master.features.engine.fingerprint import combined, fingerprint
 from market_master.features.engine.graph import ALL_ROWS, batches, evaluate_by_symbol, mask_warmup, panel_values, plan
+from market_master.features.engine.traced import trace
 from market_master.plugins import load_family
 
 __all__ = [
-    "combined", "compute", "describe", "feature", "fingerprint", "groups", "left_out", "needs_market", "panel_feature",
-    "panel_series", "select", "series", "warmup",
+    "combined", "compute", "describe", "feature", "fingerprint", "left_out", "needs_market", "panel_feature",
+    "panel_series", "select", "series", "trace", "warmup", "warmups",
 ]  # fmt: skip
 
 CLOCK = ("slot", "next_slot", "session", "elapsed")
@@ -100,7 +101,12 @@ def left_out(sets: Sequence[str], interval: str) -> dict[str, str]:
 
 def warmup(names: Sequence[str]) -> int:
     """Earlier bars the neediest of the features needs, at most 59."""
-    return max((plugin(name).metadata["warmup"] for name in names), default=0)
+    return max(warmups(names), default=0)
+
+
+def warmups(names: Sequence[str]) -> list[int]:
+    """Earlier bars that each of the features needs."""
+    return [plugin(name).metadata["warmup"] for name in names]
 
 
 def needs_market(names: Sequence[str]) -> bool:
@@ -115,17 +121,16 @@ def of_clock_only(name: str) -> bool:
     return all(column in (*CLOCK, *computed) for step in (*steps.by_symbol, *steps.panel) for column in step.inputs)
 
 
-def groups(names: Sequence[str]) -> dict[str, Ints]:
-    """The indices of the features among the names, by group. An explanation asks for every set of groups: keep them few."""
-    of = [group_of(name) for name in names]
-    return {group: np.flatnonzero([name == group for name in of]) for group in dict.fromkeys(of)}
-
-
 def describe(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Name, set, unit, warm-up and meaning of each feature, as plain values."""
+    """Name, set, unit, warm-up, meaning and group of each feature, as plain values."""
     plugins = [(name, plugin(name)) for name in names]
     return [
-        {"name": name, **{fact: plug.metadata[fact] for fact in ("set", "unit", "warmup")}, "summary": plug.summary}
+        {
+            "name": name,
+            **{fact: plug.metadata[fact] for fact in ("set", "unit", "warmup")},
+            "summary": plug.summary,
+            "group": group_of(name),
+        }
         for name, plug in plugins
     ]
 

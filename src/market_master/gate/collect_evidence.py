@@ -96,7 +96,7 @@ def collect_evidence(
         unseen=terms.unseen,
         kept_share=market.kept_share,
         parity=checks.parity,
-        feature_parity=feature_parity(experiment, rows),
+        feature_parity=feature_parity(experiment, challenger.bars_graph, rows),
         deterministic=checks.deterministic,
         shrinkage=challenger.calibration.shrinkage,
         certificate=certificate.key if certificate else None,

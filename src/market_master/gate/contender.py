@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master import features
+from market_master.artifact.bars_graph import BarsGraph
 from market_master.artifact.bundle import ModelVersion
 from market_master.decision import policy
 from market_master.decision.calibration import Calibration
 from market_master.domain import Array, Bars, Ints, Scorecard, iso, model_inputs, without_direction
+from market_master.export.estimator import to_onnx
+from market_master.export.version_graph import version_graph
 from market_master.labels import Labeler, Labels, labeler_from_state
 from market_master.stats import metrics
 from market_master.training.compare import Comparison
@@ -38,6 +41,8 @@ class Contender:
     """end of the last label it learned from"""
     raw: Callable[[NDArray[np.float32]], Any]
     """inputs to probabilities"""
+    bars_graph: BarsGraph
+    """what serves it"""
 
     def values(self, experiment: Experiment) -> Array:
         """The features it looks at, of all bars."""
@@ -77,6 +82,7 @@ def of_version(model: ModelVersion) -> Contender:
         labeler=labeler_from_state(card.label),
         labels_known=card.label_known,
         raw=model.graph.probabilities,
+        bars_graph=model.bars_graph,
     )
 
 
@@ -92,6 +98,14 @@ def of_comparison(experiment: Experiment, comparison: Comparison) -> Contender:
         labeler=experiment.dataset.labeler,
         labels_known=iso(labels_known(experiment.dataset)),
         raw=comparison.estimator.predict_proba,
+        bars_graph=BarsGraph(
+            version_graph(
+                experiment.features.names,
+                experiment.market.bars.timetable.seconds,
+                to_onnx(comparison.estimator, comparison.inputs.shape[1]),
+                comparison.calibration,
+            )
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from market_master import features
 from market_master.artifact.bundle import ModelVersion
 from market_master.config import Settings
 from market_master.domain import OHLCV, Bars, Failed, Ints, JournalEntry, ModelError, Scorecard, Verdict, digest, iso
@@ -156,6 +157,7 @@ def _champion(versions: Versions) -> tuple[ModelVersion | None, Any, str]:
     try:
         champion = versions.load(standing)
         verify_model(champion)
+        champion.card.verify_features(features.fingerprint(champion.card.features))
     except ModelError as error:
         return None, None, f"Champion version {standing} can't be served, so the prior stood in for it: {error}"
     return champion, champion.card, ""
@@ -219,4 +221,7 @@ def _fingerprints(bars: Bars) -> dict[str, dict[str, Any]]:
 def _loads_alike(versions: Versions, challenger: ModelVersion, comparison: Comparison, rows: Ints) -> bool:
     reloaded, sample = versions.load(challenger.version), comparison.inputs[rows[:1000]]
     equal = np.array_equal(challenger.graph.probabilities(sample), reloaded.graph.probabilities(sample))
-    return equal and reloaded.graph.sha256 == challenger.graph.sha256 and reloaded.card == challenger.card
+    same_graphs = all(
+        getattr(reloaded, graph).sha256 == getattr(challenger, graph).sha256 for graph in ("graph", "bars_graph")
+    )
+    return equal and same_graphs and reloaded.card == challenger.card

@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from market_master import features
+from market_master.artifact.bars_graph import BarsGraph
+from market_master.artifact.raw_columns import newest_rows, raw_columns
 from market_master.config import Settings
 from market_master.domain import Ints, Scorecard, Trades
 from market_master.gate import trade_simulation
@@ -80,32 +81,28 @@ def holdout_drift(experiment: Experiment, rows: Ints) -> float:
     return domain_auc(values[learned], session[learned], values[rows], session[rows])
 
 
-def feature_parity(experiment: Experiment, rows: Ints) -> float:
-    """Largest difference between the table and features computed from just the bars serving would have."""
-    bars, table = experiment.market.bars, experiment.features
-    required_bars, largest = features.warmup(table.names) + 1, 0.0
-    instants = np.unique(bars.bar_end[rows])
+def feature_parity(experiment: Experiment, graph: BarsGraph, rows: Ints) -> float:
+    """Largest difference between the table's features and those that the graph makes of just the bars serving would have."""
+    market, table = experiment.market, experiment.features
+    bars, largest, instants = market.bars, 0.0, np.unique(market.bars.bar_end[rows])
     for instant in instants[np.linspace(0, len(instants) - 1, PARITY_INSTANTS).astype(int)].tolist():
-        short = bars.until(instant).tail(required_bars)
-        served = features.compute(short, table.names, members=experiment.market.members)[short.bar_end == instant]
-        offline = table.values[bars.bar_end == instant]
-        comparable = np.isfinite(served).all(axis=1) & np.isfinite(offline).all(axis=1)
+        present = newest_rows(bars, instant)
+        present = present[present >= 0]
+        served = graph.feature_values(raw_columns(graph, bars, present, known=bars.symbols, members=market.members))
+        offline, complete = table.values[present], bars.age[present] >= graph.required_bars - 1
+        comparable = complete & np.isfinite(offline).all(axis=1) & (bars.bar_end[present] == instant)
         largest = max(largest, float(np.abs(served - offline)[comparable].max(initial=0.0)))
     return largest
 
 
 def prediction_seconds(contender: Contender, market: Market) -> float:
     """Of one prediction from bars, 95 in 100 take less."""
-    required_bars = features.warmup(contender.features) + 1
-    bars = market.bars.take(market.bars.bar_end > market.bars.newest - 40 * 86400).tail(required_bars)
-    if not features.needs_market(contender.features):
-        bars = bars.select([bars.symbols[0]])
-    row = np.array([int(bars.offsets[1]) - 1])
+    graph, bars = contender.bars_graph, market.bars
+    present = newest_rows(bars)[: None if graph.needs_market else 1]
     seconds = []
     for _ in range(TIMED_PREDICTIONS):
         start = time.perf_counter()
-        values = features.compute(bars, contender.features, members=market.members)
-        contender.probabilities(np.nan_to_num(values), row, bars)
+        graph.predict(raw_columns(graph, bars, present, known=contender.symbols, members=market.members))
         seconds.append(time.perf_counter() - start)
     return float(np.quantile(seconds, 0.95))
 

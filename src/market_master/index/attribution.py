@@ -9,7 +9,6 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master import features
 from market_master.domain import Array, Constituent, Explanation, IndexSignal, MarketMasterError, Move, expected_score
 from market_master.index.inputs import IndexInputs, ModelInputs, read_previous_inputs
 from market_master.index.signal import index_signal
@@ -70,7 +69,7 @@ def group_values(
     code column stays. None and all of them are worth the `expected_scores` that were served at the two bars, so that the
     values sum to the change of what was served: a graph of float32 rounds by the number of rows it is asked about.
     """
-    columns = coalitions(features.groups(model.card.features), before.shape[1])
+    columns = coalitions(model.bars_graph.groups, before.shape[1])
     mixed = np.where(columns, now[:, None], before[:, None])
     worth = expected_score(model.probabilities(mixed.reshape(-1, before.shape[1]))).reshape(len(before), -1)
     worth[:, 0], worth[:, -1] = expected_scores
@@ -86,7 +85,7 @@ def _by_group(
         return {}
     old, new = (np.stack([rows[symbol] for symbol in symbols]) for rows in (inputs_before, inputs))
     values = group_values(model, old, new, (_expected(before, symbols), _expected(now, symbols)))
-    groups = features.groups(model.card.features)
+    groups = model.bars_graph.groups
     return {symbol: dict(zip(groups, row, strict=True)) for symbol, row in zip(symbols, values.tolist(), strict=True)}
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from market_master.domain import Array, Bars, NoBars, Prediction, PredictionObserver, TooFewBars, digest
 from market_master.index.series import eligible_symbols, index_series, lookback_bars, missing_bar_reason
 from market_master.market_data.weights import Weights, index_weights
-from market_master.prediction.history import predict_history
 from market_master.prediction.loaded_model import LoadedModel
+from market_master.prediction.newest import predict_recent
 from market_master.prediction.predict import predict_bars
 from market_master.prediction.window import BarSource, load_context_bars, require_fresh, require_warmup
 
@@ -91,7 +91,7 @@ def input_hashes(model: LoadedModel, inputs: IndexInputs) -> dict[str, str]:
         "bars": _bars_hash(inputs.bars),
         "weights": hashlib.sha256(json.dumps(inputs.weights.by_symbol, sort_keys=True).encode()).hexdigest(),
         "features": model.card.fingerprint,
-        "graph": model.artifact.graph.sha256,
+        "graph": model.bars_graph.sha256,
     }
 
 
@@ -149,7 +149,7 @@ def _earlier_wss(model: LoadedModel, window: Bars, eligible: Sequence[str]) -> A
     if not back:
         return np.array([])
     ends = np.unique(window.bar_end[np.isin(window.code, [window.symbols.index(symbol) for symbol in eligible])])
-    predictions = predict_history(model, window, since=int(ends[-back - 1 :][0]))
+    predictions = predict_recent(model, window, since=int(ends[-back - 1 :][0]))
     settings = model.settings
     return index_series(predictions, settings.universe, settings.policy, required_bars=model.required_bars).wss[
         -back - 1 : -1

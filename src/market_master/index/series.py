@@ -14,7 +14,7 @@ from market_master.config.settings import Policy, Universe
 from market_master.decision import policy, wss
 from market_master.domain import DAY, SCORES, Array, Bars, Ints, LowCoverage, MissingWeight, iso
 from market_master.market_data.weights import Weights, index_weights
-from market_master.prediction.history import PredictionHistory
+from market_master.prediction.prediction_history import PredictionHistory
 from market_master.prediction.window import warmup_shortfall
 
 

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master import features, leakage
+from market_master.artifact.bars_graph import BarsGraph
+from market_master.artifact.raw_columns import newest_rows, raw_columns
 from market_master.decision import calibration, policy
 from market_master.decision.wss import weighted_by_bar
 from market_master.domain import SCORES, Array, Bars, model_inputs
+from market_master.export.version_graph import feature_graph
 from market_master.leakage import Finding, LeakProbe
 from market_master.leakage.recipe_checks import (
     check_ic_ceiling,
@@ -56,10 +59,22 @@ def _check_lookahead(pipeline: AuditedPipeline) -> list[Finding]:
 
 def _check_live_parity(pipeline: AuditedPipeline) -> list[Finding]:
     needed = features.warmup(pipeline.experiment.features.names) + 1
-    probes = (_features(pipeline), _predictions(pipeline))
-    return [
-        f for probe in probes for f in leakage.check_live_parity(probe, pipeline.bars, needed, pipeline.instants[-4:])
-    ]
+    names, members = pipeline.experiment.features.names, pipeline.experiment.market.members
+    graph = BarsGraph(feature_graph(names, pipeline.bars.timetable.seconds))
+
+    def served(bars: Bars) -> Array:
+        """The features that the graph makes of each symbol's newest bar; NaN elsewhere."""
+        values = np.full((len(bars), len(names)), np.nan)
+        present = newest_rows(bars)
+        present = present[present >= 0]
+        columns = raw_columns(graph, bars, present, members=present_members(members, bars))
+        complete = bars.age[present][:, None] >= graph.warmups
+        values[present] = np.where(complete, graph.feature_values(columns), np.nan)
+        return values
+
+    instants = pipeline.instants[-4:]
+    findings = leakage.check_live_parity(_features(pipeline), pipeline.bars, needed, instants, served)
+    return findings + leakage.check_live_parity(_predictions(pipeline), pipeline.bars, needed, instants)
 
 
 def _check_isolation(pipeline: AuditedPipeline) -> list[Finding]:

@@ -75,13 +75,15 @@ def check_lookahead(probe: LeakProbe, bars: Bars, instants: Iterable[int]) -> li
     return _findings("L1", probe, cut_offs) + _findings("L2", probe, replacements)
 
 
-def check_live_parity(probe: LeakProbe, bars: Bars, count: int, instants: Iterable[int]) -> list[Finding]:
-    """L3: with each symbol's last `count` bars only, the newest rows are the same."""
+def check_live_parity(
+    probe: LeakProbe, bars: Bars, count: int, instants: Iterable[int], served: Callable[[Bars], Array] | None = None
+) -> list[Finding]:
+    """L3: with each symbol's last `count` bars only, the newest rows are the same, as they are served where that differs."""
     original, proofs = probe.compute(bars), dict[int, Proof]()
     for instant in instants:
         short = bars.until(instant).tail(count)
         here = bars.bar_end == instant
-        newest = probe.compute(short)[short.bar_end == instant]
+        newest = (served or probe.compute)(short)[short.bar_end == instant]
         ready = np.isfinite(newest).all(axis=1) & np.isfinite(original[here]).all(axis=1)
         rows = np.flatnonzero(here)[ready]
         mask = np.zeros(len(bars), dtype=bool)

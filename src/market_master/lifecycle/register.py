@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from market_master import features
+from market_master.artifact import bundle
+from market_master.artifact.bars_graph import BarsGraph
 from market_master.artifact.model_card import ModelCard
 from market_master.artifact.onnx_graph import Graph
+from market_master.artifact.raw_columns import newest_rows, raw_columns
 from market_master.decision import policy
 from market_master.domain import CLASSES, OHLCV, Scorecard, export_sessions, iso
+from market_master.export.estimator import parity, to_onnx
+from market_master.export.version_graph import version_graph
 from market_master.files import write_atomic
 from market_master.gate.contender import labels_known
 from market_master.leakage.certificate import Certificate
 from market_master.provenance import commit, libraries
-from market_master.registry.export import parity, to_onnx
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
@@ -31,6 +37,8 @@ from market_master.training.experiment import Experiment
 from market_master.training.recipe import parameters, recipe_hash
 
 PARITY_ROWS = 5000
+EXAMPLE_ROWS, EXAMPLE_SYMBOLS = 5, 2
+"""that a version answers whenever it is loaded"""
 CALENDAR_YEARS = 2
 """that a served version knows ahead"""
 
@@ -38,18 +46,17 @@ CALENDAR_YEARS = 2
 def register(run: Run, experiment: Experiment, comparison: Comparison, certificate: Certificate, home: Path) -> str:
     """Log the comparison, export the winner, and register it; returns the version number."""
     _log(run, experiment, comparison, home)
+    bars, names = experiment.market.bars, experiment.features.names
     graph = to_onnx(comparison.estimator, comparison.inputs.shape[1])
+    bars_graph = version_graph(names, bars.timetable.seconds, graph, comparison.calibration)
     sample = comparison.inputs[comparison.train_rows[:: max(1, len(comparison.train_rows) // PARITY_ROWS)]]
-    card = _model_card(run, experiment, comparison, certificate, graph, sample)
+    card = _model_card(run, experiment, comparison, certificate, (graph, bars_graph), sample)
     years = (int(card.train_first[:4]) - 1, datetime.now(UTC).year + CALENDAR_YEARS)
-    version = Versions(home, experiment.settings.registry.model).register(
-        run,
-        graph,
-        card,
-        sample[:5],
-        export_sessions(experiment.market.bars.timetable.calendar, min(years), max(years)),
-        {"certificate.json": certificate.to_json()},
-    )
+    calendar = export_sessions(bars.timetable.calendar, min(years), max(years))
+    example = _example(experiment, graph, bars_graph, sample[:EXAMPLE_ROWS])
+    files = bundle.companion_files(bars_graph, card, example, calendar)
+    files["certificate.json"] = certificate.to_json().encode()
+    version = Versions(home, experiment.settings.registry.model).register(run, graph, sample[:EXAMPLE_ROWS], files)
     journal_of(home).write(
         "registered",
         by="pipeline",
@@ -64,9 +71,15 @@ def register(run: Run, experiment: Experiment, comparison: Comparison, certifica
 
 
 def _model_card(
-    run: Run, experiment: Experiment, comparison: Comparison, certificate: Certificate, graph: bytes, sample: NDArray
+    run: Run,
+    experiment: Experiment,
+    comparison: Comparison,
+    certificate: Certificate,
+    graphs: tuple[bytes, bytes],
+    sample: NDArray,
 ) -> ModelCard:
-    """Everything that serving and the gate need to know of the winner beside its graph; `sample` shows the graph's parity."""
+    """Everything that serving and the gate need to know of the winner beside its graphs; `sample` shows the model's parity."""
+    graph, bars_graph = graphs
     market, table, settings = experiment.market, experiment.features, experiment.settings
     hashes = features.fingerprint(table.names)
     bars, rows = market.bars, comparison.train_rows
@@ -83,7 +96,7 @@ def _model_card(
         features=table.names,
         fingerprints=hashes,
         fingerprint=features.combined(hashes),
-        warmup=features.warmup(table.names),
+        required_bars=features.warmup(table.names) + 1,
         label=experiment.dataset.labeler.state(),
         classes=CLASSES,
         calibration=comparison.calibration.state(),
@@ -100,12 +113,24 @@ def _model_card(
         certificate=certificate.key,
         recipe_hash=recipe_hash(comparison, hashes, settings),
         data_hash=market.data_hash,
-        graph_sha256=Graph(graph).sha256,
+        graph_sha256=hashlib.sha256(graph).hexdigest(),
+        bars_graph_sha256=hashlib.sha256(bars_graph).hexdigest(),
         parity=parity(comparison.estimator, graph, sample),
         libraries=libraries(),
         code_commit=commit(),
         score_sizes=policy.abs_score_percentiles(comparison.out_of_fold[comparison.winner].probabilities),
     )
+
+
+def _example(experiment: Experiment, graph: bytes, bars_graph: bytes, inputs: NDArray) -> dict[str, Any]:
+    """Rows of the model's inputs, and the newest bars of the first symbols, with what the graphs give for them."""
+    market, served = experiment.market, BarsGraph(bars_graph)
+    bars, is_member = market.bars, np.isin(np.asarray(market.bars.symbols), market.members)
+    rows = newest_rows(bars)[is_member]
+    rows = rows[bars.age[rows] >= served.required_bars - 1]
+    rows = rows[bars.bar_end[rows] == bars.bar_end[rows].max()][:EXAMPLE_SYMBOLS]
+    columns = raw_columns(served, bars, rows, known=bars.symbols, members=market.members)
+    return bundle.make_example(Graph(graph), served, inputs, columns)
 
 
 def _log(run: Run, experiment: Experiment, comparison: Comparison, home: Path) -> None:

@@ -57,6 +57,7 @@ class CurrentWindow:
 def current_window(champion: LoadedModel, bars: Bars) -> CurrentWindow:
     """Of stored bars, as many sessions as the longest window's evaluations need."""
     card = champion.card
+    card.verify_features(features.fingerprint(card.features))
     schedule = bars.timetable.between(bars.newest, bars.newest)
     per_session = int(schedule.slot.max()) + 1
     ends = schedule.end[schedule.session == bars.session.max()]

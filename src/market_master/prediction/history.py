@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from market_master import features
 from market_master.decision import policy
-from market_master.domain import SCORES, Array, Bars, Ints, expected_score, model_inputs
+from market_master.domain import SCORES, Bars, Ints, model_inputs
 from market_master.prediction.loaded_model import LoadedModel
+from market_master.prediction.prediction_history import PredictionHistory
 from market_master.progress import report_progress
 
 BATCH_ROWS = 20_000
 """bars that are predicted at once; more need more memory and save no time"""
-
-
-@dataclass(frozen=True, eq=False)
-class PredictionHistory:
-    """Predictions for some bars, one array a column."""
-
-    bars: Bars
-    rows: Ints
-    """which of the bars, increasing"""
-    probabilities: Array
-    """[n, 5]"""
-    rule_action: Ints
-    """by the policy's rule alone"""
-    action: Ints
-    """after the confidence filter"""
-
-    @property
-    def expected_score(self) -> Array:
-        """Of each row, -2 to +2."""
-        return expected_score(self.probabilities)
-
-    @property
-    def confidence(self) -> Array:
-        """Highest probability of each row."""
-        return np.asarray(self.probabilities.max(axis=1))
 
 
 def predict_history(
@@ -49,8 +24,10 @@ def predict_history(
     """Predictions for all bars (that end at `since` or later) which have their warm-up before them.
 
     Time is cut into parts of about `batch_rows` bars; each is computed with the warm-up before it, so that memory stays as
-    it is however long the series, and every prediction is bit for bit the one that serving gives.
+    it is however long the series. Features are computed by NumPy, as in training, and predictions are those that serving
+    gives to 1e-9. Raises FingerprintMismatch when the feature code is not the one that the model learned from.
     """
+    model.card.verify_features(features.fingerprint(model.card.features))
     count, start = len(bars), bars.bar_end.min() if since is None else since
     probabilities, predicted = np.full((count, len(SCORES)), np.nan), np.zeros(count, dtype=bool)
     rule_action, action = np.full(count, policy.HOLD), np.full(count, policy.HOLD)
@@ -64,7 +41,8 @@ def predict_history(
         rows, values = rows[complete], values[complete]
         if len(rows):
             inputs = model_inputs(values, bars.symbols, bars.code[rows], model.card.symbols)
-            probabilities[rows], actions = model.predict_actions(inputs)
+            probabilities[rows] = model.probabilities(inputs)
+            actions = model.actions(probabilities[rows])
             rule_action[rows], action[rows], predicted[rows] = actions.rule_action, actions.action, True
     report_progress("answer", 1, 1)
     rows = np.flatnonzero(predicted)

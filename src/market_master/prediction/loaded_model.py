@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master import features
+from market_master.artifact.bars_graph import BarsGraph
 from market_master.artifact.bundle import PRODUCTION, ModelVersion
 from market_master.artifact.model_card import ModelCard
 from market_master.config import Settings, build
@@ -32,15 +32,20 @@ class LoadedModel:
         """Its model card."""
         return self.artifact.card
 
-    @cached_property
+    @property
+    def bars_graph(self) -> BarsGraph:
+        """What it is served by."""
+        return self.artifact.bars_graph
+
+    @property
     def needs_market(self) -> bool:
         """Some of its features look at all symbols at the same bar."""
-        return features.needs_market(self.card.features)
+        return self.bars_graph.needs_market
 
     @property
     def required_bars(self) -> int:
         """Bars of a symbol that a prediction from the newest needs: the warm-up and that one."""
-        return self.card.warmup + 1
+        return self.card.required_bars
 
     @cached_property
     def confidence_filter(self) -> policy.ConfidenceFilter:
@@ -59,10 +64,9 @@ class LoadedModel:
         """Calibrated class probabilities [n, 5] of model inputs."""
         return self.calibration.apply(self.artifact.graph.probabilities(inputs))
 
-    def predict_actions(self, inputs: NDArray[np.float32]) -> tuple[Array, policy.PolicyActions]:
-        """Calibrated probabilities of model inputs, and the actions that the policy makes of them."""
-        probabilities = self.probabilities(inputs)
-        return probabilities, policy.apply_policy(
+    def actions(self, probabilities: Array) -> policy.PolicyActions:
+        """The actions that the policy makes of calibrated probabilities."""
+        return policy.apply_policy(
             probabilities, self.settings.policy.rule, self.calibration.cuts, self.confidence_filter
         )
 
@@ -83,7 +87,7 @@ class LoadedModel:
 
 
 def load_model(version: ModelVersion, settings: Settings | None = None) -> LoadedModel:
-    """A version ready to predict: its feature code, graph and stored example verified, its calendar at hand.
+    """A version ready to predict: its graphs and their stored examples verified, its calendar at hand.
 
     It is served under the settings it was trained and judged with, unless others are given. Raises FingerprintMismatch,
     ModelError, or IntervalMismatch when given settings speak of other bars.
@@ -103,7 +107,6 @@ def load_model(version: ModelVersion, settings: Settings | None = None) -> Loade
 
 
 def verify_model(version: ModelVersion) -> None:
-    """Raise FingerprintMismatch or ModelError unless feature code, graph and answers are those of the card."""
-    running = features.fingerprint(version.card.features)
-    version.card.verify(running, version.graph.sha256)
+    """Raise FingerprintMismatch or ModelError unless the traced features, the graphs and their answers are the card's."""
+    version.card.verify_graphs(version.graph, version.bars_graph)
     version.check_example()

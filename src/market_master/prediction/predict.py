@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from market_master import features
 from market_master.domain import (
     CLASSES,
     UNSEEN,
@@ -23,9 +22,9 @@ from market_master.domain import (
     TooFewBars,
     expected_score,
     iso,
-    model_inputs,
 )
 from market_master.prediction.loaded_model import LoadedModel
+from market_master.prediction.newest import rows_of_newest, run_graph
 from market_master.prediction.window import BarSource, load_context_bars, require_fresh, require_warmup
 
 
@@ -86,12 +85,10 @@ def predict_bars(
     card = model.card
     for symbol in symbols:
         require_warmup(model, len(bars.bar_end[bars.rows(symbol)]), symbol)
-    newest = np.array([bars.rows(symbol).stop - 1 for symbol in symbols])
-    order = newest.argsort()
-    values = features.compute(bars, card.features, members=card.members, only=newest[order])[order.argsort()]
-    _require_finite(values, symbols, card.features)
-    inputs = model_inputs(values, bars.symbols, bars.code[newest], card.symbols)
-    probabilities, actions = model.predict_actions(inputs)
+    newest = rows_of_newest(bars, symbols)
+    inputs, probabilities = run_graph(model, bars, newest)
+    _require_finite(inputs[:, :-1], symbols, card.features)
+    actions = model.actions(probabilities)
     scores = expected_score(probabilities)
     predictions = [
         Prediction(

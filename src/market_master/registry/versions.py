@@ -32,21 +32,12 @@ class Versions:
     home: Path
     name: str
 
-    def register(
-        self,
-        run: Run,
-        graph: bytes,
-        card: ModelCard,
-        example: np.ndarray,
-        calendar: Mapping[str, Any],
-        attachments: Mapping[str, str],
-    ) -> str:
-        """Log the bundle and some texts by file name as one model and make a version of it, aliased `challenger`."""
+    def register(self, run: Run, graph: bytes, example: np.ndarray, files: Mapping[str, bytes]) -> str:
+        """Log a model's graph with other files as one model and make a version of it, aliased `challenger`."""
         import onnx
         from mlflow.models import infer_signature
 
         loaded = Graph(graph)
-        texts = {**bundle.companion_files(loaded, card, example, calendar), **attachments}
         with translating_registry_errors(), active(run.id), tempfile.TemporaryDirectory() as folder:
             logged = mlflow.onnx.log_model(
                 onnx.load_from_string(graph),
@@ -56,9 +47,9 @@ class Versions:
                 pip_requirements=REQUIREMENTS,
                 onnx_execution_providers=["CPUExecutionProvider"],
             )
-            for name, text in texts.items():
+            for name, content in files.items():
                 file = Path(folder) / name
-                file.write_text(text, encoding="utf-8")
+                file.write_bytes(content)
                 client(self.home).log_model_artifact(logged.model_id, str(file))
         version = self.create(logged.model_uri, run.id)
         self.set_alias(CHALLENGER, version)

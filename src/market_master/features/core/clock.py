@@ -6,12 +6,12 @@ As far as 60 bars reach.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from market_master.domain import DAY, Array, Ints
 from market_master.features import feature, series
 from market_master.features.engine import windows
 from market_master.features.engine.declare import REACH
+from market_master.features.engine.slots import earlier_bars, total, usual
 
 
 @feature(warmup=0, unit="days")
@@ -67,13 +67,13 @@ def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> A
 @series(warmup=0)
 def same_slot(slot: Ints, age: Ints) -> Ints:
     """Earlier bars (at most 59 back) in each bar's own slot: indices [most, bars], newest first, then -1."""
-    return _earlier(slot, slot, age)
+    return earlier_bars(slot, slot, age, REACH)
 
 
 @series(warmup=0)
 def next_slot_before(slot: Ints, next_slot: Ints, age: Ints) -> Ints:
     """Earlier bars (at most 59 back) in the slot that the calendar has next after each bar, in the same form."""
-    return _earlier(slot, next_slot, age)
+    return earlier_bars(slot, next_slot, age, REACH)
 
 
 @series(warmup=0)
@@ -86,25 +86,3 @@ def slot_body(body: Array, same_slot: Ints) -> Array:
 def next_slot_body(body: Array, next_slot_before: Ints) -> Array:
     """Mean return, on earlier sessions, in the slot that comes next; 0 where 60 bars hold none."""
     return usual(body, next_slot_before)
-
-
-def total(values: Array, earlier: NDArray[np.int64]) -> Array:
-    """Sum of the values at earlier bars, the newest first, so that what is not there changes no bit."""
-    return np.concatenate((values, [0.0]))[earlier].sum(axis=0)
-
-
-def usual(values: Array, earlier: NDArray[np.int64]) -> Array:
-    """Mean of the values at earlier bars; 0 where there is none."""
-    return total(values, earlier) / np.maximum((earlier >= 0).sum(axis=0), 1)
-
-
-def _earlier(slot: Ints, target: Ints, age: Ints) -> Ints:
-    """Indices of the symbol's bars up to 59 back whose slot is the wanted one: [most, bars], newest first, then -1."""
-    here = np.arange(len(slot))
-    key = slot * len(slot) + here
-    order = np.argsort(key)
-    key, now = key[order], target * len(slot) + here
-    end = np.searchsorted(key, now)
-    count = end - np.searchsorted(key, now - np.minimum(age, REACH))
-    back = np.arange(1, count.max() + 1)[:, None]
-    return np.where(back <= count, order[end - back], -1)

@@ -6,7 +6,6 @@ In the classic forms, each with a finite memory.
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from market_master.domain import Array
 from market_master.features import feature, series
@@ -61,14 +60,7 @@ def bollinger_width(path_spread: Array, volatility: Array) -> Array:
 @series(warmup=19)
 def path_spread(move: Array) -> Array:
     """Standard deviation of the last 20 points of the log price without nights."""
-    spread = np.full(len(move), np.nan)
-    if len(move) >= BOLLINGER:
-        newest_first = sliding_window_view(move, BOLLINGER - 1)[1:, ::-1].T
-        steps_back = newest_first.cumsum(axis=0)
-        level = steps_back.sum(axis=0) / BOLLINGER
-        squares = (steps_back * steps_back).sum(axis=0) / BOLLINGER
-        spread[BOLLINGER - 1 :] = np.sqrt(squares - level * level)
-    return spread
+    return windows.path_deviation(move, BOLLINGER)
 
 
 def _rises(move: Array, window: int) -> Array:

@@ -51,9 +51,7 @@ def gap(log_open: Array, log_close: Array) -> Array:
 @series(warmup=1)
 def opens(session: Ints) -> Array:
     """1 where a bar is the first its symbol has in a session, else 0."""
-    first = np.zeros(len(session))
-    first[1:] = session[1:] != session[:-1]
-    return first
+    return (session != windows.lag(session, 1)).astype(float)
 
 
 @series(warmup=1)

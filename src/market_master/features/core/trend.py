@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import talib
 
 from market_master.domain import Array
 from market_master.features import feature, series
@@ -67,7 +66,7 @@ def dx(di_plus: Array, di_minus: Array) -> Array:
 @feature(warmup=25, unit="share")
 def aroon(high: Array, low: Array) -> Array:
     """Is the highest high (1) or the lowest low (-1) of the last 26 bars the more recent?"""
-    return talib.AROONOSC(high, low, 25) / 100.0
+    return windows.newer_extreme(high, low, 25)
 
 
 @feature(warmup=20, unit="sd")

@@ -3,18 +3,20 @@
 To the last bit, however long the history.
 
 Sums are taken window by window (a running sum would carry the rounding of a flash crash for ever), and a NaN spoils the
-windows it lies in, no others.
+windows it lies in, no others. Time runs along the first axis: a series of one symbol, or a matrix [times, symbols]. The
+primitives are generic functions, so that a series that records what is done to it (`traced`) can pass through them.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, singledispatch
 
 import numpy as np
 import talib
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
-from market_master.domain import Array
+from market_master.domain import Array, Ints
 
 STILL = 1e-6
 """log price; what moves less than a hundredth of a basis point stands still, and nothing is divided by less"""
@@ -22,16 +24,20 @@ BOUND = 8.0
 """standard deviations; beyond it a feature says no more, so that one flash crash does not steer a linear model"""
 
 
-def lag(values: Array, bars: int) -> Array:
+@singledispatch
+def lag(values: Array | Ints, bars: int) -> Array:
     """The values some bars earlier; NaN where there are none."""
-    earlier = np.empty_like(values)
+    earlier = np.empty(values.shape)
     earlier[:bars] = np.nan
     earlier[bars:] = values[:-bars]
     return earlier
 
 
+@singledispatch
 def weighted(values: Array, weights: Array) -> Array:
     """Weighted sum over the window that ends at each value; the first weight is the newest value's."""
+    if values.ndim > 1:
+        return np.stack([weighted(column, weights) for column in values.T], axis=1)
     return np.convolve(values, weights)[: len(values)]
 
 
@@ -45,14 +51,35 @@ def rms(values: Array, window: int) -> Array:
     return np.sqrt(mean(values * values, window))
 
 
+@singledispatch
 def highest(values: Array, window: int) -> Array:
     """Largest of the last `window` values (no NaN may enter)."""
     return talib.MAX(values, window)
 
 
+@singledispatch
 def lowest(values: Array, window: int) -> Array:
     """Smallest of the last `window` values (no NaN may enter)."""
     return talib.MIN(values, window)
+
+
+@singledispatch
+def newer_extreme(high: Array, low: Array, back: int) -> Array:
+    """By how many of `back` bars the highest high is newer than the lowest low, as a share: 1 to -1; of equals the newest."""
+    return talib.AROONOSC(high, low, back) / 100.0
+
+
+@singledispatch
+def path_deviation(moves: Array, points: int) -> Array:
+    """Standard deviation of the last `points` points of the path that the moves make."""
+    spread = np.full(len(moves), np.nan)
+    if len(moves) >= points:
+        newest_first = sliding_window_view(moves, points - 1)[1:, ::-1].T
+        steps_back = newest_first.cumsum(axis=0)
+        level = steps_back.sum(axis=0) / points
+        squares = (steps_back * steps_back).sum(axis=0) / points
+        spread[points - 1 :] = np.sqrt(np.maximum(squares - level * level, 0.0))
+    return spread
 
 
 def position_in_range(close: Array, high: Array, low: Array, window: int) -> Array:
@@ -62,7 +89,7 @@ def position_in_range(close: Array, high: Array, low: Array, window: int) -> Arr
 
 
 def ratio(numerator: Array, denominator: Array, neutral: float, minimum: float = STILL) -> Array:
-    """part / whole; `neutral` where the whole is not above `least`."""
+    """The quotient; `neutral` where the denominator is not above `minimum`."""
     return np.where(denominator > minimum, numerator / denominator, neutral)
 
 

@@ -10,12 +10,11 @@ import numpy as np
 from market_master.domain import Array, Mask
 from market_master.features import panel_feature, panel_series
 from market_master.features.engine import windows
+from market_master.features.engine.panel import across, rank
 
 GROUP = "market"
 
 BETA = 40
-TIE = 9
-"""decimals; values that differ less are ranked the same, for rounding must not order symbols"""
 
 
 @panel_feature(warmup=20, unit="sd")
@@ -45,8 +44,7 @@ def market_return_lag_3(index_move: Array, index_volatility: Array) -> Array:
 @panel_feature(warmup=50, unit="ratio")
 def market_volatility_ratio(index_move: Array) -> Array:
     """Volatility of the index over the last 5 bars to that of the last 50; 1 when it stood still."""
-    line = index_move[:, 0]
-    return windows.ratio(windows.rms(line, 5), windows.rms(line, 50), neutral=1.0)[:, None]
+    return windows.ratio(windows.rms(index_move, 5), windows.rms(index_move, 50), neutral=1.0)
 
 
 @panel_feature(warmup=1, unit="share")
@@ -74,8 +72,8 @@ def beta_residual(move: Array, index_move: Array, volatility: Array) -> Array:
     Beta is 1 where the index stood still, or the symbol had no bars beside it.
     """
     known = np.isfinite(move)
-    shared = down(np.where(known, move * index_move, 0.0), BETA)
-    index_variance = down(np.where(known, index_move**2, 0.0), BETA)
+    shared = windows.mean(np.where(known, move * index_move, 0.0), BETA)
+    index_variance = windows.mean(np.where(known, index_move**2, 0.0), BETA)
     beta = windows.bounded(windows.lag(windows.ratio(shared, index_variance, neutral=1.0, minimum=windows.STILL**2), 1))
     return (move - beta * index_move) / volatility
 
@@ -83,32 +81,32 @@ def beta_residual(move: Array, index_move: Array, volatility: Array) -> Array:
 @panel_feature(warmup=20, unit="rank")
 def rank_return(body_return: Array, members: Mask) -> Array:
     """Rank of the newest bar's return among the members: -0.5 lowest to 0.5 highest."""
-    return _rank(body_return, members)
+    return rank(body_return, members)
 
 
 @panel_feature(warmup=20, unit="rank")
 def rank_momentum(momentum_5: Array, members: Mask) -> Array:
     """Rank of the 5-bar return among the members."""
-    return _rank(momentum_5, members)
+    return rank(momentum_5, members)
 
 
 @panel_feature(warmup=20, unit="rank")
 def rank_volume(volume_surprise: Array, members: Mask) -> Array:
     """Rank of the volume surprise among the members."""
-    return _rank(volume_surprise, members)
+    return rank(volume_surprise, members)
 
 
 @panel_feature(warmup=20, unit="rank")
 def rank_volatility(volatility: Array, members: Mask) -> Array:
     """Rank of the 20-bar volatility among the members."""
-    return _rank(volatility, members)
+    return rank(volatility, members)
 
 
 @panel_feature(warmup=20, unit="ratio")
 def dispersion(move: Array, index_move: Array, members: Mask) -> Array:
     """Spread of the members' returns over its mean of 20 bars; 1 when all moved as one."""
     spread = np.sqrt(across((move - index_move) ** 2, members))
-    return windows.ratio(spread, down(spread, 20), neutral=1.0)
+    return windows.ratio(spread, windows.mean(spread, 20), neutral=1.0)
 
 
 @panel_feature(warmup=20, unit="ln")
@@ -138,44 +136,10 @@ def index_move(move: Array, members: Mask) -> Array:
 @panel_series
 def index_volatility(index_move: Array) -> Array:
     """Size of the index's moves over the last 20 bars."""
-    return np.maximum(np.sqrt(down(index_move**2, 20)), windows.STILL)
+    return np.maximum(np.sqrt(windows.mean(index_move**2, 20)), windows.STILL)
 
 
 @panel_series
 def advance(move: Array, members: Mask) -> Array:
     """Mean sign of the members' moves."""
     return across(np.sign(move), members)
-
-
-def across(values: Array, members: Mask) -> Array:
-    """Mean over the members that have a value, at each time: one column; 0 where none has."""
-    inside = values[:, members]
-    known = np.isfinite(inside)
-    total = np.where(known, inside, 0.0).sum(axis=1, keepdims=True)
-    return windows.ratio(total, known.sum(axis=1, keepdims=True), neutral=0.0, minimum=0.0)
-
-
-def down(values: Array, window: int) -> Array:
-    """Simple mean of the last `window` times, for each column."""
-    return np.stack([windows.mean(column, window) for column in values.T], axis=1)
-
-
-def _rank(values: Array, members: Mask) -> Array:
-    """Share of the members below each value, ties counted half, less one half; 0 where there are no members."""
-    rounded = np.round(values, TIE)
-    order = np.argsort(rounded, axis=1, kind="stable")
-    ordered = np.take_along_axis(rounded, order, axis=1)
-    counted = (members[order] & np.isfinite(ordered)).astype(float)
-    through = np.cumsum(counted, axis=1)
-    changes = ordered[:, 1:] != ordered[:, :-1]
-    edge = np.ones((len(values), 1), dtype=bool)
-    column = np.arange(values.shape[1])
-    first = np.maximum.accumulate(np.where(np.hstack([edge, changes]), column, 0), axis=1)
-    last = np.where(np.hstack([changes, edge]), column, column[-1])
-    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
-    below: Array = np.take_along_axis(through - counted, first, axis=1)
-    not_above: Array = np.take_along_axis(through, last, axis=1)
-    ranks = np.empty_like(rounded)
-    share = windows.ratio((below + not_above) / 2, through[:, -1:], neutral=0.5, minimum=0.0) - 0.5
-    np.put_along_axis(ranks, order, share, axis=1)
-    return ranks

@@ -6,10 +6,10 @@ import numpy as np
 
 from market_master.domain import Array, Ints, Mask
 from market_master.features import panel_feature, panel_series, series
-from market_master.features.core.clock import usual
 from market_master.features.core.volatility import PER_CENT
 from market_master.features.engine import windows
-from market_master.features.market.breadth import across, down
+from market_master.features.engine.panel import across
+from market_master.features.engine.slots import count, usual
 
 GROUP = "market"
 
@@ -155,7 +155,7 @@ def relative_return_squeezed(move: Array, index_move: Array, volatility: Array) 
 @panel_series
 def ahead_of_index(move: Array, index_move: Array) -> Array:
     """Return of each symbol less that of the index; 0 where it has no bar."""
-    return np.nan_to_num(move - index_move)
+    return np.where(np.isfinite(move), move - index_move, 0.0)
 
 
 @series(warmup=47)
@@ -163,8 +163,8 @@ def next_slot_range(bar_range: Array, next_slot_before: Ints) -> Array:
     """Mean range of the slot that comes next, on earlier sessions, to the mean range of 48 bars; 1 where there is none."""
     coming = usual(bar_range, next_slot_before)
     against = windows.bounded(windows.ratio(coming, windows.mean(bar_range, 48), neutral=1.0))
-    return np.where((next_slot_before >= 0).any(axis=0), against, 1.0)
+    return np.where(count(next_slot_before) > 0, against, 1.0)
 
 
 def _path(moves: Array, volatility: Array, bars: int) -> Array:
-    return down(moves, bars) * np.sqrt(bars) / volatility
+    return windows.mean(moves, bars) * np.sqrt(bars) / volatility

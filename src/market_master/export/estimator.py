@@ -1,4 +1,4 @@
-"""Export of a fitted pipeline to its ONNX graph, and the parity of the two."""
+"""ONNX graph of a fitted pipeline, and the parity of the two."""
 
 from __future__ import annotations
 
