@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 2
 PYTEST ?=
+ONNXRUNTIME_NODE := 1.30.0
 SPREAD := --dist loadgroup --no-loadscope-reorder
 BIN := .venv/bin
 READY := .venv/.ready
@@ -56,10 +57,15 @@ ui: $(READY)  ## MLflow UI on :5000 and Prefect UI on :4200 over the same stores
 	@trap 'kill 0' EXIT; $(QUIET) $(BIN)/python -m flows.deploy --server-only & \
 	$(QUIET) $(BIN)/mlflow server --backend-store-uri sqlite:///$(abspath $(or $(MM_HOME),.))/mlruns/mlflow.db --host 127.0.0.1 --port 5000
 
+.venv/node/.ready: $(READY)
+	@command -v npm > /dev/null || echo "npm is not here: the JavaScript client of docs/serving.md will not be tried; on Debian: apt-get install npm"
+	@! command -v npm > /dev/null || npm install --prefix .venv/node --ignore-scripts --no-package-lock --no-audit --no-fund --silent onnxruntime-node@$(ONNXRUNTIME_NODE)
+	@mkdir -p .venv/node && touch .venv/node/.ready
+
 test: $(READY)  ## the fast suite: offline, in parallel
 	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m "not long and not nightly" $(PYTEST)
 
-test-all: $(READY)  ## that and the long ones; PYTEST=--durations=40 tells where the time goes
+test-all: $(READY) .venv/node/.ready  ## that and the long ones; PYTEST=--durations=40 tells where the time goes
 	@$(QUIET) $(BIN)/python -m pytest -n $(WORKERS) $(SPREAD) -m "not nightly" $(PYTEST)
 
 test-nightly: $(READY)  ## all seeds, a whole month, 7,500 cases of the API, soaks, vectorbt

@@ -40,7 +40,7 @@ runpy.run_module("api", run_name="__main__")
 
 @pytest.mark.long
 def test_requests_are_answered_without_the_training_libraries(trained_home) -> None:
-    """Posted and stored bars, features and the index: NumPy, TA-Lib and onnxruntime suffice; the registry has its own process."""
+    """Posted and stored bars, features and the index: NumPy and onnxruntime suffice; the registry has its own process."""
     with on_a_port(trained_home, ("-c", WITHOUT)) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         assert client.get("/ready").json()["note"] == ""
         by_post, by_store = (

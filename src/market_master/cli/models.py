@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -47,6 +48,24 @@ def show_model(version: str, config_file: Config = None) -> dict[str, Any]:
     """
     loaded = open_versions(config_file).load(version)
     return {"version": loaded.version, "outcome": loaded.outcome, "card": as_json(loaded.card)}
+
+
+@command("models export", table=render_document)
+def export_model(
+    version: str,
+    out: Annotated[Path, typer.Option("--out", help="The graph's file, which ends in .onnx; the card goes beside it.")],
+    config_file: Config = None,
+) -> dict[str, Any]:
+    """Write a version's one graph from raw bars to probabilities, and its card, for clients in any language.
+
+    Example: mm models export 1 --out market-master.onnx
+    """
+    from market_master.artifact.portable import export_version
+    from market_master.prediction.loaded_model import verify_model
+
+    loaded = open_versions(config_file).load(version)
+    verify_model(loaded)
+    return as_json(export_version(loaded, out))
 
 
 def render_journal(entries: list[dict[str, Any]]) -> None:
