@@ -21,6 +21,7 @@ PLUGINS = load_family("features")
 ALL = tuple(PLUGINS)
 CORE = features.select(["core"], "1h")
 MARKET = features.select(["market"], "1h")
+SETS = ("core", "long", "market")
 OWN = tuple(name for name in ALL if not PLUGINS[name].metadata["panel"])
 PANEL = tuple(name for name in ALL if PLUGINS[name].metadata["panel"])
 WARMUP = {name: PLUGINS[name].metadata["warmup"] for name in ALL}
@@ -74,9 +75,9 @@ def test_declared_warmup_of_panel_features_is_exact(market) -> None:
 @MARKETS
 @pytest.mark.parametrize("need", BY_WARMUP)
 def test_short_history_is_enough(market, need) -> None:
-    """The last warmup + 1 bars give the same value as the whole history, to 1e-9; so do the last 60."""
+    """The last warmup + 1 bars give the same value as the whole history, to 1e-9; so do some more, and 500."""
     bars, names = market(), BY_WARMUP[need]
-    for count in {need + 1, (need + 61) // 2, 60}:
+    for count in {need + 1, need + 14, 500}:
         assert named(names, needs_more_history(of(names), bars, count, instants(bars, 8))) == []
 
 
@@ -87,7 +88,7 @@ def test_no_more_warmup_is_declared_than_is_used(need) -> None:
     every = np.unique(whole.bar_end)
     bars = whole.take(np.isin(whole.bar_end, every[np.random.default_rng(0).random(len(every)) > 0.03]))
     times = np.unique(bars.bar_end)
-    assert named(names, ~feels_bar(of(names), bars, need, times[60::23])) == []
+    assert named(names, ~feels_bar(of(names), bars, need, times[need + 1 :: 23])) == []
 
 
 @MARKETS
@@ -117,7 +118,8 @@ def test_a_non_member_has_market_features_too() -> None:
     members = bars.symbols[:2]
     gone = bars.bar_end[bars.rows("S1")][100]
     thin = bars.take((bars.bar_end != gone) | (bars.code == 3))
-    values = of(PANEL, members)(thin)[thin.rows("S4")]
+    names = tuple(name for name in PANEL if WARMUP[name] < 60)
+    values = of(names, members)(thin)[thin.rows("S4")]
     assert np.flatnonzero(~np.isfinite(values[60:]).all(axis=1)).tolist() == [40]
 
 
@@ -130,12 +132,12 @@ def test_units_of_price_and_volume_do_not_matter(price, volume) -> None:
 
 def test_every_feature_varies_with_its_bars() -> None:
     """A feature varies, and replacing a bar changes it at that bar or later, unless it only reads the clock."""
-    bars = random_bars(6, symbols=3, sessions=60)
+    bars = random_bars(6, symbols=3, sessions=100)
     values = of(ALL)(bars)
     assert named(ALL, np.nanstd(values, axis=0) < 1e-3) == []
     times = np.unique(bars.bar_end)
     deaf = np.ones(len(ALL), dtype=bool)
-    for at in range(150, 200, 7):
+    for at in range(550, 600, 7):
         after = differ(of(ALL)(shaken(bars, bars.bar_end == times[at])), values)
         deaf &= ~after
     assert [name for name in named(ALL, deaf) if not _reads_only_the_clock(name)] == []
@@ -149,16 +151,16 @@ def test_every_feature_keeps_its_bounds(market) -> None:
 
 @pytest.mark.parametrize(
     ("calendar", "interval", "sessions"),
-    [("24/7", "1h", 12), ("XNYS", "5m", 3), ("XNYS", "1d", 120), ("24/7", "30m", 6)],
+    [("24/7", "1h", 24), ("XNYS", "5m", 8), ("XNYS", "1d", 560), ("24/7", "30m", 12)],
 )
 def test_laws_hold_on_other_timetables(calendar, interval, sessions) -> None:
     """Never ahead, exact warm-up and short history also hold around the clock, on 5 minutes and on days."""
     bars = random_bars(8, symbols=3, sessions=sessions, calendar=calendar, interval=interval, missing=0.02)
-    names = features.select(["core", "market"], interval)
-    cuts = instants(bars, 6)
+    names = features.select(SETS, interval)
+    cuts, required_bars = instants(bars, 6), features.warmup(names) + 1
     assert named(names, looks_ahead(of(names), bars, cuts)) == []
-    assert named(names, needs_more_history(of(names), bars, 60, cuts)) == []
-    ready = np.arange(len(bars)) - bars.offsets[bars.code] >= 59
+    assert named(names, needs_more_history(of(names), bars, required_bars, cuts)) == []
+    ready = np.arange(len(bars)) - bars.offsets[bars.code] >= required_bars - 1
     assert np.isfinite(of(names)(bars)[ready]).all()
 
 
@@ -221,9 +223,10 @@ def test_a_shared_scale_is_caught() -> None:
     assert feels_others(_standardised_over_all_time, plain()).all()
 
 
-def test_sixty_bars_suffice() -> None:
-    """No feature needs more than 59 earlier bars, and the warm-up of a list is that of its neediest."""
-    assert max(WARMUP.values()) <= 59
+def test_sixty_bars_suffice_for_core_and_market_and_five_hundred_for_all() -> None:
+    """The warm-up of a list is that of its neediest: at most 59 earlier bars, and 499."""
+    assert features.warmup((*CORE, *MARKET)) <= 59
+    assert 59 < features.warmup(ALL) <= 499
     assert features.warmup(("rsi", "macd")) == max(WARMUP["rsi"], WARMUP["macd"])
     assert features.warmup(()) == 0
 
@@ -263,7 +266,7 @@ def test_every_feature_says_what_it_means() -> None:
     """Each feature has a sentence that ends, and a set."""
     for facts in features.describe(ALL):
         assert facts["summary"].rstrip().endswith((".", "?", "!")), facts
-        assert facts["set"] in ("core", "market")
+        assert facts["set"] in SETS
         assert set(facts) == {"name", "set", "unit", "warmup", "summary", "group"}
 
 
@@ -278,7 +281,11 @@ def test_symbols_may_lie_behind_each_other(market) -> None:
     """Every step of one symbol, series among them, is the same when it is computed with others at once."""
     bars = market()
     steps = plan(tuple(ALL))
-    named = [step for step in steps.by_symbol if step.name not in ("same_slot", "next_slot_before")]
+    named = [
+        step
+        for step in steps.by_symbol
+        if step.name not in ("same_slot", "next_slot_before", "same_slot_month", "next_slot_month")
+    ]
     together = evaluate_by_symbol(bars, slice(0, len(bars)), steps)
     for _, rows in bars:
         alone = evaluate_by_symbol(bars, rows, steps)

@@ -12,22 +12,22 @@ from tests.support.random_bars import changed, random_bars
 
 @functools.cache
 def plain() -> Bars:
-    """Four symbols on XNYS, 30 sessions of 1 h with a half-day, no bar missing."""
-    return random_bars(1, symbols=4, sessions=30)
+    """Four symbols on XNYS, 80 sessions of 1 h with half-days, no bar missing."""
+    return random_bars(1, symbols=4, sessions=80)
 
 
 @functools.cache
 def ragged() -> Bars:
     """Four symbols with holes and silent bars, of which one comes late and one leaves early."""
-    bars = random_bars(2, symbols=4, sessions=40, missing=0.03, silent=0.05)
-    late, early = bars.bar_end >= bars.bar_end[80], bars.bar_end <= bars.bar_end[150]
+    bars = random_bars(2, symbols=4, sessions=90, missing=0.03, silent=0.05)
+    late, early = bars.bar_end >= bars.bar_end[80], bars.bar_end <= bars.bar_end[560]
     return bars.take(np.where(bars.code == 1, late, np.where(bars.code == 2, early, True)))
 
 
 @functools.cache
 def rough() -> Bars:
     """A flash crash, 70 flat bars, 70 bars without volume, and a symbol that never moves nor trades."""
-    bars = random_bars(3, symbols=3, sessions=60)
+    bars = random_bars(3, symbols=3, sessions=80)
     first = bars.rows("S1").start
     flat, silent = np.arange(first + 100, first + 170), np.arange(first + 200, first + 270)
     level = bars.close[first + 99]

@@ -16,7 +16,7 @@ from onnx import TensorProto
 from market_master.artifact.bars_graph import BARS_AGO, HISTORY, MEMBER
 from market_master.export import operations
 from market_master.export.builder import NEWEST_ROW, GraphBuilder
-from market_master.export.spans import BY_ELEMENT, NEWEST, Span, computed_spans, series_among, topological
+from market_master.export.bar_ranges import BY_ELEMENT, NEWEST, BarRange, computed_ranges, series_among, topological
 from market_master.features.engine.traced import TracedSeries, Untraceable
 from market_master.features.engine.windows import BOUND
 
@@ -48,14 +48,14 @@ class _Lowering:
     def __init__(self, nodes: GraphBuilder, features: Sequence[TracedSeries], required_bars: int) -> None:
         self.nodes, self.required_bars = nodes, required_bars
         order = topological(features)
-        self.spans = computed_spans(order, features, required_bars)
+        self.spans = computed_ranges(order, features, required_bars)
         self.rows: dict[object, Rows] = {}
         self.heights: dict[str, int] = {}
         """rows of each tensor that series lie in"""
         self.picked: dict[tuple[str, tuple[int, ...]], str] = {}
         self.turned: dict[str, str] = {}
         """inputs as [bars, symbols]"""
-        self.matches: dict[tuple[object, Span], str] = {}
+        self.matches: dict[tuple[object, BarRange], str] = {}
         waiting = [one for one in order if one.operation not in VIEWS]
         while waiting:
             group = self._next_group(waiting)
@@ -152,7 +152,7 @@ class _Lowering:
         operands = [self._pack([one.inputs[n] for one in group]) for n in range(len(first.inputs))]
         return operations.elementwise(self.nodes, first, operands)
 
-    def _weighted(self, group: list[TracedSeries], spans: list[Span]) -> str:
+    def _weighted(self, group: list[TracedSeries], spans: list[BarRange]) -> str:
         """All weighted sums of one series as one product with a matrix.
 
         Where onnxruntime sees a MatMul beside a product with one number it makes one operation of both, in which the number
@@ -168,7 +168,7 @@ class _Lowering:
                 row += 1
         return self.nodes.add("MatMul", self.nodes.constant(matrix), self._view(source, block))
 
-    def _single(self, one: TracedSeries, span: Span) -> str:
+    def _single(self, one: TracedSeries, span: BarRange) -> str:
         """A series by itself."""
         bars, nodes = span.bars, self.nodes
         match one.operation:
@@ -193,7 +193,7 @@ class _Lowering:
             case "rank" if bars == 1:
                 return operations.rank(nodes, self._view(one.inputs[0], span), self._member())
             case "at_market":
-                own, back = self._view(one.inputs[0], Span(0, span.oldest)), Span(0, span.oldest)
+                own, back = self._view(one.inputs[0], BarRange(0, span.oldest)), BarRange(0, span.oldest)
                 ready = nodes.add("Where", self._old_enough(list(one.attributes), back), own, nodes.number(np.nan))
                 return operations.at_market(nodes, ready, self._column(BARS_AGO), span.oldest)
             case operation if operation in BY_ELEMENT:
@@ -206,21 +206,21 @@ class _Lowering:
             f"'{one.operation}' of earlier bars can't be written into the graph; ask for the newest bar's only."
         )
 
-    def _matches(self, earlier: TracedSeries, span: Span) -> str:
+    def _matches(self, earlier: TracedSeries, span: BarRange) -> str:
         if (earlier.key, span) not in self.matches:
             slots = self._windows(earlier.inputs[0], span, 1, earlier.attributes[0])
             target = self._view(earlier.inputs[1], span)
             self.matches[earlier.key, span] = operations.matches(self.nodes, slots, target, span.bars)
         return self.matches[earlier.key, span]
 
-    def _old_enough(self, warmups: list[int], span: Span) -> str:
+    def _old_enough(self, warmups: list[int], span: BarRange) -> str:
         """Where a symbol has so many bars before each bar of a span, oldest first; or before its newest, for each warm-up."""
         needed = [warmup + ago + 1 for warmup in warmups for ago in range(span.oldest, -1, -1)]
         return self.nodes.add(
             "GreaterOrEqual", self._history(), self.nodes.constant(np.reshape(needed, (-1, 1)), np.int64)
         )
 
-    def _windows(self, one: TracedSeries, span: Span, first: int, length: int) -> str:
+    def _windows(self, one: TracedSeries, span: BarRange, first: int, length: int) -> str:
         """The window that begins `first` bars before each bar of a span, oldest first."""
         block = self._view(one, span.moved(first, first + length - 1))
         if span.bars == 1:
@@ -242,7 +242,7 @@ class _Lowering:
         ]
         return self.nodes.add("Concat", *pieces, axis=0) if len(pieces) > 1 else pieces[0]
 
-    def _view(self, one: TracedSeries, span: Span) -> str:
+    def _view(self, one: TracedSeries, span: BarRange) -> str:
         """Some bars of a series as a tensor of their own."""
         tensor, newest = self._locate(one, span.newest)
         return self._picked(tensor, list(range(newest - span.bars + 1, newest + 1)))

@@ -100,7 +100,7 @@ def left_out(sets: Sequence[str], interval: str) -> dict[str, str]:
 
 
 def warmup(names: Sequence[str]) -> int:
-    """Earlier bars the neediest of the features needs, at most 59."""
+    """Earlier bars the neediest of the features needs, at most 499."""
     return max(warmups(names), default=0)
 
 
@@ -162,5 +162,5 @@ def _misfit(name: str, interval: str) -> str:
     if slots != "any" and interval == "1d":
         return "a daily bar is the only one of its session, so the slot says nothing"
     if slots == "same_slot" and INTERVALS[interval] < INTERVALS["30m"]:
-        return f"60 bars of {interval} do not reach the same slot of earlier sessions; it needs 30m or more"
+        return f"bars of {interval} do not reach far enough into earlier sessions; it needs 30m or more"
     return ""

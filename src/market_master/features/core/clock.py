@@ -10,8 +10,10 @@ import numpy as np
 from market_master.domain import DAY, Array, Ints
 from market_master.features import feature, series
 from market_master.features.engine import windows
-from market_master.features.engine.declare import REACH
 from market_master.features.engine.slots import earlier_bars, total, usual
+
+BACK = 59
+"""bars"""
 
 
 @feature(warmup=0, unit="days")
@@ -67,13 +69,13 @@ def slot_volume_surprise(log_volume: Array, traded: Array, same_slot: Ints) -> A
 @series(warmup=0)
 def same_slot(slot: Ints, age: Ints) -> Ints:
     """Earlier bars (at most 59 back) in each bar's own slot: indices [most, bars], newest first, then -1."""
-    return earlier_bars(slot, slot, age, REACH)
+    return earlier_bars(slot, slot, age, BACK)
 
 
 @series(warmup=0)
 def next_slot_before(slot: Ints, next_slot: Ints, age: Ints) -> Ints:
     """Earlier bars (at most 59 back) in the slot that the calendar has next after each bar, in the same form."""
-    return earlier_bars(slot, next_slot, age, REACH)
+    return earlier_bars(slot, next_slot, age, BACK)
 
 
 @series(warmup=0)

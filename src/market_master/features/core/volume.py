@@ -32,7 +32,9 @@ def volume_trend(log_volume: Array, traded: Array) -> Array:
 @feature(warmup=20, unit="share")
 def signed_volume(move: Array, volume: Array) -> Array:
     """Volume of rising bars less that of falling ones, over all volume of 20 bars; 0 when nothing traded."""
-    return windows.ratio(windows.mean(np.sign(move) * volume, 20), windows.mean(volume, 20), neutral=0.0, minimum=0.0)
+    return windows.ratio(
+        windows.mean(windows.direction(move) * volume, 20), windows.mean(volume, 20), neutral=0.0, minimum=0.0
+    )
 
 
 @feature(warmup=20, unit="sd")

@@ -19,8 +19,8 @@ COLUMNS = ("open", "high", "low", "close", "volume", "slot", "next_slot", "sessi
 counts the bars of the symbol before this one"""
 MEMBERS = "members"
 """what a panel function may ask for besides: which columns make the market (bool)"""
-REACH = 59
-"""earlier bars a feature may need at most, so that 60 bars suffice"""
+REACH = 499
+"""earlier bars a feature may need at most, so that 500 bars suffice"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def feature(*, warmup: int, unit: str = "", slots: Slots = "any") -> Callable[[F
 
     It returns an array as long as its inputs; the first `warmup` values are blanked, the rest must be finite, and depend on
     no bar further back than that: several symbols may lie behind each other in the inputs. `slots` says where it makes
-    sense: on any interval, with several bars a session, or where 60 bars reach earlier sessions.
+    sense: on any interval, with several bars a session, or where its bars reach earlier sessions.
     """
     return _declare(warmup, unit, slots, panel=False)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from market_master.domain import Array, Bars, ContextMissing, Ints
 from market_master.features.engine import windows
-from market_master.features.engine.declare import COLUMNS, MEMBERS, REACH, Node, node
+from market_master.features.engine.declare import COLUMNS, MEMBERS, Node, node
 
 ALL_ROWS = slice(None)
 
@@ -76,9 +76,10 @@ def mask_warmup(
 ) -> Array:
     """Steps as rows of a matrix, of all bars or those picked, blanked where a symbol has too few bars behind it."""
     block, age = np.array([computed[step.name][picked] for step in steps]), age[picked]
-    young = np.flatnonzero(age < REACH)
+    warmups = np.array([step.warmup for step in steps])
+    young = np.flatnonzero(age < warmups.max(initial=0))
     if len(young):
-        early = age[young] < np.array([step.warmup for step in steps])[:, None]
+        early = age[young] < warmups[:, None]
         block[:, young] = np.where(early, np.nan, block[:, young])
     return block
 

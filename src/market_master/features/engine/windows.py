@@ -93,6 +93,11 @@ def ratio(numerator: Array, denominator: Array, neutral: float, minimum: float =
     return np.where(denominator > minimum, numerator / denominator, neutral)
 
 
+def direction(moves: Array) -> Array:
+    """1 for a rise, -1 for a fall, 0 for what stands still: logarithms of equal prices may differ in their last bit."""
+    return (moves > STILL).astype(float) - (moves < -STILL).astype(float)
+
+
 def bounded(values: Array) -> Array:
     """The values, cut off at the bound on both sides."""
     return np.minimum(np.maximum(values, -BOUND), BOUND)

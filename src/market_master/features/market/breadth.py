@@ -141,5 +141,5 @@ def index_volatility(index_move: Array) -> Array:
 
 @panel_series
 def advance(move: Array, members: Mask) -> Array:
-    """Mean sign of the members' moves."""
-    return across(np.sign(move), members)
+    """Mean direction of the members' moves."""
+    return across(np.where(np.isfinite(move), windows.direction(move), move), members)

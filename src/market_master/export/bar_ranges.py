@@ -1,4 +1,4 @@
-"""Spans: which bars of each traced series a graph computes.
+"""Bar ranges: which bars of each traced series a graph computes.
 
 So that its newest value can be had.
 """
@@ -15,7 +15,7 @@ BY_ELEMENT = ELEMENTWISE | {"where", "as_float"}
 
 
 @dataclass(frozen=True)
-class Span:
+class BarRange:
     """Neighbouring bars of a series, as how many bars ago the newest and the oldest of them were."""
 
     newest: int
@@ -26,21 +26,23 @@ class Span:
         """How many there are."""
         return self.oldest - self.newest + 1
 
-    def moved(self, newest: int, oldest: int) -> Span:
+    def moved(self, newest: int, oldest: int) -> BarRange:
         """With both ends further back by so many bars."""
-        return Span(self.newest + newest, self.oldest + oldest)
+        return BarRange(self.newest + newest, self.oldest + oldest)
 
-    def hull(self, other: Span) -> Span:
+    def hull(self, other: BarRange) -> BarRange:
         """The bars of both and those between."""
-        return Span(min(self.newest, other.newest), max(self.oldest, other.oldest))
+        return BarRange(min(self.newest, other.newest), max(self.oldest, other.oldest))
 
-    def overlap(self, other: Span) -> Span:
+    def overlap(self, other: BarRange) -> BarRange:
         """The bars that both have."""
-        return Span(max(self.newest, other.newest), min(self.oldest, other.oldest))
+        return BarRange(max(self.newest, other.newest), min(self.oldest, other.oldest))
 
 
-NEWEST = Span(0, 0)
-Spans = dict[object, Span]
+NEWEST = BarRange(0, 0)
+FEW = 60
+"""bars"""
+BarRanges = dict[object, BarRange]
 """by the key of a series"""
 
 
@@ -59,9 +61,9 @@ def topological(series: Iterable[TracedSeries]) -> list[TracedSeries]:
     return list(order.values())
 
 
-def computed_spans(order: Sequence[TracedSeries], outputs: Sequence[TracedSeries], required_bars: int) -> Spans:
+def computed_ranges(order: Sequence[TracedSeries], outputs: Sequence[TracedSeries], required_bars: int) -> BarRanges:
     """The bars that are computed of each series: what the outputs' newest bar needs, or more where that costs less."""
-    return _widened(order, _needed(order, outputs), Span(0, required_bars - 1))
+    return _widened(order, _needed(order, outputs), BarRange(0, required_bars - 1))
 
 
 def series_among(inputs: Iterable[object]) -> list[TracedSeries]:
@@ -69,8 +71,8 @@ def series_among(inputs: Iterable[object]) -> list[TracedSeries]:
     return [part for part in inputs if isinstance(part, TracedSeries)]
 
 
-def _needed(order: Sequence[TracedSeries], outputs: Sequence[TracedSeries]) -> Spans:
-    spans: Spans = {one.key: NEWEST for one in outputs}
+def _needed(order: Sequence[TracedSeries], outputs: Sequence[TracedSeries]) -> BarRanges:
+    spans: BarRanges = {one.key: NEWEST for one in outputs}
     for one in reversed(order):
         for part, span in zip(one.inputs, _input_spans(one, spans[one.key]), strict=True):
             if isinstance(part, TracedSeries):
@@ -78,7 +80,7 @@ def _needed(order: Sequence[TracedSeries], outputs: Sequence[TracedSeries]) -> S
     return spans
 
 
-def _input_spans(one: TracedSeries, span: Span) -> list[Span]:
+def _input_spans(one: TracedSeries, span: BarRange) -> list[BarRange]:
     """Which bars of its inputs an operation needs."""
     match one.operation:
         case "lag":
@@ -92,7 +94,7 @@ def _input_spans(one: TracedSeries, span: Span) -> list[Span]:
         case "path_deviation":
             span = span.moved(0, one.attributes[0] - 2)
         case "at_market":
-            span = Span(0, span.oldest)
+            span = BarRange(0, span.oldest)
         case "earlier_bars":
             return [span.moved(1, one.attributes[0]), span]
         case "total":
@@ -100,8 +102,8 @@ def _input_spans(one: TracedSeries, span: Span) -> list[Span]:
     return [span] * len(one.inputs)
 
 
-def _widened(order: Sequence[TracedSeries], spans: Spans, every_bar: Span) -> Spans:
-    """As many bars as there are where a series needs several: to cut them off costs more than to compute them."""
+def _widened(order: Sequence[TracedSeries], spans: BarRanges, every_bar: BarRange) -> BarRanges:
+    """More bars than are needed where a series needs several: a few to cut off cost more than to compute them."""
     for one in order:
         parts = series_among(one.inputs)
         if one.operation == "column":
@@ -110,8 +112,8 @@ def _widened(order: Sequence[TracedSeries], spans: Spans, every_bar: Span) -> Sp
             back = one.attributes[0]
             spans[one.key] = spans[parts[0].key].moved(-back, -back)
         elif one.operation in BY_ELEMENT and spans[one.key].bars > 1:
-            span = spans[parts[0].key]
-            for part in parts[1:]:
+            span = every_bar if spans[one.key].oldest >= FEW else BarRange(0, min(FEW - 1, every_bar.oldest))
+            for part in parts:
                 span = span.overlap(spans[part.key])
-            spans[one.key] = span.overlap(every_bar)
+            spans[one.key] = span
     return spans
