@@ -24,7 +24,6 @@ from market_master.domain import (
     MarketMasterError,
     Prediction,
     PredictionObserver,
-    Provenance,
     UnknownSymbol,
     instant,
     iso,
@@ -68,9 +67,14 @@ class LiveModel:
         """The newest stored bars; read again only when the store was written to."""
         return self.store.recent(self._snapshot.recent if self._snapshot else None)
 
-    def market(self) -> Recent | None:
-        """The newest stored bars for a model that looks at all symbols; None when it does not, or there are none."""
-        recent = _try(self.recent) if self.model.needs_market else None
+    def bars_beside(self, posted: int) -> Recent | None:
+        """The newest stored bars for a request with so many: None where it needs none, or there are none.
+
+        It needs them where its own are too few, or where the model looks at all symbols.
+        """
+        if posted >= self.model.required_bars and not self.model.needs_market:
+            return None
+        recent = _try(self.recent)
         return None if isinstance(recent, MarketMasterError) else recent
 
     def prediction(self, symbol: str, now: int) -> Prediction:
@@ -85,7 +89,7 @@ class LiveModel:
             raise prediction
         bar_end = int(snapshot.recent.series[symbol]["bar_end"][-1])
         require_fresh(self.model, bar_end, now, symbol)
-        return replace(prediction, provenance=Provenance(prediction.provenance.provider, now - bar_end))
+        return replace(prediction, provenance=replace(prediction.provenance, staleness_seconds=now - bar_end))
 
     def signal(self, now: int) -> SignalWithETag:
         """The index's signal at the newest stored bar. Raises LowCoverage, StaleData, NoBars."""

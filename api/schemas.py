@@ -95,6 +95,11 @@ def request_body(name: str, examples: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def bar_count(bars: list[Bar] | Columns) -> int:
+    """How many bars there are."""
+    return len(bars.timestamp if isinstance(bars, Columns) else bars)
+
+
 def columns(bars: list[Bar] | Columns) -> tuple[list[float], dict[str, np.ndarray]]:
     """Time stamps in epoch seconds, and OHLCV columns. Raises ValidationError for columns of different lengths."""
     if isinstance(bars, Columns):

@@ -14,7 +14,7 @@ from api.errors import PROBLEMS, Problem, problem_from_error
 from api.live_model import LiveModel
 from api.metrics import ACTIONS
 from api.model_server import live_model, model_server
-from api.schemas import BATCH_DECODER, PREDICT_DECODER, Bar, Columns, PredictRequest, columns, request_body
+from api.schemas import BATCH_DECODER, PREDICT_DECODER, Bar, Columns, PredictRequest, bar_count, columns, request_body
 from market_master.config import PROJECT_ROOT
 from market_master.domain import Bars, IntervalMismatch, MarketMasterError, Prediction, PredictionObserver, clock
 from market_master.market_data.posted_bars import accept
@@ -26,9 +26,11 @@ SAMPLE: dict[str, Any] = json.loads((PROJECT_ROOT / "data" / "sample" / "request
 SAMPLE_BY_COLUMN = {**SAMPLE, "bars": {name: [bar[name] for bar in SAMPLE["bars"]] for name in SAMPLE["bars"][0]}}
 PREDICT_EXAMPLES = {"60 bars of S001": {"value": SAMPLE}, "the same, by column": {"value": SAMPLE_BY_COLUMN}}
 BATCH_EXAMPLES = {
-    "one that is answered, one that is not": {"value": {"items": [SAMPLE, {**SAMPLE, "bars": SAMPLE["bars"][:5]}]}}
+    "one that is answered, one that is not": {
+        "value": {"items": [SAMPLE, {**SAMPLE, "symbol": "NOT_STORED", "bars": SAMPLE["bars"][:5]}]}
+    }
 }
-AGE_ZERO, AGE_SECONDS = b'"staleness_seconds":0}', b'"staleness_seconds":%d}'
+AGE_ZERO, AGE_SECONDS = b'"staleness_seconds":0,', b'"staleness_seconds":%d,'
 """as a prediction's JSON has its age; quotes inside a string are escaped, so that neither stands in one"""
 
 
@@ -55,12 +57,15 @@ class CachedPrediction(msgspec.Struct, array_like=True):
     openapi_extra=request_body("PredictRequest", PREDICT_EXAMPLES),
 )
 async def predict(request: Request) -> Response:
-    """Predict from bars in the body, oldest first: at least the champion's warm-up and one; as records or as columns."""
+    """Predict from bars in the body, oldest first, as records or as columns.
+
+    What is missing of the champion's warm-up is taken from the store; `provenance.history` says how many bars came from where.
+    """
     live, body, now = live_model(request), await request.body(), clock.now()
     cache: Cache = request.app.state.cache
     payload = PREDICT_DECODER.decode(body)
-    market = live.market()
-    key = key_of(live.files.version, market and market.stamp, payload.symbol, body)
+    stored = live.bars_beside(bar_count(payload.bars) - 1)  # one may be forming
+    key = key_of(live.files.version, stored and stored.stamp, payload.symbol, body)
     content = await cache.get(key)
     cached = msgspec.msgpack.decode(content, type=CachedPrediction) if content else None
     if cached is None or cached.expired(now):
@@ -118,7 +123,13 @@ def predict_payload(
     }
     newest = bars.newest
     prediction = predict_posted(
-        model, bars, payload.symbol, live.market(), context=context, now=newest, on_predictions=on_predictions
+        model,
+        bars,
+        payload.symbol,
+        live.bars_beside(len(bars)),
+        context=context,
+        now=newest,
+        on_predictions=on_predictions,
     )
     ACTIONS.labels(prediction.action).inc()
     return CachedPrediction(msgspec.json.encode(prediction), newest, int(bars.next_end[-1]) if forming else None)

@@ -137,8 +137,8 @@ def test_not_a_number_is_refused(client: TestClient, posted: dict[str, Any]) -> 
 
 
 def test_too_few_bars_are_refused_with_both_numbers(client: TestClient, posted: dict[str, Any]) -> None:
-    """Given and needed stand in the answer."""
-    response = client.post("/predict", json={**posted, "bars": posted["bars"][-5:]})
+    """Given and needed stand in the answer, for a symbol that the store does not have."""
+    response = client.post("/predict", json={**posted, "symbol": "NOT_STORED", "bars": posted["bars"][-5:]})
     assert response.status_code == 422
     assert response.json()["given"] == 5
     assert response.json()["needed"] <= 60

@@ -1,4 +1,4 @@
-"""Portable form of a version: its graph from raw bars, and beside it the card and where bars lie in time."""
+"""Portable form of a version: its graph from raw bars, its card, and a schedule of bars."""
 
 from __future__ import annotations
 

@@ -66,6 +66,14 @@ class ContextMissing(DataError):
     """Market features need the other symbols at the same bar_end, and they are not there."""
 
 
+class HistoryDisagrees(DataError):
+    """A posted bar that the store has with other values."""
+
+
+class HistoryGap(DataError):
+    """Bars of the calendar are missing between what is stored and what was posted."""
+
+
 class MixedGrid(DataError):
     """Symbols whose bars lie on different grids can't share one time axis."""
 

@@ -105,11 +105,20 @@ class ActedPolicy:
 
 
 @dataclass(frozen=True)
+class History:
+    """How many bars of its symbol a prediction was made of: sent by the client, and taken from the store."""
+
+    posted: int
+    stored: int
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where the bars came from and how old the newest one was."""
 
     provider: str
     staleness_seconds: int
+    history: History
 
 
 @dataclass(frozen=True)

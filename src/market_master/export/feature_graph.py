@@ -15,8 +15,8 @@ from onnx import TensorProto
 
 from market_master.artifact.bars_graph import BARS_AGO, HISTORY, MEMBER
 from market_master.export import operations
-from market_master.export.builder import NEWEST_ROW, GraphBuilder
 from market_master.export.bar_ranges import BY_ELEMENT, NEWEST, BarRange, computed_ranges, series_among, topological
+from market_master.export.builder import NEWEST_ROW, GraphBuilder
 from market_master.features.engine.traced import TracedSeries, Untraceable
 from market_master.features.engine.windows import BOUND
 

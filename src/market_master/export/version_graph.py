@@ -1,4 +1,4 @@
-"""Bars graph of a version: traced features, fitted model and calibration, from raw bars to probabilities."""
+"""Graph of a version: features, model and calibration, from raw bars to probabilities."""
 
 from __future__ import annotations
 

@@ -13,16 +13,19 @@ from market_master.domain import (
     Action,
     Bars,
     ContextMissing,
+    History,
     NoBars,
     Prediction,
     PredictionObserver,
     Provenance,
     Span,
     SymbolSeries,
+    Timetable,
     TooFewBars,
     expected_score,
     iso,
 )
+from market_master.prediction.complete_history import complete_history
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.prediction.newest import rows_of_newest, run_graph
 from market_master.prediction.window import BarSource, load_context_bars, require_fresh, require_warmup
@@ -58,15 +61,19 @@ def predict_posted(
     now: int,
     on_predictions: PredictionObserver | None = None,
 ) -> Prediction:
-    """A prediction from bars a client sent; market features take the other symbols from `context`, else from the store.
+    """A prediction from bars a client sent; what is missing before them is taken from the store.
 
-    Raises TooFewBars, or ContextMissing when the market at the same bar_end is in neither.
+    Market features take the other symbols from `context`, else from the store. Raises HistoryDisagrees, HistoryGap,
+    TooFewBars, or ContextMissing when the market at the same bar_end is in neither.
     """
-    require_warmup(model, len(posted))
-    bars = posted.tail(model.required_bars)
+    bars, history = complete_history(posted, store, model.required_bars)
+    require_warmup(model, len(bars))
+    bars = bars.tail(model.required_bars)
     if model.needs_market:
         bars = _merge_market_context(model, bars, symbol, store, context)
-    return predict_bars(model, bars, [symbol], now=now, provider="posted", on_predictions=on_predictions)[0]
+    return predict_bars(
+        model, bars, [symbol], now=now, provider="posted", history=history, on_predictions=on_predictions
+    )[0]
 
 
 def predict_bars(
@@ -76,13 +83,15 @@ def predict_bars(
     *,
     now: int,
     provider: str | None = None,
+    history: History | None = None,
     on_predictions: PredictionObserver | None = None,
 ) -> list[Prediction]:
     """Predictions for the newest bar of some symbols, from bars that hold their warm-up (and the market, if needed).
 
-    `on_predictions` is called with the predictions and their model inputs.
+    All bars are stored ones, unless a `history` says otherwise. `on_predictions` is called with the predictions and their
+    model inputs.
     """
-    card = model.card
+    card, history = model.card, history or History(0, model.required_bars)
     for symbol in symbols:
         require_warmup(model, len(bars.bar_end[bars.rows(symbol)]), symbol)
     newest = rows_of_newest(bars, symbols)
@@ -101,7 +110,7 @@ def predict_bars(
             predicts_for=Span(iso(bars.next_start[row]), iso(bars.next_end[row])),
             model=model.ref,
             policy=ActedPolicy(model.settings.policy.rule, bool(actions.action[n] == actions.rule_action[n])),
-            provenance=Provenance(provider or card.settings["provider"]["kind"], int(now - bars.bar_end[row])),
+            provenance=Provenance(provider or card.settings["provider"]["kind"], int(now - bars.bar_end[row]), history),
             warnings=_warnings(model, inputs[n, -1] == UNSEEN),
         )
         for n, (symbol, row) in enumerate(zip(symbols, newest, strict=True))
@@ -127,6 +136,14 @@ def _warnings(model: LoadedModel, unseen: bool) -> tuple[str, ...]:
     return tuple(name for name, holds in conditions.items() if holds)
 
 
+def _complete(
+    model: LoadedModel, timetable: Timetable, symbol: str, columns: Mapping[str, np.ndarray], store: BarSource | None
+) -> Mapping[str, np.ndarray]:
+    """A symbol of the context, with stored bars before those that were sent."""
+    posted = Bars.of(timetable, {symbol: columns})
+    return complete_history(posted, store, model.required_bars)[0].series(symbol)
+
+
 def _merge_market_context(
     model: LoadedModel, bars: Bars, symbol: str, store: BarSource | None, context: SymbolSeries
 ) -> Bars:
@@ -139,7 +156,7 @@ def _merge_market_context(
     series: dict[str, Mapping[str, np.ndarray]] = {}
     if stored:
         series |= {s: stored.series(s) for s in others if s in stored.symbols}
-    series |= {s: columns for s, columns in context.items() if s != symbol}
+    series |= {s: _complete(model, bars.timetable, s, columns, store) for s, columns in context.items() if s != symbol}
     missing = [s for s in others if s not in series or newest not in series[s]["bar_end"]]
     floor = model.settings.policy.min_coverage
     if others and 1 - len(missing) / len(others) < floor:

@@ -1,0 +1,81 @@
+"""Completion of posted bars: what is missing before the newest is taken from the store."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from market_master.domain import OHLCV, Bars, History, HistoryDisagrees, HistoryGap, NoBars, UnknownSymbol, iso
+from market_master.prediction.window import BarSource
+
+AGREEMENT = 1e-6
+"""relative: what a vendor's rounding changes, and no adjustment of prices"""
+MAX_LISTED = 20
+"""bars in a refusal"""
+
+
+def complete_history(posted: Bars, store: BarSource | None, required_bars: int) -> tuple[Bars, History]:
+    """Posted bars of one symbol with stored ones before and between them, so many in all; and how many came from where.
+
+    Whole histories are left as they are. Raises HistoryDisagrees for a bar that the store has with other values, and
+    HistoryGap when bars of the calendar lie between what is stored and what was posted.
+    """
+    (symbol,) = posted.symbols
+    stored = _stored(store, symbol, posted, required_bars) if store and len(posted) < required_bars else None
+    if stored is None:
+        return posted, History(min(len(posted), required_bars), 0)
+    _require_agreement(symbol, posted, stored)
+    _require_adjoining(symbol, posted, stored)
+    new = ~np.isin(stored.bar_end, posted.bar_end)
+    series = {name: np.concatenate([getattr(stored, name)[new], getattr(posted, name)]) for name in ("bar_end", *OHLCV)}
+    order = np.argsort(series["bar_end"])[-required_bars:]
+    complete = Bars.of(posted.timetable, {symbol: {name: values[order] for name, values in series.items()}})
+    of_posted = int(np.isin(complete.bar_end, posted.bar_end).sum())
+    return complete, History(of_posted, len(complete) - of_posted)
+
+
+def _stored(store: BarSource, symbol: str, posted: Bars, required_bars: int) -> Bars | None:
+    """The store's bars of the symbol up to the newest posted one; None where it has none."""
+    try:
+        stored = store.bars((symbol,), last=required_bars, until=posted.newest)
+    except (NoBars, UnknownSymbol):
+        return None
+    return stored if stored.timetable == posted.timetable else None
+
+
+def _require_agreement(symbol: str, posted: Bars, stored: Bars) -> None:
+    _, at_posted, at_stored = np.intersect1d(posted.bar_end, stored.bar_end, return_indices=True)
+    rows = [
+        {
+            "bar_end": iso(posted.bar_end[here]),
+            "field": name,
+            "posted": float(getattr(posted, name)[here]),
+            "stored": float(getattr(stored, name)[there]),
+        }
+        for here, there in zip(at_posted.tolist(), at_stored.tolist(), strict=True)
+        for name in OHLCV
+        if not np.isclose(getattr(posted, name)[here], getattr(stored, name)[there], rtol=AGREEMENT, atol=0.0)
+    ]
+    if rows:
+        first = rows[0]
+        raise HistoryDisagrees(
+            f"{symbol}'s bar that ended {first['bar_end']} was posted with {first['field']} {first['posted']:g}, and the store "
+            f"has {first['stored']:g}; post the whole history, or the bars that the store has.",
+            rows=rows[:MAX_LISTED],
+            differing=len(rows),
+        )
+
+
+def _require_adjoining(symbol: str, posted: Bars, stored: Bars) -> None:
+    """Refuse a hole between the store's newest bar and the first posted one; within the store, holes are the symbol's own."""
+    last, first = stored.newest, int(posted.bar_end[0])
+    if last >= first:
+        return
+    schedule = posted.timetable.between(last, first)
+    missing = schedule.end[(schedule.end > last) & (schedule.end < first)].tolist()
+    if missing:
+        raise HistoryGap(
+            f"The store's bars of {symbol} end {iso(last)} and the first posted one ends {iso(first)}: {len(missing)} bars of "
+            f"{posted.timetable.calendar} lie between, the first ends {iso(missing[0])}; post them too.",
+            missing=[iso(end) for end in missing[:MAX_LISTED]],
+            bars_missing=len(missing),
+        )
