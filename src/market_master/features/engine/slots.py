@@ -1,4 +1,4 @@
-"""Earlier bars in the same slot of the session: which they are, how many, and sums over them."""
+"""Earlier bars in the same slot of the session: which, how many, and sums over them."""
 
 from __future__ import annotations
 
