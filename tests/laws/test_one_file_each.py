@@ -39,12 +39,14 @@ def acceleration(move: Array) -> Array:
 '''
 THEME_CHECK = """
 from market_master import features
+from market_master.export.version_graph import feature_graph
 from tests.support.random_bars import random_bars
 
 bars = random_bars(1, symbols=2, sessions=20)
 assert np.isfinite(features.compute(bars, ["acceleration"])[bars.age >= 2]).all()
 assert "acceleration" in features.select(("core",), "1h")
-assert list(features.groups(["acceleration"])) == ["acceleration"]
+assert features.describe(["acceleration"])[0]["group"] == "acceleration"
+assert feature_graph(["acceleration"], 3600)
 assert features.fingerprint(["acceleration"])["acceleration"]
 """
 
@@ -64,12 +66,14 @@ def hammer(lower_shadow: Array, candle_body: Array) -> Array:
 '''
 SET_CHECK = """
 from market_master import features
+from market_master.export.version_graph import feature_graph
 from tests.support.random_bars import random_bars
 
 assert features.select(("patterns",), "1h") == ("hammer",)
 assert np.isfinite(features.compute(random_bars(1, symbols=2, sessions=20), ["hammer"])).all()
 assert features.describe(["hammer"])[0]["set"] == "patterns"
-assert list(features.groups(["hammer"])) == ["returns"]
+assert features.describe(["hammer"])[0]["group"] == "returns"
+assert feature_graph(["hammer"], 3600)
 """
 
 LABEL = '''

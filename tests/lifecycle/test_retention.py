@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mlflow.entities import ViewType
 
-from market_master.artifact.bundle import GRAPH_FILE
+from market_master.artifact.bundle import BARS_GRAPH_FILE, GRAPH_FILE, companion_files
 from market_master.domain import clock
 from market_master.domain.errors import ConfigError
 from market_master.lifecycle import retention as step
@@ -71,7 +71,9 @@ def _rejected(home: Path, run: Run) -> str:
     champion, place = versions.champion(), versions.files("1")
     example = np.asarray(champion.example["inputs"], dtype=np.float32)
     graph = (Path(place.folder) / GRAPH_FILE).read_bytes()
-    version = versions.register(run, graph, replace(champion.card, run_id=run.id), example, champion.calendar, {})
+    bars_graph, card = (Path(place.folder) / BARS_GRAPH_FILE).read_bytes(), replace(champion.card, run_id=run.id)
+    files = companion_files(bars_graph, card, champion.example, champion.calendar)
+    version = versions.register(run, graph, example, files)
     versions.set_outcome(version, "rejected")
     journal_of(home).write("rejected", by="gate", reason="a test", to_version=version)
     return version

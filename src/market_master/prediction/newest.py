@@ -1,4 +1,4 @@
-"""Bars through the graph that serves them, each as it is predicted from when it is the newest."""
+"""Bars through the graph that serves them, each as when it is the newest."""
 
 from __future__ import annotations
 
