@@ -21,6 +21,7 @@ PLANTED = {
     ),
     "src/market_master/prediction/window.py": ("from market_master import labels",),
     "src/market_master/stats/metrics.py": ("import yaml",),
+    "api/keys.py": ("from market_master import features",),
 }
 """imports that no room may have, at least one for each contract"""
 
