@@ -35,10 +35,10 @@ run: $(READY)  ## train, gate, promote, signal: CONFIG=configs/demo.yaml unless 
 	@$(QUIET) $(BIN)/mm run --config $(or $(CONFIG),configs/demo.yaml)
 
 serve: $(READY)  ## the API on HOST:PORT
-	@$(QUIET) $(if $(CONFIG),MM_CONFIG=$(CONFIG)) HOST=$(HOST) PORT=$(PORT) $(BIN)/python -m api
+	@exec env $(QUIET) $(if $(CONFIG),MM_CONFIG=$(CONFIG)) HOST=$(HOST) PORT=$(PORT) $(BIN)/python -m api
 
 serve-lean: .venv-serve/.ready  ## the API from an environment of its own, without the training libraries
-	@$(QUIET) PYTHONPATH=src HOST=$(HOST) PORT=$(PORT) .venv-serve/bin/python -m api
+	@exec env $(QUIET) PYTHONPATH=src HOST=$(HOST) PORT=$(PORT) .venv-serve/bin/python -m api
 
 check-lean: .venv-serve/.ready  ## the server's tests against that environment
 	@$(QUIET) MM_SERVER_PYTHON=$(abspath .venv-serve/bin/python) $(BIN)/python -m pytest -n $(WORKERS) -m "not nightly" tests/api/test_light.py tests/api/test_rough_clients.py tests/api/test_hot_swap.py

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -17,12 +18,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Match, Route
 from starlette.types import Scope
-from structlog.tracebacks import ExceptionDictTransformer
 
+from api import STARTED
 from api.auth import AccessDenied, Authenticator
 from api.cache import cache_at
 from api.errors import PROBLEMS, Problem, add_error_handlers, problem, problem_response
 from api.limits import Limits
+from api.logs import configure_logs
 from api.middleware.request import RequestMiddleware
 from api.model_server import ModelServer
 from api.routes import predict
@@ -31,15 +33,8 @@ from api.settings import server_settings
 from market_master.config.environment import variables
 from market_master.plugins import import_modules
 
-structlog.configure(
-    processors=[
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),  # they may hold keys
-        structlog.processors.JSONRenderer(),
-    ],
-    cache_logger_on_first_use=True,
-)
+configure_logs()
+log = structlog.get_logger()
 DESCRIPTION = "Market Master: next-bar trading actions for every constituent of an index, and one signal for the index."
 TAGS = ("health", "predict", "signal", "features", "predictions", "models", "monitoring", "operations", "metrics")
 """of the routers in the order of OpenAPI; a router with another tag comes after these, by the name of its file"""
@@ -64,6 +59,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.collect()
     gc.freeze()  # what is loaded by now stays; looking through it again would only cost pauses
     watcher = asyncio.create_task(server.watch())
+    seconds = round(time.monotonic() - STARTED, 1)
+    log.info(
+        "ready" if server.live else "not ready", version=server.version, seconds=seconds, note=server.why_not_current()
+    )
     yield
     watcher.cancel()
     with suppress(asyncio.CancelledError):

@@ -20,6 +20,7 @@ from market_master.prediction_log import PredictionLog, Writer
 from market_master.registry.client_process import RegistryClient
 
 log = structlog.get_logger()
+UNCONFIRMED = "Version {version} is served from its local copy until the registry has confirmed it."
 
 
 class ModelServer:
@@ -36,6 +37,8 @@ class ModelServer:
         self.refusal: MarketMasterError = NoChampion("No champion has been loaded yet.")
         self.note = ""
         """why the version behind `production` is not the live one, or that the registry is away"""
+        self._confirmed = False
+        """the registry has named the live version, so that it is not just the local copy of an earlier day"""
         self._fallback_folder = settings.home / "data" / "serving" / settings.model
 
     def record_posted(self) -> PredictionObserver | None:
@@ -43,11 +46,16 @@ class ModelServer:
         return Recorder(self.writer.put, "posted").observer() if self.writer else None
 
     def start(self) -> None:
-        """Load the registry's champion, or while the registry is away the last verified one from its local copy."""
+        """Serve the last verified version from its local copy until the registry has said which it is; else ask it first."""
         self.writer = Writer(self.prediction_log, self.settings.home / "data" / "spill")
-        self.refresh()
-        if self.live is None and isinstance(self.refusal, RegistryAway):
-            self._load_fallback_copy()
+        self.registry.start()
+        copy_refusal = self._load_fallback_copy()
+        if self.live is None:
+            self.refresh()
+            if self.live is None and isinstance(self.refusal, RegistryAway):
+                self.refusal = copy_refusal or NoChampion(
+                    f"{self.refusal} There is no local copy of a champion either."
+                )
 
     def refresh(self) -> str:
         """Look where the alias stands and follow it; returns what was done, in a sentence."""
@@ -58,17 +66,23 @@ class ModelServer:
                     f"No version of {self.settings.model} stands behind 'production'; `make run` promotes one."
                 )
             if self.live and self.live.key == production:
-                self.note = ""
+                self.note, self._confirmed = "", True
                 return f"Version {production[0]} is served already."
             live = self._load_and_copy(self.registry.files(production[0]))
         except MarketMasterError as error:
+            if isinstance(error, NoChampion) and not self._confirmed:
+                self.live = None
             if self.live is None:
                 self.refusal = error
-            if self.note != str(error):
+            reason = str(error)
+            if self.live and not self._confirmed and isinstance(error, RegistryAway):
+                reason = f"The registry is away ({error}); version {self.version} is served from its local copy."
+            if self.note != reason:
                 SWAPS.labels("refused").inc()
-                log.warning("not taken", title=error.title, reason=str(error), serving=self.version)
-            self.note = str(error)
+                log.warning("not taken", title=error.title, reason=reason, serving=self.version)
+            self.note = reason
             return self.note
+        self._confirmed = True
         self._hot_swap(live, "")
         return f"Version {live.files.version} is served now."
 
@@ -77,6 +91,10 @@ class ModelServer:
         if self.writer:
             self.writer.close()
         self.registry.close()
+
+    def why_not_current(self) -> str:
+        """Why there is no live model, or why it may not be the registry's champion; '' when all is well."""
+        return self.note if self.live else str(self.refusal)
 
     @property
     def version(self) -> str:
@@ -90,9 +108,11 @@ class ModelServer:
         return self.live
 
     async def watch(self) -> None:
-        """Follow alias and store for as long as the server lives."""
+        """Follow alias and store for as long as the server lives; a version from its local copy is asked about at once."""
+        pause = 0.0 if self.live and not self._confirmed else self.settings.poll_seconds
         while True:
-            await asyncio.sleep(self.settings.poll_seconds)
+            await asyncio.sleep(pause)
+            pause = self.settings.poll_seconds
             with suppress(MarketMasterError):
                 await asyncio.to_thread(self.refresh)
             if self.live:
@@ -108,19 +128,15 @@ class ModelServer:
         recorder = Recorder(self.writer.put, "stored") if self.writer else None
         return load_live_model(files, self.settings.home, self.settings.config, clock.now(), recorder)
 
-    def _load_fallback_copy(self) -> None:
-        refusal = str(self.refusal)
+    def _load_fallback_copy(self) -> MarketMasterError | None:
+        """Serve the local copy, if there is one; returns why it can't be served."""
         try:
             files = bundle.load_fallback_copy(self._fallback_folder)
-            if files is None:
-                raise NoChampion(f"{refusal} There is no local copy of a champion either.")
-            live = self._load(files)
+            if files:
+                self._hot_swap(self._load(files), UNCONFIRMED.format(version=files.version))
         except MarketMasterError as error:
-            self.refusal = error
-            return
-        self._hot_swap(
-            live, f"The registry is away ({refusal}); version {files.version} is served from its local copy."
-        )
+            return error
+        return None
 
     def _hot_swap(self, live: LiveModel, note: str) -> None:
         before, self.live, self.note = self.version, live, note

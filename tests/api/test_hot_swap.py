@@ -90,11 +90,46 @@ def _no_graph(folder):
     (folder / "model.onnx").unlink()
 
 
+def _no_bars_graph(folder):
+    (folder / "bars.onnx").unlink()
+
+
+def _swapped_bars_graph(folder):
+    graph = bytearray((folder / "bars.onnx").read_bytes())
+    graph[-20] ^= 1
+    (folder / "bars.onnx").write_bytes(bytes(graph))
+
+
+def _longer_reach(folder):
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    (folder / "card.json").write_text(json.dumps({**card, "required_bars": 500}), encoding="utf-8")
+
+
+def _other_served_answers(folder):
+    example = json.loads((folder / "example.json").read_text(encoding="utf-8"))
+    example["served"][0] = [0.2] * 5
+    (folder / "example.json").write_text(json.dumps(example), encoding="utf-8")
+
+
 def _half_a_card(folder):
     (folder / "card.json").write_text('{"candidate": "logistic"', encoding="utf-8")
 
 
-@pytest.mark.parametrize("poison", [_swapped_graph, _edited_card, _pickle, _other_answers, _no_graph, _half_a_card])
+@pytest.mark.parametrize(
+    "poison",
+    [
+        _swapped_graph,
+        _edited_card,
+        _pickle,
+        _other_answers,
+        _no_graph,
+        _half_a_card,
+        _no_bars_graph,
+        _swapped_bars_graph,
+        _longer_reach,
+        _other_served_answers,
+    ],
+)
 def test_a_bad_version_is_refused_and_the_old_one_goes_on(altered, tmp_path, poison) -> None:
     """The note in /ready and the metrics say so; nothing of it was run."""
     with in_process(altered, MM_ADMIN_KEYS="ruler") as running:

@@ -10,7 +10,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from tests.support import ROOT
-from tests.support.servers import newest_bars, on_a_port
+from tests.support.servers import newest_bars, on_a_port, registry_was_asked, wait_for
 
 
 def _absent_packages() -> set[str]:
@@ -42,6 +42,7 @@ runpy.run_module("api", run_name="__main__")
 def test_requests_are_answered_without_the_training_libraries(trained_home) -> None:
     """Posted and stored bars, features and the index: NumPy and onnxruntime suffice; the registry has its own process."""
     with on_a_port(trained_home, ("-c", WITHOUT)) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        wait_for(lambda: registry_was_asked(client.get("/ready")))
         assert client.get("/ready").json()["note"] == ""
         by_post, by_store = (
             client.post("/predict", json=newest_bars(trained_home)).json(),

@@ -40,7 +40,7 @@ def test_what_happens_is_counted(trained_home) -> None:
         body = newest_bars(trained_home)
         for _ in range(2):
             running.post("/predict", json=body)
-        running.post("/predict", json=body | {"bars": body["bars"][-5:]})
+        running.post("/predict", json=body | {"symbol": "NOT_STORED", "bars": body["bars"][-5:]})
         running.get("/predict/NOBODY")
         page = running.get("/metrics").text
     found = {

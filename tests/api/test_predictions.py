@@ -50,5 +50,5 @@ def test_a_log_that_is_away_changes_no_answer(altered: Path) -> None:
         assert "hidden" not in away.text
         wait_for(lambda: any((altered / "data" / "spill").glob("*.jsonl")))
     with in_process(altered) as running:
-        wait_for(lambda: running.app.state.model_server.prediction_log.count() > 0)
-        assert not any((altered / "data" / "spill").glob("*.jsonl"))
+        wait_for(lambda: not any((altered / "data" / "spill").glob("*.jsonl")))
+        assert running.app.state.model_server.prediction_log.count() > 0

@@ -21,7 +21,7 @@ from tests.support.random_bars import random_bars
 
 NOW = 1_800_000_000
 EXACT = 1e-9
-INSTANTS = 400
+INSTANTS = 100
 """of a whole series, at which market features are compared; the night takes all"""
 REAL = {
     "us-1h-aligned": ("XNYS", "1h"),

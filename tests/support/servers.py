@@ -44,7 +44,9 @@ def in_process(home: Path, *, start_method: str = "forkserver", **environ: str) 
         defaults = {"MM_RATE_LIMIT": "off", "MM_POLL_SECONDS": "3600", "PREFECT_API_URL": NO_PREFECT}
         for name, value in {"MM_HOME": str(home), **defaults, **environ}.items():
             patch.setenv(name, value)
-        with TestClient(create_app(), raise_server_exceptions=False) as running:
+        app = create_app()
+        with TestClient(app, raise_server_exceptions=False) as running:
+            wait_for(lambda: "until the registry" not in app.state.model_server.note)
             yield running
 
 
@@ -66,6 +68,11 @@ def on_a_port(home: Path, command: tuple[str, ...] = ("-m", "api"), **environ: s
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+def registry_was_asked(ready: httpx.Response) -> bool:
+    """The server does not just serve its local copy because it does not know better yet."""
+    return ready.status_code != 200 or "until the registry" not in ready.json()["note"]
 
 
 def outside(home: Path, **environ: str) -> dict[str, str]:

@@ -59,11 +59,16 @@ class BarsGraph:
         facts = self._session.get_modelmeta().custom_metadata_map.get(FACTS)
         if facts is None:
             raise ModelError(f"The {len(content)} bytes given are a graph, but not one from raw bars; train anew.")
-        known = json.loads(facts)
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.features: tuple[FeatureFacts, ...] = tuple(FeatureFacts(**facts) for facts in known["features"])
-        """in the order of the columns"""
-        self.required_bars: int = known["required_bars"]
+        try:
+            known = json.loads(facts)
+            self.features: tuple[FeatureFacts, ...] = tuple(FeatureFacts(**feature) for feature in known["features"])
+            """in the order of the columns"""
+            self.required_bars = int(known["required_bars"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"What the graph says of its features can't be read: {error!r}; the version was altered."
+            ) from error
         self.inputs: tuple[str, ...] = tuple(given.name for given in self._session.get_inputs())
         self.needs_market = BARS_AGO in self.inputs
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,8 @@ def load_fallback_copy(folder: Path) -> VersionFiles | None:
         return None
     try:
         note = json.loads(file.read_text(encoding="utf-8"))
-        files = VersionFiles(*(str(note[field.name]) for field in fields(VersionFiles)))
+        known = VersionFiles(*(str(note[field.name]) for field in fields(VersionFiles)))
+        files = replace(known, folder=str(folder / known.version))  # a home may have moved since
         hashes = _hashes(Path(files.folder))
         altered = [part for part, sha in note["sha256"].items() if sha != hashes.get(part)]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -62,6 +62,12 @@ def server_binding(environ: Mapping[str, str] = os.environ) -> tuple[str, int, i
     return environ.get("HOST", "127.0.0.1"), int(environ.get("PORT", "8000")), workers
 
 
+def log_format(default: str, environ: Mapping[str, str] = os.environ) -> str:
+    """LOG, `json` or `text`; the default unless set to one of them."""
+    chosen = environ.get("LOG", "").lower()
+    return chosen if chosen in ("json", "text") else default
+
+
 def mlflow_ui(environ: Mapping[str, str] = os.environ) -> str:
     """MM_MLFLOW_UI, where MLflow shows its pages; this machine unless set."""
     return environ.get("MM_MLFLOW_UI") or "http://127.0.0.1:5000"

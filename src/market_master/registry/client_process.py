@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class RegistryClient:
-    """Asks the versions of one registered model; its process starts with the first call, and anew if it was killed.
+    """Asks the versions of one registered model; its process starts when told or with a call, and anew if it was killed.
 
     Every method raises what `Versions` raises, and RegistryAway when nothing comes within TIMEOUT_SECONDS.
     """
@@ -41,6 +41,10 @@ class RegistryClient:
         self._home, self._model = home, model
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Start the process and what it imports, without waiting for it."""
+        self._running_pool().submit(_import_registry)
 
     def production(self) -> str | None:
         """The version behind `production`, None when the alias stands nowhere."""
@@ -92,6 +96,10 @@ class RegistryClient:
                     initargs=(tracking_uri.CONFIGURED_STORE,),
                 )
             return self._pool
+
+
+def _import_registry() -> None:
+    import market_master.registry.versions  # noqa: F401
 
 
 def _production(home: Path, model: str) -> str | None:
