@@ -17,8 +17,8 @@ from market_master.domain import OHLCV, Bars, NoBars, SymbolSeries, Timetable, U
 from market_master.files import write_atomic
 
 COLUMNS = ("bar_end", *OHLCV)
-BARS_PER_SYMBOL = 128
-"""bars of each symbol; features need 60 of them"""
+BARS_PER_SYMBOL = 560
+"""bars of each symbol: features need up to 500, and GET /features shows 60 rows of them"""
 RECENT_FILE = "recent.npz"
 
 
