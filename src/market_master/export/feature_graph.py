@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from market_master.artifact.bars_graph import BARS_AGO, HISTORY, MEMBER
+from market_master.artifact.bars_graph import BARS_AGO, HISTORY, MEMBER, OHLCV_AND_CLOCK
 from market_master.export import operations
 from market_master.export.bar_ranges import BY_ELEMENT, NEWEST, BarRange, computed_ranges, series_among, topological
 from market_master.export.builder import NEWEST_ROW, GraphBuilder
@@ -22,6 +22,8 @@ from market_master.features.engine.windows import BOUND
 
 VIEWS = ("column", "lag", "earlier_bars", "members")
 """operations without a node of their own"""
+LOW = 16
+"""rows"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class _Lowering:
         self.picked: dict[tuple[str, tuple[int, ...]], str] = {}
         self.turned: dict[str, str] = {}
         """inputs as [bars, symbols]"""
+        self.columns = self._join_columns({one.attributes[0] for one in order if one.operation == "column"})
         self.matches: dict[tuple[object, BarRange], str] = {}
         waiting = [one for one in order if one.operation not in VIEWS]
         while waiting:
@@ -69,7 +72,7 @@ class _Lowering:
         shared = [n for n, one in enumerate(features) if one.layout == "market"]
         parts = [self._pack([features[n] for n in own])] if own else []
         if shared:
-            symbols = self.nodes.add("Shape", self._column(BARS_AGO), start=1)
+            symbols = self.nodes.add("Shape", self._bars_ago(), start=1)
             shape = self.nodes.add("Concat", self.nodes.integers(len(shared)), symbols, axis=0)
             parts.append(self.nodes.add("Expand", self._pack([features[n] for n in shared]), shape))
         values = self.nodes.add("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
@@ -84,7 +87,7 @@ class _Lowering:
 
     def _masked(self, values: str, features: Sequence[TracedSeries], warmups: Sequence[int]) -> str:
         """NaN where too few bars lie before the newest: of the symbol, and for market features of the market too."""
-        add, ago = self.nodes.add, self._column(BARS_AGO)
+        add, ago = self.nodes.add, self._bars_ago()
         of_symbol = add("Sub", self._history(), self.nodes.integers(1))
         at_market = add("Equal", self.nodes.slice(ago, -1, NEWEST_ROW), self.nodes.integers(0))
         of_both = add("Min", of_symbol, add("ReduceMax", ago, keepdims=1))
@@ -111,7 +114,12 @@ class _Lowering:
         if one.operation in BY_ELEMENT | {"at_market", "across"} and self.spans[one.key] == NEWEST:
             kinds = [(part.layout, part.boolean) if isinstance(part, TracedSeries) else None for part in one.inputs]
             return one.operation, one.layout, tuple(kinds)
+        if one.operation in BY_ELEMENT and all(self._is_column(part) for part in one.inputs):
+            return one.operation, self.spans[one.key]
         return one.key
+
+    def _is_column(self, part: object) -> bool:
+        return isinstance(part, TracedSeries) and part.operation == "column"
 
     def _ready(self, one: TracedSeries) -> bool:
         return all(
@@ -130,7 +138,7 @@ class _Lowering:
         if first.operation == "weighted":
             tensor, height = self._weighted(group, spans), max(height, 2)
         elif self._signature(first) != first.key:
-            tensor = self._by_row(group)
+            tensor = self._by_row(group, spans[0])
         else:
             tensor = self._single(first, spans[0])
         self.heights[tensor], row = height, 0
@@ -138,18 +146,18 @@ class _Lowering:
             self.rows[one.key] = Rows(tensor, row)
             row += span.bars
 
-    def _by_row(self, group: list[TracedSeries]) -> str:
-        """Series of one value each, by an operation that does the same to every row."""
+    def _by_row(self, group: list[TracedSeries], span: BarRange) -> str:
+        """Series with the same bars, by an operation that does the same to every row."""
         first = group[0]
         if first.operation == "at_market":
             sources, warmups = [one.inputs[0] for one in group], [one.attributes[0] for one in group]
-            newest = self.nodes.slice(self._column(BARS_AGO), -1, NEWEST_ROW)
+            newest = self.nodes.slice(self._bars_ago(), -1, NEWEST_ROW)
             present = self.nodes.add("Equal", newest, self.nodes.integers(0))
             ready = self.nodes.add("And", present, self._old_enough(warmups, NEWEST))
             return self.nodes.add("Where", ready, self._pack(sources), self.nodes.number(np.nan))
         if first.operation == "across":
             return operations.across(self.nodes, self._pack([one.inputs[0] for one in group]), self._member())
-        operands = [self._pack([one.inputs[n] for one in group]) for n in range(len(first.inputs))]
+        operands = [self._pack([one.inputs[n] for one in group], span) for n in range(len(first.inputs))]
         return operations.elementwise(self.nodes, first, operands)
 
     def _weighted(self, group: list[TracedSeries], spans: list[BarRange]) -> str:
@@ -195,7 +203,7 @@ class _Lowering:
             case "at_market":
                 own, back = self._view(one.inputs[0], BarRange(0, span.oldest)), BarRange(0, span.oldest)
                 ready = nodes.add("Where", self._old_enough(list(one.attributes), back), own, nodes.number(np.nan))
-                return operations.at_market(nodes, ready, self._column(BARS_AGO), span.oldest)
+                return operations.at_market(nodes, ready, self._bars_ago(), span.oldest)
             case operation if operation in BY_ELEMENT:
                 parts = [
                     self._view(p, span) if isinstance(p, TracedSeries) else nodes.constant(np.full((span.bars, 1), p))
@@ -228,19 +236,36 @@ class _Lowering:
         at = np.arange(span.bars)[:, None] + np.arange(length)
         return self.nodes.add("Gather", block, self.nodes.constant(at, np.int64))
 
-    def _pack(self, parts: Sequence[TracedSeries | float]) -> str:
-        """The newest values of several series as rows of one tensor, in their order; a single one where all are the same."""
+    def _pack(self, parts: Sequence[TracedSeries | float], span: BarRange = NEWEST) -> str:
+        """Some bars of several series as rows of one tensor, in their order; of a single one where all are the same."""
         series = series_among(parts)
         if not series:
             return self.nodes.constant(np.reshape(np.array(parts, dtype=float), (-1, 1)))
         if len({one.key for one in series}) == 1:
-            return self._view(series[0], NEWEST)
-        located = [self._locate(one, 0) for one in series]
-        pieces = [
-            self._picked(tensor, [row for _, row in run])
-            for tensor, run in itertools.groupby(located, lambda location: location[0])
-        ]
-        return self.nodes.add("Concat", *pieces, axis=0) if len(pieces) > 1 else pieces[0]
+            return self._view(series[0], span)
+        located = [self._locate(one, ago) for one in series for ago in range(span.oldest, span.newest - 1, -1)]
+        runs = [(tensor, [row for _, row in run]) for tensor, run in itertools.groupby(located, lambda at: at[0])]
+        if len(runs) == 1:
+            return self._picked(*runs[0])
+        tensors = list(dict.fromkeys(tensor for tensor, _ in runs))
+        sources = {tensor: self._source_rows(tensor, located) for tensor in tensors}
+        if self._cost(runs) <= self._cost(list(sources.items())) + 1:
+            return self.nodes.add("Concat", *[self._picked(tensor, rows) for tensor, rows in runs], axis=0)
+        joined = self.nodes.add("Concat", *[self._picked(*source) for source in sources.items()], axis=0)
+        order = {at: n for n, at in enumerate((tensor, row) for tensor in tensors for row in sources[tensor])}
+        return self.nodes.rows(joined, [order[at] for at in located])
+
+    def _source_rows(self, tensor: str, located: list[tuple[str, int]]) -> list[int]:
+        """The rows of a tensor that are joined with others': of a low one all, so that nothing has to be cut off."""
+        height = self.heights[tensor]
+        return list(range(height)) if height <= LOW else sorted({row for at, row in located if at == tensor})
+
+    def _cost(self, choices: list[tuple[str, list[int]]]) -> int:
+        """Nodes that some choices of rows need."""
+        return sum(
+            rows != list(range(self.heights[tensor])) and (tensor, tuple(rows)) not in self.picked
+            for tensor, rows in choices
+        )
 
     def _view(self, one: TracedSeries, span: BarRange) -> str:
         """Some bars of a series as a tensor of their own."""
@@ -251,9 +276,7 @@ class _Lowering:
         """The tensor that holds a bar of a series, and its row there."""
         if one.operation == "lag":
             return self._locate(one.inputs[0], ago + one.attributes[0])
-        if one.operation == "column":
-            return self._column(one.attributes[0]), self.required_bars - 1 - ago
-        rows = self.rows[one.key]
+        rows = self.columns[one.attributes[0]] if one.operation == "column" else self.rows[one.key]
         return rows.tensor, rows.first + self.spans[one.key].oldest - ago
 
     def _picked(self, tensor: str, rows: list[int]) -> str:
@@ -265,11 +288,19 @@ class _Lowering:
             self.picked[key] = self.nodes.rows(tensor, rows)
         return self.picked[key]
 
-    def _column(self, name: str) -> str:
-        if name == "age":
+    def _join_columns(self, names: set[str]) -> dict[str, Rows]:
+        """The columns of bars and clock below each other in one tensor: turning one costs less than turning each."""
+        if "age" in names:
             raise Untraceable("The age of a bar can't be written into the graph: it is known only up to the warm-up.")
-        kind = TensorProto.INT64 if name == BARS_AGO else TensorProto.DOUBLE
-        return self._turned(name, kind, self.required_bars)
+        used = [name for name in OHLCV_AND_CLOCK if name in names]
+        shape = ("symbols", self.required_bars)
+        inputs = [self.nodes.input(name, TensorProto.DOUBLE, shape) for name in used]
+        joined = self.nodes.add("Transpose", self.nodes.add("Concat", *inputs, axis=1), perm=[1, 0])
+        self.heights[joined] = len(used) * self.required_bars
+        return {name: Rows(joined, n * self.required_bars) for n, name in enumerate(used)}
+
+    def _bars_ago(self) -> str:
+        return self._turned(BARS_AGO, TensorProto.INT64, self.required_bars)
 
     def _history(self) -> str:
         return self._turned(HISTORY, TensorProto.INT64, 1)
