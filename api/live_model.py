@@ -59,13 +59,15 @@ class LiveModel:
     def __init__(self, model: LoadedModel, store: Store, files: VersionFiles, recorder: Recorder | None = None) -> None:
         self.model, self.store, self.files, self.recorder = model, store, files, recorder
         self.key = (files.version, files.outcome)
+        self._recent: Recent | None = None
         self._snapshot: PredictionSnapshot | None = None
         self._explained: tuple[PredictionSnapshot, SignalWithETag] | None = None
         self._lock = threading.Lock()
 
     def recent(self) -> Recent:
         """The newest stored bars; read again only when the store was written to."""
-        return self.store.recent(self._snapshot.recent if self._snapshot else None)
+        self._recent = recent = self.store.recent(self._recent)
+        return recent
 
     def bars_beside(self, posted: int) -> Recent | None:
         """The newest stored bars for a request with so many: None where it needs none, or there are none.

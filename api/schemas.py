@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
-from market_master.domain import OHLCV, Interval
+from market_master.domain import OHLCV, Array, Interval
 
 MAX_BARS = 5000
 MAX_BATCH_ITEMS = 1000
@@ -100,14 +101,15 @@ def bar_count(bars: list[Bar] | Columns) -> int:
     return len(bars.timestamp if isinstance(bars, Columns) else bars)
 
 
-def columns(bars: list[Bar] | Columns) -> tuple[list[float], dict[str, np.ndarray]]:
+def columns(bars: list[Bar] | Columns) -> tuple[Array, dict[str, Array]]:
     """Time stamps in epoch seconds, and OHLCV columns. Raises ValidationError for columns of different lengths."""
     if isinstance(bars, Columns):
         values = {name: np.array(getattr(bars, name), dtype=float) for name in OHLCV}
         lengths = {len(bars.timestamp), *(len(column) for column in values.values())}
         if len(lengths) > 1:
             raise msgspec.ValidationError(f"Columns have {min(lengths)} to {max(lengths)} values - at `$.bars`")
-        return [moment.timestamp() for moment in bars.timestamp], values
-    table = np.array([(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars], dtype=float)
-    table = table.reshape(len(bars), len(OHLCV))
-    return [bar.timestamp.timestamp() for bar in bars], {name: table[:, n] for n, name in enumerate(OHLCV)}
+        moments = bars.timestamp
+    else:
+        values = {name: np.fromiter(map(attrgetter(name), bars), float, len(bars)) for name in OHLCV}
+        moments = [bar.timestamp for bar in bars]
+    return np.fromiter(map(datetime.timestamp, moments), float, len(moments)), values

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,8 +115,16 @@ class Bars:
         """Each symbol with its rows."""
         return iter([(symbol, self.rows(symbol)) for symbol in self.symbols])
 
-    def take(self, rows: NDArray) -> Bars:
-        """Some of the rows (a mask or increasing indices), same symbols."""
+    def beside(self, other: Bars, rows: Ints) -> Bars:
+        """Some rows of its own and another's: numbered as if the other's, of the same symbols and timetable, came behind."""
+        names = [f.name for f in fields(self) if f.name not in ("timetable", "symbols")]
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)])[rows] for name in names
+        }
+        return replace(self, **joined)
+
+    def take(self, rows: NDArray | slice) -> Bars:
+        """Some of the rows (a mask, a slice or increasing indices), same symbols."""
         arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("timetable", "symbols")}
         return replace(self, **arrays)
 
@@ -131,6 +140,8 @@ class Bars:
         """Each symbol's last `count` bars."""
         if len(self) <= count:
             return self
+        if len(self.symbols) == 1:
+            return self.take(slice(len(self) - count, None))
         from_end = self.offsets[self.code + 1] - np.arange(len(self))
         return self.take(from_end <= count)
 

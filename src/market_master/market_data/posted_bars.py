@@ -26,7 +26,7 @@ MAX_ROWS_LISTED = 20
 
 def accept(
     symbol: str,
-    stamps: Sequence[float],
+    stamps: Sequence[float] | np.ndarray,
     columns: Mapping[str, Sequence[float] | np.ndarray],
     *,
     stamp: str,

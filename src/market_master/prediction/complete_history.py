@@ -23,14 +23,14 @@ def complete_history(posted: Bars, store: BarSource | None, required_bars: int) 
     stored = _stored(store, symbol, posted, required_bars) if store and len(posted) < required_bars else None
     if stored is None:
         return posted, History(min(len(posted), required_bars), 0)
-    _require_agreement(symbol, posted, stored)
-    _require_adjoining(symbol, posted, stored)
-    new = ~np.isin(stored.bar_end, posted.bar_end)
-    series = {name: np.concatenate([getattr(stored, name)[new], getattr(posted, name)]) for name in ("bar_end", *OHLCV)}
-    order = np.argsort(series["bar_end"])[-required_bars:]
-    complete = Bars.of(posted.timetable, {symbol: {name: values[order] for name, values in series.items()}})
-    of_posted = int(np.isin(complete.bar_end, posted.bar_end).sum())
-    return complete, History(of_posted, len(complete) - of_posted)
+    if stored.newest < posted.bar_end[0]:
+        _require_adjoining(symbol, posted, stored)
+    else:
+        _require_agreement(symbol, posted, stored)
+    _, rows = np.unique(np.concatenate([posted.bar_end, stored.bar_end]), return_index=True)
+    newest = rows[-required_bars:]
+    of_posted = int((newest < len(posted)).sum())
+    return posted.beside(stored, newest), History(of_posted, len(newest) - of_posted)
 
 
 def _stored(store: BarSource, symbol: str, posted: Bars, required_bars: int) -> Bars | None:
@@ -68,10 +68,8 @@ def _require_agreement(symbol: str, posted: Bars, stored: Bars) -> None:
 def _require_adjoining(symbol: str, posted: Bars, stored: Bars) -> None:
     """Refuse a hole between the store's newest bar and the first posted one; within the store, holes are the symbol's own."""
     last, first = stored.newest, int(posted.bar_end[0])
-    if last >= first:
-        return
-    schedule = posted.timetable.between(last, first)
-    missing = schedule.end[(schedule.end > last) & (schedule.end < first)].tolist()
+    ends = posted.timetable.between(last, first).end
+    missing = ends[np.searchsorted(ends, last, "right") : np.searchsorted(ends, first)].tolist()
     if missing:
         raise HistoryGap(
             f"The store's bars of {symbol} end {iso(last)} and the first posted one ends {iso(first)}: {len(missing)} bars of "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -40,7 +41,7 @@ class Store:
     source: str
     interval: str
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where this source's files of this interval lie."""
         return self.root / "bars" / self.source / self.interval

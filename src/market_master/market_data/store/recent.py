@@ -6,7 +6,7 @@ Read in a millisecond, with NumPy alone.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -24,13 +24,15 @@ RECENT_FILE = "recent.npz"
 
 @dataclass(frozen=True, eq=False)
 class Recent:
-    """Each symbol's last `KEPT` bars, in memory; answers like a Store, for instants not far back."""
+    """Each symbol's last `BARS_PER_SYMBOL` bars, in memory; answers like a Store, for instants not far back."""
 
     source: str
     timetable: Timetable
     series: dict[str, dict[str, NDArray]]
     stamp: tuple[int, int]
     """another one when the file on disk is another"""
+    _tails: dict[tuple[str, int | None], Bars] = field(default_factory=dict)
+    """the newest bars of single symbols, by how many were asked for"""
 
     @cached_property
     def _symbols(self) -> tuple[str, ...]:
@@ -42,16 +44,28 @@ class Recent:
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
         """Bars of some symbols (all, if none is named), optionally each one's last bars up to an instant."""
-        chosen = {}
-        for symbol in symbols or self._symbols:
-            columns = self.series.get(symbol)
-            if columns is None:
-                raise unknown(symbol, self.source, self.timetable.interval, len(self.series))
-            stop = None if until is None else int(np.searchsorted(columns["bar_end"], until, "right"))
-            end = len(columns["bar_end"]) if stop is None else stop
-            part = slice(max(0, end - last) if last is not None else 0, end)
-            chosen[symbol] = {name: values[part] for name, values in columns.items()}
-        return Bars.of(self.timetable, chosen)
+        if len(symbols) != 1:
+            return Bars.of(self.timetable, {s: self._newest(s, last, until) for s in symbols or self._symbols})
+        (symbol,) = symbols
+        if until is not None and until < self._columns(symbol)["bar_end"][-1]:
+            return Bars.of(self.timetable, {symbol: self._newest(symbol, last, until)})
+        if (symbol, last) not in self._tails:
+            self._tails[symbol, last] = Bars.of(self.timetable, {symbol: self._newest(symbol, last, None)})
+        return self._tails[symbol, last]
+
+    def _columns(self, symbol: str) -> dict[str, NDArray]:
+        columns = self.series.get(symbol)
+        if columns is None:
+            raise unknown(symbol, self.source, self.timetable.interval, len(self.series))
+        return columns
+
+    def _newest(self, symbol: str, last: int | None, until: int | None) -> dict[str, NDArray]:
+        """The columns of a symbol's last bars up to an instant."""
+        columns = self._columns(symbol)
+        ends = columns["bar_end"]
+        end = len(ends) if until is None else int(np.searchsorted(ends, until, "right"))
+        part = slice(max(0, end - last) if last is not None else 0, end)
+        return {name: values[part] for name, values in columns.items()}
 
 
 def write(folder: Path, series: SymbolSeries) -> None:
