@@ -1,0 +1,1 @@
+"""The server measured: latency beside an echo, the index, throughput beside MLflow's, hot swap, soak, start."""
