@@ -89,7 +89,7 @@ class LiveModel:
                 snapshot.predictions[symbol] = prediction
         if isinstance(prediction, MarketMasterError):
             raise prediction
-        bar_end = int(snapshot.recent.series[symbol]["bar_end"][-1])
+        bar_end = snapshot.recent.newest(symbol)
         require_fresh(self.model, bar_end, now, symbol)
         return replace(prediction, provenance=replace(prediction.provenance, staleness_seconds=now - bar_end))
 
@@ -133,9 +133,9 @@ class LiveModel:
         """The features of a symbol's newest bars as the model sees them; None where a value can't be had."""
         card, recent = self.model.card, self.recent()
         symbols = (symbol, *(m for m in card.members if self.model.needs_market and m != symbol))
-        if symbol not in recent.series:
+        if symbol not in recent.counts:
             recent.bars((symbol,))
-        bars = recent.bars(tuple(s for s in symbols if s in recent.series))
+        bars = recent.bars(tuple(s for s in symbols if s in recent.counts))
         rows = np.arange(bars.rows(symbol).start, bars.rows(symbol).stop)[-lookback:]
         return [
             {
@@ -158,7 +158,7 @@ class LiveModel:
     def _predict_all(self, recent: Recent, now: int) -> dict[str, Prediction]:
         """Every symbol with enough bars, in one call; none when one of them can't be predicted."""
         required = self.model.required_bars
-        symbols = [s for s in recent.symbols() if len(recent.series[s]["bar_end"]) >= required]
+        symbols = [symbol for symbol, count in recent.counts.items() if count >= required]
         if not symbols:
             return {}
         window = recent.bars(last=required)

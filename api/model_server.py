@@ -153,7 +153,7 @@ class ModelServer:
             LOG_LOST.set(self.writer.lost)
         with suppress(MarketMasterError):
             snapshot = live.snapshot(now)
-            STALENESS.set(now - max(int(columns["bar_end"][-1]) for columns in snapshot.recent.series.values()))
+            STALENESS.set(now - snapshot.recent.newest())
             COVERAGE.set(0.0 if isinstance(snapshot.signal, MarketMasterError) else snapshot.signal[0].coverage)
 
 

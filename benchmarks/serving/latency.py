@@ -53,7 +53,7 @@ def index(champion: LoadedModel, home: Path, facts: str) -> None:
         with _copy_of(champion, home) as copy:
             larger = {} if symbols not in MARKETS else {"MM_CONFIG": str(write_market(champion, copy, symbols))}
             with server("api", copy, **larger) as api:
-                times = _index_times(champion.store(copy).folder / "recent.npz", api)
+                times = _index_times(champion.store(copy).folder / "recent.npy", api)
         new, again, health = (1000 * float(np.median(seconds)) for seconds in times)
         table.add_row(str(symbols), f"{new:.2f}", f"{again:.3f}", f"{health:.3f}", f"{again / health:.2f}")
     console.print(table)

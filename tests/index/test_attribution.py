@@ -22,6 +22,7 @@ from market_master.index.attribution import explained_signal, group_values
 from market_master.index.inputs import read_inputs
 from market_master.index.signal import predict_index
 from market_master.market_data.store import Recent
+from market_master.market_data.store.recent import records_of
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.registry.champion import load_champion
 
@@ -150,9 +151,10 @@ def expected(champion: LoadedModel, *rows: np.ndarray) -> tuple[np.ndarray, ...]
 
 def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
     """The same bars, one of a symbol's left out."""
-    columns = recent.series[symbol]
-    rows = np.arange(len(columns["bar_end"])) != len(columns["bar_end"]) + without
-    return replace(recent, series={**recent.series, symbol: {name: values[rows] for name, values in columns.items()}})
+    series = {symbol: recent.series(symbol) for symbol in recent.symbols()}
+    rows = np.arange(recent.counts[symbol]) != recent.counts[symbol] + without
+    series[symbol] = {name: values[rows] for name, values in series[symbol].items()}
+    return Recent(recent.source, recent.timetable, records_of(series), recent.stamp)
 
 
 def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
@@ -194,8 +196,9 @@ def test_a_symbol_that_leaves_or_enters_moves_by_its_weight(champion: LoadedMode
 def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, recent: Recent) -> None:
     """Where the bar before had no signal the explanation says why, and the signal stands."""
     needed = champion.required_bars
-    short = {s: {name: values[-needed:] for name, values in columns.items()} for s, columns in recent.series.items()}
-    signal = explained(champion, replace(recent, series=short))
+    bars = recent.bars(last=needed)
+    short = records_of({symbol: bars.series(symbol) for symbol in bars.symbols})
+    signal = explained(champion, Recent(recent.source, recent.timetable, short, recent.stamp))
     assert signal.wss == predict_index(champion, recent, now=clock.now()).wss
     assert signal.explanation is not None
     assert (signal.explanation.since, signal.explanation.moves) == (None, ())

@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {
         str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns)
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.endswith((".lock", "recent.npz"))
+        if file.is_file() and not file.name.endswith((".lock", "recent.npy"))
     }
 
 
@@ -251,6 +251,6 @@ def test_the_newest_bars_are_one_file_that_follows_the_store(kept, bars) -> None
     instant = int(whole.bar_end[-3])
     np.testing.assert_array_equal(recent.bars(last=5, until=instant).bar_end, kept.bars(last=5, until=instant).bar_end)
     assert kept.recent(recent) is recent
-    (kept.folder / "recent.npz").unlink()
+    (kept.folder / "recent.npy").unlink()
     assert kept.recent(recent) is recent, "a server goes on while the store is being written"
     np.testing.assert_array_equal(kept.recent().bars().close, recent.bars().close)

@@ -212,7 +212,7 @@ def _forget(home: Path, *, bars: int) -> None:
     (held,) = store.stores(home / "data")
     for file in held.folder.glob("*.parquet"):
         pd.read_parquet(file).iloc[:-bars].to_parquet(file, index=False)
-    (held.folder / "recent.npz").unlink()
+    (held.folder / "recent.npy").unlink()
 
 
 def _spill(home: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,19 @@ class Bars:
     def of(cls, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
         """Bars from each symbol's columns (`bar_end` on the timetable and increasing, then OHLCV)."""
         symbols = tuple(sorted(series))
-        if not symbols or not any(len(series[s]["bar_end"]) for s in symbols):
+        if not symbols:
             raise NoBars("There is not a single bar to work on.")
-        joined = {name: np.concatenate([np.asarray(series[s][name]) for s in symbols]) for name in ("bar_end", *OHLCV)}
-        bar_end = joined["bar_end"].astype(np.int64)
+        columns = {name: np.concatenate([np.asarray(series[s][name]) for s in symbols]) for name in ("bar_end", *OHLCV)}
+        return cls.joined(timetable, symbols, [len(series[s]["bar_end"]) for s in symbols], columns)
+
+    @classmethod
+    def joined(
+        cls, timetable: Timetable, symbols: tuple[str, ...], counts: Sequence[int], columns: Mapping[str, NDArray]
+    ) -> Bars:
+        """Bars from columns of all symbols, sorted by (symbol, bar_end): `counts` of each symbol, one behind the other."""
+        bar_end = columns["bar_end"].astype(np.int64)
+        if not len(bar_end):
+            raise NoBars("There is not a single bar to work on.")
         schedule = timetable.between(int(bar_end.min()), int(bar_end.max()))
         at = schedule.by_end(bar_end)
         if (at < 0).any():
@@ -59,8 +69,7 @@ class Bars:
                 f"{int((at < 0).sum())} of {len(at)} bars do not end where {timetable.calendar} has a "
                 f"{timetable.interval} bar of the {timetable.grid} grid."
             )
-        counts = [len(series[s]["bar_end"]) for s in symbols]
-        return cls.on_schedule(timetable, symbols, counts, schedule, at, {name: joined[name] for name in OHLCV})
+        return cls.on_schedule(timetable, symbols, counts, schedule, at, columns)
 
     @classmethod
     def on_schedule(
@@ -106,14 +115,20 @@ class Bars:
         """End of the newest bar of all."""
         return int(self.bar_end.max())
 
+    @cached_property
+    def _rows(self) -> dict[str, slice]:
+        return {s: slice(*span) for s, span in zip(self.symbols, pairwise(self.offsets.tolist()), strict=True)}
+
     def rows(self, symbol: str) -> slice:
         """The rows of a symbol."""
-        at = self.symbols.index(symbol)
-        return slice(int(self.offsets[at]), int(self.offsets[at + 1]))
+        rows = self._rows.get(symbol)
+        if rows is None:
+            raise ValueError(f"There are no bars of '{symbol}'.")
+        return rows
 
     def __iter__(self) -> Iterator[tuple[str, slice]]:
         """Each symbol with its rows."""
-        return iter([(symbol, self.rows(symbol)) for symbol in self.symbols])
+        return iter(self._rows.items())
 
     def beside(self, other: Bars, rows: Ints) -> Bars:
         """Some rows of its own and another's: numbered as if the other's, of the same symbols and timetable, came behind."""

@@ -19,7 +19,8 @@ MAX_ROWS = 2_000
 
 def rows_of_newest(bars: Bars, symbols: Sequence[str]) -> Ints:
     """The row of the newest bar of each of some symbols."""
-    return newest_rows(bars)[[bars.symbols.index(symbol) for symbol in symbols]]
+    place = {symbol: number for number, symbol in enumerate(bars.symbols)}
+    return newest_rows(bars)[[place[symbol] for symbol in symbols]]
 
 
 def run_graph(model: LoadedModel, bars: Bars, rows: Ints) -> tuple[NDArray[np.float32], Array]:

@@ -10,7 +10,6 @@ from market_master.domain import (
     CLASSES,
     UNSEEN,
     ActedPolicy,
-    Action,
     Bars,
     ContextMissing,
     History,
@@ -98,22 +97,28 @@ def predict_bars(
     inputs, probabilities = run_graph(model, bars, newest)
     _require_finite(inputs[:, :-1], symbols, card.features)
     actions = model.actions(probabilities)
-    scores = expected_score(probabilities)
+    source, rule = provider or card.settings["provider"]["kind"], model.settings.policy.rule
+    columns = (
+        actions.action, actions.action == actions.rule_action, expected_score(probabilities), probabilities.max(axis=1),
+        probabilities, bars.bar_end[newest], bars.next_start[newest], bars.next_end[newest], inputs[:, -1] == UNSEEN,
+    )  # fmt: skip
     predictions = [
         Prediction(
             symbol=symbol,
-            action=Action(int(actions.action[n])).name,
-            expected_score=float(scores[n]),
-            confidence=float(probabilities[n].max()),
-            probabilities=dict(zip(CLASSES, probabilities[n].tolist(), strict=True)),
-            as_of=iso(bars.bar_end[row]),
-            predicts_for=Span(iso(bars.next_start[row]), iso(bars.next_end[row])),
+            action=CLASSES[action],
+            expected_score=score,
+            confidence=confidence,
+            probabilities=dict(zip(CLASSES, shares, strict=True)),
+            as_of=iso(bar_end),
+            predicts_for=Span(iso(start), iso(end)),
             model=model.ref,
-            policy=ActedPolicy(model.settings.policy.rule, bool(actions.action[n] == actions.rule_action[n])),
-            provenance=Provenance(provider or card.settings["provider"]["kind"], int(now - bars.bar_end[row]), history),
-            warnings=_warnings(model, inputs[n, -1] == UNSEEN),
+            policy=ActedPolicy(rule, acted),
+            provenance=Provenance(source, now - bar_end, history),
+            warnings=_warnings(model, unseen),
         )
-        for n, (symbol, row) in enumerate(zip(symbols, newest, strict=True))
+        for symbol, action, acted, score, confidence, shares, bar_end, start, end, unseen in zip(
+            symbols, *(column.tolist() for column in columns), strict=True
+        )
     ]
     if on_predictions:
         on_predictions(predictions, inputs)

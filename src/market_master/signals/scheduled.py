@@ -140,7 +140,7 @@ def _newest_closed(champion: LoadedModel, home: Path, now: int) -> int:
     """End of the newest bar: by the calendar where the provider is live, else by the store."""
     if champion.card.live:
         return _closed_by(champion, now)
-    return max(int(columns["bar_end"][-1]) for columns in champion.store(home).recent().series.values())
+    return champion.store(home).recent().newest()
 
 
 def _closed_by(champion: LoadedModel, instant: int) -> int:

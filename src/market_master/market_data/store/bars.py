@@ -146,10 +146,10 @@ class Store:
                 if tails := self._tails():
                     recent.write(self.folder, tails)
             stamp = recent.stamp(self.folder)
-        series = recent.read_recent(self.folder)
-        if not series or stamp is None:
+        records = recent.read_records(self.folder)
+        if records is None or not len(records) or stamp is None:
             raise recent.nothing(self.source, self.interval)
-        return Recent(self.source, timetable, series, stamp)
+        return Recent(self.source, timetable, records, stamp)
 
     def holdings(self) -> list[dict[str, str | int]]:
         """For each symbol: bars, first and last bar_end."""
@@ -161,10 +161,10 @@ class Store:
 
     def _tails(self) -> dict[str, dict[str, NDArray]]:
         """Each symbol's newest bars: from their file, or where a crash left none, from all bars."""
-        file = recent.read_recent(self.folder)
-        if file is None:
+        tails = recent.read_tails(self.folder)
+        if tails is None:
             return {symbol: _columns(self._read(symbol).tail(recent.BARS_PER_SYMBOL)) for symbol in self.symbols()}
-        return file
+        return tails
 
     def _file(self, symbol: str) -> Path:
         return self.folder / f"{quote(symbol, safe='')}.parquet"

@@ -1,11 +1,12 @@
 """The newest bars of every symbol in one small file.
 
-Read in a millisecond, with NumPy alone.
+Mapped into memory, with NumPy alone: what is not asked for is not read.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,82 +20,105 @@ from market_master.files import write_atomic
 COLUMNS = ("bar_end", *OHLCV)
 BARS_PER_SYMBOL = 560
 """bars of each symbol: features need up to 500, and GET /features shows 60 rows of them"""
-RECENT_FILE = "recent.npz"
+RECENT_FILE = "recent.npy"
 
 
 @dataclass(frozen=True, eq=False)
 class Recent:
-    """Each symbol's last `BARS_PER_SYMBOL` bars, in memory; answers like a Store, for instants not far back."""
+    """Each symbol's last `BARS_PER_SYMBOL` bars; answers like a Store, for instants not far back."""
 
     source: str
     timetable: Timetable
-    series: dict[str, dict[str, NDArray]]
+    records: NDArray
+    """one of each symbol, in their order: its name, how many bars it has, and columns that end with the newest"""
     stamp: tuple[int, int]
     """another one when the file on disk is another"""
     _tails: dict[tuple[str, int | None], Bars] = field(default_factory=dict)
     """the newest bars of single symbols, by how many were asked for"""
 
-    @cached_property
-    def _symbols(self) -> tuple[str, ...]:
-        return tuple(sorted(self.series))
-
     def symbols(self) -> tuple[str, ...]:
         """The symbols there are bars of."""
-        return self._symbols
+        return tuple(self.counts)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many bars there are of each symbol."""
+        return dict(zip(self.records["symbol"].tolist(), self.records["count"].tolist(), strict=True))
+
+    def newest(self, symbol: str | None = None) -> int:
+        """End of a symbol's newest bar, or of the newest of all."""
+        ends = self.records["bar_end"][:, -1]
+        return int(ends.max() if symbol is None else ends[self._place(symbol)])
+
+    def series(self, symbol: str) -> dict[str, NDArray]:
+        """A symbol's columns, oldest first."""
+        return _columns(self.records[self._place(symbol)])
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
         """Bars of some symbols (all, if none is named), optionally each one's last bars up to an instant."""
-        if len(symbols) != 1:
-            return Bars.of(self.timetable, {s: self._newest(s, last, until) for s in symbols or self._symbols})
-        (symbol,) = symbols
-        if until is not None and until < self._columns(symbol)["bar_end"][-1]:
-            return Bars.of(self.timetable, {symbol: self._newest(symbol, last, until)})
-        if (symbol, last) not in self._tails:
-            self._tails[symbol, last] = Bars.of(self.timetable, {symbol: self._newest(symbol, last, None)})
-        return self._tails[symbol, last]
+        symbols = tuple(sorted({*symbols})) or self.symbols()
+        if len(symbols) > 1 or (until is not None and until < self.newest(symbols[0])):
+            return self._read(symbols, last, until)
+        if (symbols[0], last) not in self._tails:
+            self._tails[symbols[0], last] = self._read(symbols, last, None)
+        return self._tails[symbols[0], last]
 
-    def _columns(self, symbol: str) -> dict[str, NDArray]:
-        columns = self.series.get(symbol)
-        if columns is None:
-            raise unknown(symbol, self.source, self.timetable.interval, len(self.series))
-        return columns
+    def _read(self, symbols: Sequence[str], last: int | None, until: int | None) -> Bars:
+        width = BARS_PER_SYMBOL if last is None or until is not None else min(last, BARS_PER_SYMBOL)
+        rows = np.array([self._place(symbol) for symbol in symbols])
+        tails = {name: self.records[name][rows, -width:] for name in COLUMNS}
+        stop = np.full(len(rows), width) if until is None else (tails["bar_end"] <= until).sum(axis=1)
+        first = np.minimum(np.maximum(width - self.records["count"][rows], stop - (last or width)), stop)
+        at = np.arange(width)
+        chosen = (at >= first[:, None]) & (at < stop[:, None])
+        columns = {name: values[chosen] for name, values in tails.items()}
+        return Bars.joined(self.timetable, tuple(symbols), (stop - first).tolist(), columns)
 
-    def _newest(self, symbol: str, last: int | None, until: int | None) -> dict[str, NDArray]:
-        """The columns of a symbol's last bars up to an instant."""
-        columns = self._columns(symbol)
-        ends = columns["bar_end"]
-        end = len(ends) if until is None else int(np.searchsorted(ends, until, "right"))
-        part = slice(max(0, end - last) if last is not None else 0, end)
-        return {name: values[part] for name, values in columns.items()}
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {symbol: place for place, symbol in enumerate(self.counts)}
+
+    def _place(self, symbol: str) -> int:
+        place = self._places.get(symbol)
+        if place is None:
+            raise unknown(symbol, self.source, self.timetable.interval, len(self._places))
+        return place
+
+
+def records_of(series: SymbolSeries) -> NDArray:
+    """The newest bars of some symbols as records; before a symbol's first bar, all is 0."""
+    symbols = sorted(series)
+    kinds = [(name, np.int64 if name == "bar_end" else np.float64, (BARS_PER_SYMBOL,)) for name in COLUMNS]
+    text = f"U{max(map(len, symbols), default=1)}"
+    records = np.zeros(len(symbols), dtype=[("symbol", text), ("count", np.int64), *kinds])
+    for record, symbol in zip(records, symbols, strict=True):
+        count = min(len(series[symbol]["bar_end"]), BARS_PER_SYMBOL)
+        record["symbol"], record["count"] = symbol, count
+        for name in COLUMNS:
+            record[name][BARS_PER_SYMBOL - count :] = np.asarray(series[symbol][name])[-BARS_PER_SYMBOL:]
+    return records
 
 
 def write(folder: Path, series: SymbolSeries) -> None:
     """Keep the newest bars of each symbol in the folder's file, in place of what it held."""
-    symbols = sorted(series)
-    tails = {s: {name: np.asarray(series[s][name])[-BARS_PER_SYMBOL:] for name in COLUMNS} for s in symbols}
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        symbols=np.array(symbols, dtype=str),
-        counts=np.array([len(tails[s]["bar_end"]) for s in symbols]),
-        bar_end=np.concatenate([tails[s]["bar_end"] for s in symbols]),
-        values=np.array([np.concatenate([tails[s][name] for s in symbols]) for name in OHLCV]),
-    )
+    np.save(buffer, records_of(series))
     write_atomic(folder / RECENT_FILE, buffer.getvalue())
 
 
-def read_recent(folder: Path) -> dict[str, dict[str, NDArray]] | None:
-    """What `write` kept, by symbol; None when there is no such file."""
+def read_records(folder: Path) -> NDArray | None:
+    """What `write` kept; None when there is no such file."""
     try:
-        with np.load(folder / RECENT_FILE, allow_pickle=False) as arrays:
-            symbols, counts, bar_end, values = (arrays[name] for name in ("symbols", "counts", "bar_end", "values"))
+        records: NDArray = np.load(folder / RECENT_FILE, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
-    columns, stops = dict(zip(COLUMNS, (bar_end, *values), strict=True)), np.cumsum(counts)
-    return {
-        symbol: {name: column[stop - count : stop] for name, column in columns.items()}
-        for symbol, count, stop in zip(symbols.tolist(), counts.tolist(), stops.tolist(), strict=True)
-    }
+    return records.view(np.ndarray)
+
+
+def read_tails(folder: Path) -> dict[str, dict[str, NDArray]] | None:
+    """The same by symbol, as columns; None when there is no such file."""
+    records = read_records(folder)
+    return None if records is None else {str(record["symbol"]): _columns(record) for record in records}
 
 
 def stamp(folder: Path) -> tuple[int, int] | None:
@@ -118,3 +142,8 @@ def unknown(symbol: str, source: str, interval: str, count: int) -> UnknownSymbo
 def nothing(source: str, interval: str) -> NoBars:
     """The refusal of a store in which nothing was ever kept."""
     return NoBars(f"The store has no {interval} bars of '{source}'; run the pipeline once to fetch them.")
+
+
+def _columns(record: NDArray) -> dict[str, NDArray]:
+    count = int(record["count"])
+    return {name: record[name][BARS_PER_SYMBOL - count :] for name in COLUMNS}
