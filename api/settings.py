@@ -36,7 +36,7 @@ class ServerSettings:
     """where trainings are started"""
     predictions: str = ""
     """database of the prediction log"""
-    poll_seconds: float = 2.0
+    poll_seconds: float = 1.0
     """between looks at the registry and the store"""
     body_seconds: float = 10.0
     """that a client has for sending a whole body"""

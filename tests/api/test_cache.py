@@ -12,7 +12,8 @@ import pytest
 import redis
 
 from market_master.domain import clock
-from tests.support.servers import free_port, in_process, newest_bars, on_a_port, wait_for
+from market_master.registry.versions import Versions
+from tests.support.servers import MODEL, another_version, free_port, in_process, newest_bars, on_a_port, wait_for
 
 ADMIN = {"X-API-Key": "ruler"}
 
@@ -136,3 +137,22 @@ def test_several_workers_are_one_server(trained_home, tmp_path) -> None:
         assert {response.headers["x-model-version"] for response in responses} == {"1"}
         page = httpx.get(f"{url}/metrics", headers={"X-API-Key": "prometheus"}).text
         assert 'mm_request_seconds_count{route="/predict",status="200"} 60.0' in page
+
+
+@pytest.mark.long
+def test_every_worker_follows_the_alias(altered, tmp_path) -> None:
+    """Each connection falls to either of two processes: after the alias has moved all of them answer by the new version."""
+    second, environ = another_version(altered, tmp_path / "second"), {"MM_WORKERS": "2", "MM_READ_KEYS": "desk"}
+    body = newest_bars(altered)
+
+    def versions(port: int) -> set[str]:
+        """Of the answers over fifty connections of their own."""
+        url, key = f"http://127.0.0.1:{port}", {"X-API-Key": "desk"}
+        responses = [httpx.post(f"{url}/predict", json=body, headers=key) for _ in range(50)]
+        assert {response.status_code for response in responses} <= {200, 503}
+        return {response.headers["x-model-version"] for response in responses if response.status_code == 200}
+
+    with on_a_port(altered, **environ) as port:
+        wait_for(lambda: versions(port) == {"1"})
+        Versions(altered, MODEL).set_alias("production", second)
+        wait_for(lambda: versions(port) == {second}, seconds=30)
