@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +255,14 @@ def test_the_newest_bars_are_one_file_that_follows_the_store(kept, bars) -> None
     (kept.folder / "recent.npy").unlink()
     assert kept.recent(recent) is recent, "a server goes on while the store is being written"
     np.testing.assert_array_equal(kept.recent().bars().close, recent.bars().close)
+
+
+def test_a_lean_installation_says_how_its_file_is_made(kept, bars, monkeypatch) -> None:
+    """Without pandas it can't be made from the Parquet files; with it, it comes by itself."""
+    kept.append(bars.timetable, all_of(bars))
+    (kept.folder / "recent.npy").unlink()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pandas", None)
+        with pytest.raises(NoBars, match="lean installation can't make it .* run `mm signal` once"):
+            kept.recent()
+    assert kept.recent().counts == {symbol: rows.stop - rows.start for symbol, rows in bars}

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from market_master.domain import OHLCV, Bars, MixedGrid, Timetable, iso
+from market_master.domain import OHLCV, Bars, MixedGrid, NoBars, Timetable, iso
 from market_master.files import write_atomic
 from market_master.market_data.store import recent
 from market_master.market_data.store.recent import COLUMNS, Recent
@@ -142,9 +142,15 @@ class Store:
             return known
         timetable = self.timetable()
         if stamp is None:
-            with FileLock(self.folder / ".lock"):
-                if tails := self._tails():
-                    recent.write(self.folder, tails)
+            try:
+                with FileLock(self.folder / ".lock"):
+                    if tails := self._tails():
+                        recent.write(self.folder, tails)
+            except ImportError as error:
+                raise NoBars(
+                    f"{self.folder / recent.RECENT_FILE} is not there, and this lean installation can't make it from parquet "
+                    f"files ({error}); run `mm signal` once in the full one."
+                ) from error
             stamp = recent.stamp(self.folder)
         records = recent.read_records(self.folder)
         if records is None or not len(records) or stamp is None:
