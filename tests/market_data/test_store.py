@@ -263,6 +263,6 @@ def test_a_lean_installation_says_how_its_file_is_made(kept, bars, monkeypatch) 
     (kept.folder / "recent.npy").unlink()
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pandas", None)
-        with pytest.raises(NoBars, match="lean installation can't make it .* run `mm signal` once"):
+        with pytest.raises(NoBars, match=r"lean installation can't make it .* run `mm signal` once"):
             kept.recent()
     assert kept.recent().counts == {symbol: rows.stop - rows.start for symbol, rows in bars}
