@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from market_master import leakage
+from market_master import features, leakage
 from market_master.decision import calibration
 from market_master.decision.calibration import Calibration
 from market_master.domain import Array, Bars, expected_score, model_inputs, without_direction
@@ -31,8 +32,9 @@ from market_master.training.walk_forward import (
     prepare_folds,
 )
 
-PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "sessions": 240, "edge": 0.15}
-
+PLANTED = {"kind": "simulated", "seed": 11, "symbols": 30, "edge": 0.15}
+PLANTED_SESSIONS, BARS_A_SESSION = 231, 7
+"""sessions to learn and judge from, after those that the features look back over first"""
 
 MAX_SIGN = 0.55
 
@@ -109,9 +111,10 @@ def check_shuffled_labels(pipeline: AuditedPipeline) -> list[Finding]:
 def check_planted_edge(pipeline: AuditedPipeline) -> list[Finding]:
     """L7: on a market whose edge is known, features, label, folds and calibration find it, and no more."""
     settings = pipeline.experiment.settings
+    sessions = PLANTED_SESSIONS + math.ceil(features.warmup(pipeline.experiment.features.names) / BARS_A_SESSION)
     planted = settings.model_copy(
         update={
-            "provider": type(settings)(name="planted", provider=PLANTED).provider,
+            "provider": type(settings)(name="planted", provider={**PLANTED, "sessions": sessions}).provider,
             "interval": "1h",
             "calendar": "XNYS",
             "universe": type(settings.universe)(),
