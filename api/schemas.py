@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from market_master.domain import OHLCV, Array, Interval
 
+T = TypeVar("T")
 MAX_BARS = 5000
 MAX_BATCH_ITEMS = 1000
 Instant = Annotated[datetime, Meta(tz=True, description="ISO 8601 with a zone")]
@@ -80,8 +81,24 @@ class TrainRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=Tru
     """another recipe to compare with"""
 
 
-PREDICT_DECODER, BATCH_DECODER = msgspec.json.Decoder(PredictRequest), msgspec.json.Decoder(BatchRequest)
-ROLLBACK_DECODER, TRAIN_DECODER = msgspec.json.Decoder(RollbackRequest), msgspec.json.Decoder(TrainRequest)
+class BodyDecoder(Generic[T]):
+    """Decodes bodies of one schema; whatever is wrong with one is msgspec's DecodeError."""
+
+    def __init__(self, schema: type[T]) -> None:
+        self._decoder = msgspec.json.Decoder(schema)
+
+    def decode(self, body: bytes | msgspec.Raw) -> T:
+        """What the body holds."""
+        try:
+            return self._decoder.decode(body)
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(f"JSON is malformed: a text is not UTF-8 ({error.reason})") from error
+        except RecursionError as error:
+            raise msgspec.DecodeError("JSON is malformed: it is nested too deeply") from error
+
+
+PREDICT_DECODER, BATCH_DECODER = BodyDecoder(PredictRequest), BodyDecoder(BatchRequest)
+ROLLBACK_DECODER, TRAIN_DECODER = BodyDecoder(RollbackRequest), BodyDecoder(TrainRequest)
 SCHEMA_REF = "#/components/schemas/{name}"
 _, COMPONENTS = msgspec.json.schema_components(
     [PredictRequest, BatchRequest, RollbackRequest, TrainRequest], ref_template=SCHEMA_REF
