@@ -83,10 +83,15 @@ def test_a_bar_that_the_store_has_otherwise_is_refused_with_both_values(client: 
 
 
 def test_too_few_of_both_is_refused_with_the_numbers(client: TestClient, home: Path) -> None:
-    """A symbol that the store does not know."""
+    """A symbol that the store does not know, or one that has no older bars there than a few."""
     problem = client.post("/predict", json={**posted(home, 5), "symbol": "NEW"}).json()
     assert (problem["status"], problem["title"]) == (422, "TooFewBars")
     assert (problem["given"], problem["needed"]) == (5, 60)
+    bars = load_champion(home, MODEL).store(home).bars(("S001",), last=20)
+    load_champion(home, MODEL).store(home).append(bars.timetable, {"YOUNG": bars.series("S001")})
+    problem = client.post("/predict", json={**posted(home, 5), "symbol": "YOUNG"}).json()
+    assert (problem["given"], problem["stored"], problem["needed"]) == (5, 15, 60)
+    assert "post the 40 before those too" in problem["detail"]
 
 
 def test_in_a_batch_each_item_is_completed_by_itself(client: TestClient, home: Path) -> None:

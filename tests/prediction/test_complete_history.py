@@ -74,9 +74,18 @@ def test_a_bar_that_disagrees_is_refused_with_both_values() -> None:
     with pytest.raises(HistoryDisagrees, match=f"ended {iso(posted.bar_end[2])} was posted with volume") as caught:
         complete_history(posted, store_of(series_of(0, 100)), REQUIRED)
     (row,) = caught.value.numbers["rows"]
+    assert f"{posted.volume[2]:.10g}, and the store has {posted.volume[2] / 2:.10g};" in str(caught.value)
     assert row == {
         "bar_end": iso(posted.bar_end[2]), "field": "volume", "posted": posted.volume[2], "stored": posted.volume[2] / 2,
     }  # fmt: skip
+
+
+def test_values_that_differ_little_are_told_apart() -> None:
+    """By all the digits that make the difference."""
+    posted = changed(series_of(95, 101), np.array([2]), volume=12345678.0)
+    stored = changed(series_of(0, 100), np.array([97]), volume=12345698.0)
+    with pytest.raises(HistoryDisagrees, match="volume 12345678, and the store has 12345698;"):
+        complete_history(posted, store_of(stored), REQUIRED)
 
 
 def test_a_gap_is_refused_with_the_missing_bars() -> None:
@@ -84,6 +93,22 @@ def test_a_gap_is_refused_with_the_missing_bars() -> None:
     with pytest.raises(HistoryGap, match="3 bars of XNYS lie between") as caught:
         complete_history(series_of(103, 105), store_of(series_of(0, 100)), REQUIRED)
     assert caught.value.numbers["missing"] == [iso(end) for end in series_of(100, 103).bar_end]
+
+
+def test_a_gap_behind_an_older_posted_bar_is_refused_too() -> None:
+    """The client posted a bar from within the store, and the next one beyond it."""
+    posted = series_of(95, 104).take(np.array([0, 8]))
+    with pytest.raises(HistoryGap, match="3 bars of XNYS lie between") as caught:
+        complete_history(posted, store_of(series_of(0, 100)), REQUIRED)
+    assert caught.value.numbers["missing"] == [iso(end) for end in series_of(100, 103).bar_end]
+
+
+def test_whoever_posts_the_stores_newest_bar_says_that_none_followed() -> None:
+    """As the refusal of a gap advises for a symbol that did not trade."""
+    posted = series_of(99, 104).take(np.array([0, 4]))
+    complete, history = complete_history(posted, store_of(series_of(0, 100)), REQUIRED)
+    assert history == History(posted=2, stored=58)
+    assert complete.bar_end[-2:].tolist() == posted.bar_end.tolist()
 
 
 def test_a_hole_inside_the_store_is_the_symbols_own() -> None:

@@ -115,7 +115,7 @@ class ModelCard:
         if bars_graph.required_bars != self.required_bars:
             raise ModelError(
                 f"The bars graph needs {bars_graph.required_bars} bars of a symbol, its card says {self.required_bars}: the "
-                "version was altered."
+                "version was altered; train and promote a new one."
             )
         for known, of_card in ((graph.sha256, self.graph_sha256), (bars_graph.sha256, self.bars_graph_sha256)):
             if known != of_card:

@@ -23,10 +23,11 @@ def complete_history(posted: Bars, store: BarSource | None, required_bars: int) 
     stored = _stored(store, symbol, posted, required_bars) if store and len(posted) < required_bars else None
     if stored is None:
         return posted, History(min(len(posted), required_bars), 0)
-    if stored.newest < posted.bar_end[0]:
-        _require_adjoining(symbol, posted, stored)
-    else:
+    after = int(np.searchsorted(posted.bar_end, stored.newest, "right"))
+    if after:
         _require_agreement(symbol, posted, stored)
+    if not after or posted.bar_end[after - 1] != stored.newest:
+        _require_adjoining(symbol, posted, stored, first=int(posted.bar_end[after]))
     _, rows = np.unique(np.concatenate([posted.bar_end, stored.bar_end]), return_index=True)
     newest = rows[-required_bars:]
     of_posted = int((newest < len(posted)).sum())
@@ -58,22 +59,26 @@ def _require_agreement(symbol: str, posted: Bars, stored: Bars) -> None:
     if rows:
         first = rows[0]
         raise HistoryDisagrees(
-            f"{symbol}'s bar that ended {first['bar_end']} was posted with {first['field']} {first['posted']:g}, and the store "
-            f"has {first['stored']:g}; post the whole history, or the bars that the store has.",
+            f"{symbol}'s bar that ended {first['bar_end']} was posted with {first['field']} {first['posted']:.10g}, and the store "
+            f"has {first['stored']:.10g}; post the whole history, or the bars that the store has.",
             rows=rows[:MAX_LISTED],
             differing=len(rows),
         )
 
 
-def _require_adjoining(symbol: str, posted: Bars, stored: Bars) -> None:
-    """Refuse a hole between the store's newest bar and the first posted one; within the store, holes are the symbol's own."""
-    last, first = stored.newest, int(posted.bar_end[0])
+def _require_adjoining(symbol: str, posted: Bars, stored: Bars, *, first: int) -> None:
+    """Refuse a hole between the store's newest bar and the first posted one after it, which ends at `first`.
+
+    Holes within the store, or within what was posted, are the symbol's own.
+    """
+    last = stored.newest
     ends = posted.timetable.between(last, first).end
     missing = ends[np.searchsorted(ends, last, "right") : np.searchsorted(ends, first)].tolist()
     if missing:
         raise HistoryGap(
-            f"The store's bars of {symbol} end {iso(last)} and the first posted one ends {iso(first)}: {len(missing)} bars of "
-            f"{posted.timetable.calendar} lie between, the first ends {iso(missing[0])}; post them too.",
+            f"The store's bars of {symbol} end {iso(last)} and the first posted one after them ends {iso(first)}: {len(missing)} "
+            f"bars of {posted.timetable.calendar} lie between, the first ends {iso(missing[0])}; post them too, or if {symbol} "
+            f"did not trade then, its bar that ended {iso(last)}.",
             missing=[iso(end) for end in missing[:MAX_LISTED]],
             bars_missing=len(missing),
         )

@@ -66,7 +66,7 @@ def predict_posted(
     TooFewBars, or ContextMissing when the market at the same bar_end is in neither.
     """
     bars, history = complete_history(posted, store, model.required_bars)
-    require_warmup(model, len(bars))
+    require_warmup(model, len(bars), stored=history.stored)
     bars = bars.tail(model.required_bars)
     if model.needs_market:
         bars = _merge_market_context(model, bars, symbol, store, context)

@@ -43,15 +43,19 @@ def warmup_shortfall(available: int, required: int) -> str:
     return f"{available} bars were given, {required} are needed for the features' warm-up."
 
 
-def require_warmup(model: LoadedModel, available: int, symbol: str | None = None) -> None:
-    """Refuse too few bars, with both numbers."""
+def require_warmup(model: LoadedModel, available: int, symbol: str | None = None, *, stored: int = 0) -> None:
+    """Refuse too few bars, with the numbers; `stored` of them were not given but taken from the store."""
     required = model.required_bars
-    if available < required:
-        raise TooFewBars(
-            f"{symbol + ': ' if symbol else ''}{warmup_shortfall(available, required)}",
-            given=available,
-            needed=required,
+    if available >= required:
+        return
+    sentence, numbers = warmup_shortfall(available, required), {"given": available - stored, "needed": required}
+    if stored:
+        numbers["stored"] = stored
+        sentence = (
+            f"{available - stored} bars were given and {stored} are stored before them, {required} are needed for the features' "
+            f"warm-up; post the {required - available} before those too."
         )
+    raise TooFewBars(f"{symbol + ': ' if symbol else ''}{sentence}", **numbers)
 
 
 def bars_since(model: LoadedModel, bar_end: int, now: int) -> int:
