@@ -12,9 +12,7 @@ from fastapi.testclient import TestClient
 
 from market_master.domain import OHLCV, Bars, iso
 from market_master.registry.champion import load_champion
-from tests.support.quick_training import train_quickly
 from tests.support.servers import MODEL, in_process, newest_bars, own_copy
-from tests.support.trained_home import settings_of
 
 
 @pytest.fixture(scope="module")
@@ -114,23 +112,3 @@ def test_an_answer_made_with_the_store_is_not_given_for_another_store(client: Te
     after = client.post("/predict", json=request).json()
     assert before["action"]
     assert after["title"] == "HistoryDisagrees"
-
-
-@pytest.mark.nightly
-def test_features_of_weeks_and_months_are_served_from_one_bar(tmp_path: Path) -> None:
-    """A set that looks back over 481 bars: the store completes a single bar, and a whole history gets the same answer."""
-    chosen = {"MM_FEATURES__SETS": "[core, long]", "MM_CANDIDATES": "[logistic]", "MM_PROVIDER__SESSIONS": "300"}
-    train_quickly(tmp_path, settings_of("test", **chosen))
-    needed = load_champion(tmp_path, MODEL).required_bars
-    assert needed > 400
-    with in_process(tmp_path) as client:
-        assert client.get("/signal/index").json()["coverage"] == 1
-        rows = client.get("/features/S001", params={"lookback": 60}).json()["rows"]
-        assert len(rows) == 60
-        assert all(value is not None for row in rows for value in row["values"].values())
-        one, whole = (client.post("/predict", json=posted(tmp_path, count)).json() for count in (1, needed))
-        assert one["probabilities"] == whole["probabilities"] == client.get("/predict/S001").json()["probabilities"]
-        assert (one["provenance"]["history"], whole["provenance"]["history"]) == (
-            {"posted": 1, "stored": needed - 1},
-            {"posted": needed, "stored": 0},
-        )

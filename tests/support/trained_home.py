@@ -38,6 +38,19 @@ def rejected_home(shared_folder: Path) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def market_home(shared_folder: Path) -> Path:
+    """A home whose champion looks at the market, and at up to 481 bars: every feature set. Read only."""
+    from tests.support.quick_training import train_quickly
+
+    settings = settings_of(
+        "test", MM_FEATURES__SETS="[core, market, long]", MM_CANDIDATES="[logistic]", MM_GATE__RULES="[deterministic]"
+    )
+    home = shared_folder / "market"
+    once(home / "outcome.json", lambda: as_json(train_quickly(home, settings)))
+    return home
+
+
 def rejected_settings() -> Settings:
     """configs/test.yaml without an edge, one candidate, and nothing provisional."""
     return settings_of("test", MM_PROVIDER__EDGE="0.0", MM_GATE__PROVISIONAL="false", MM_CANDIDATES="[logistic]")
