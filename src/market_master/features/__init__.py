@@ -6,7 +6,7 @@ folder here is a feature set and is called like it; a file in it is a theme.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,9 +23,9 @@ from market_master.features.engine.declare import (
     plugin,
     series,
 )
-from market_master.features.engine.evaluate import PanelAxis, evaluate_by_symbol, evaluate_panel
+from market_master.features.engine.evaluate import PanelAxis, blanked, evaluate_by_symbol, evaluate_panel
 from market_master.features.engine.fingerprint import combined, fingerprint
-from market_master.features.engine.graph import Plan, plan
+from market_master.features.engine.graph import plan
 from market_master.features.engine.traced import trace
 from market_master.features.engine.windows import BOUND
 from market_master.plugins import load_family
@@ -39,7 +39,7 @@ ALL_ROWS = slice(None)
 CLOCK = ("slot", "next_slot", "session", "elapsed")
 ROWS_PER_SPAN = 8_000
 """bars computed at once: arrays of them stay in a core's cache, and below the size at which malloc maps memory anew"""
-SPAN_PER_REACH = 4
+TIMES_PER_REACH = 4
 """times of the market computed at once, at least, to those before them that are computed again"""
 MIN_BARS_FOR_THREADS = 20_000
 """bars; below it, starting threads costs more than they save"""
@@ -70,24 +70,31 @@ def compute(
         def write(step: Node, computed: Array) -> None:
             own = computed[rows.start - begin :]
             for number in steps.places.get(step.name, ()):
-                own[picked].clip(-BOUND, BOUND, out=values[number, target])
-                _blank(values[number, target], ages[picked], step.warmup)
+                out = own[picked].clip(-BOUND, BOUND, out=values[number, target])
+                blanked(out, ages[picked], step.warmup)
             if step.name in panel_inputs:
                 panel_inputs[step.name][rows] = own
-                _blank(panel_inputs[step.name][rows], ages, step.warmup)
+                blanked(panel_inputs[step.name][rows], ages, step.warmup)
 
         evaluate_by_symbol(bars, slice(begin, rows.stop), steps, write)
 
     def compute_times(times: slice) -> None:
-        evaluate_panel(axis, times, steps, panel_inputs, write_panel)
+        target, picked = _among(axis.rows(times), only)
+
+        def write(step: Node, computed: Array) -> None:
+            for number in steps.places.get(step.name, ()):
+                values[number, target] = computed[picked]
+
+        evaluate_panel(axis, times, steps, panel_inputs, write)
 
     with ThreadPoolExecutor(threads) as pool:
         run = pool.map if threads > 1 and len(bars) >= MIN_BARS_FOR_THREADS else map
         list(run(compute_rows, _cut(len(bars), ROWS_PER_SPAN)))
         if steps.panel:
             is_member = np.array([members is None or symbol in members for symbol in bars.symbols])
-            axis, write_panel = PanelAxis(bars, is_member), _panel_writer(values, steps, only, len(bars))
-            count = max(ROWS_PER_SPAN // len(bars.symbols), SPAN_PER_REACH * steps.reach)
+            axis = PanelAxis.of(bars, is_member)
+            values[[number for step in steps.panel for number in steps.places.get(step.name, ())]] = np.nan
+            count = max(ROWS_PER_SPAN // len(bars.symbols), int(TIMES_PER_REACH * steps.reach), 1)
             list(run(compute_times, _cut(len(axis.times), count)))
     return values.T
 
@@ -154,27 +161,12 @@ def _within(rows: slice, only: Ints | None) -> tuple[slice, slice | Ints]:
     return slice(first, end), only[first:end] - rows.start
 
 
-def _blank(values: Array, ages: Ints, warmup: int) -> None:
-    """NaN where a symbol has too few bars behind it."""
-    if warmup:
-        values[ages < warmup] = np.nan
-
-
-def _panel_writer(values: Array, steps: Plan, only: Ints | None, count: int) -> Callable[[Node, Ints, Array], None]:
-    """What puts a panel step's values at some bars where they are asked for; NaN where none comes."""
-    target = np.arange(count)
-    if only is not None:
-        target = np.full(count, -1)
-        target[only] = np.arange(len(only))
-    for step in steps.panel:
-        values[list(steps.places.get(step.name, ()))] = np.nan
-
-    def write(step: Node, rows: Ints, computed: Array) -> None:
-        asked = target[rows] >= 0
-        for number in steps.places.get(step.name, ()):
-            values[number, target[rows[asked]]] = computed[asked]
-
-    return write
+def _among(rows: Ints, only: Ints | None) -> tuple[Ints, slice | Ints]:
+    """The same for rows that don't lie behind each other."""
+    if only is None:
+        return rows, ALL_ROWS
+    picked = np.flatnonzero(np.isin(rows, only))
+    return np.searchsorted(only, rows[picked]), picked
 
 
 def _all_of(sets: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,63 +45,63 @@ class PanelAxis:
     bars: Bars
     members: Mask
     """of the symbols"""
+    times: Ints
+    """ends of the members' bars, increasing"""
+    at: Ints
+    """the place of each bar among the times; of the next time where there is none of its own"""
 
-    @cached_property
-    def times(self) -> Ints:
-        """Ends of the members' bars, increasing; ContextMissing when they have none."""
-        of_members = self.members[self.bars.code]
+    @classmethod
+    def of(cls, bars: Bars, members: Mask) -> PanelAxis:
+        """The axis of some symbols; ContextMissing when they have no bar."""
+        of_members = members[bars.code]
         if not of_members.any():
             raise ContextMissing(
-                f"Market features need bars of the {int(self.members.sum())} members of the market; none of the "
-                f"{len(self.bars)} bars is theirs."
+                f"Market features need bars of the {int(members.sum())} members of the market; none of the "
+                f"{len(bars)} bars is theirs."
             )
-        return np.unique(self.bars.bar_end[of_members])
-
-    @cached_property
-    def at(self) -> Ints:
-        """The place of each bar among the times; of the next time where there is none of its own."""
-        return np.minimum(np.searchsorted(self.times, self.bars.bar_end), len(self.times) - 1)
-
-    @cached_property
-    def order(self) -> Ints:
-        """A number of each bar that increases with symbol and time."""
-        return self.bars.code * len(self.times) + self.at
+        times = np.unique(bars.bar_end[of_members])
+        return cls(bars, members, times, np.minimum(np.searchsorted(times, bars.bar_end), len(times) - 1))
 
     def rows(self, times: slice) -> Ints:
         """The bars at some of the times, symbol by symbol."""
-        first = np.arange(len(self.bars.symbols)) * len(self.times)
-        begin, end = (np.searchsorted(self.order, first + edge) for edge in (times.start, times.stop))
-        rows = np.concatenate([np.arange(one, other) for one, other in zip(begin, end, strict=True)])
+        edges = self.bars.offsets.tolist()
+        found = [first + np.searchsorted(self.at[first:end], (times.start, times.stop)) for first, end in pairwise(edges)]
+        rows = np.concatenate([np.arange(begin, end) for begin, end in found])
         return rows[self.times[self.at[rows]] == self.bars.bar_end[rows]]
 
 
-def evaluate_panel(
-    axis: PanelAxis, times: slice, steps: Plan, inputs: Mapping[str, Array], receive: Callable[[Node, Ints, Array], None]
-) -> None:
-    """Every step that sees all symbols, at some times: handed over with the bars there, and blanked before its warm-up.
+def evaluate_panel(axis: PanelAxis, times: slice, steps: Plan, inputs: Mapping[str, Array], receive: Receiver) -> None:
+    """Every step that sees all symbols, at the axis's bars of some times, blanked before its warm-up.
 
     A bar is NaN where fewer than `warmup` bars lie before it on the axis or in its own series.
     """
     bars, begin = axis.bars, max(times.start - steps.reach, 0)
-    rows = axis.rows(slice(begin, times.stop))
     shape = (times.stop - begin, len(bars.symbols))
+    rows, own = axis.rows(slice(begin, times.stop)), axis.rows(times)
     cell = (axis.at[rows] - begin) * shape[1] + bars.code[rows]
-    kept = axis.at[rows] >= times.start
-    own = cell[kept], axis.at[rows][kept] - begin
-    history = np.minimum(axis.at[rows], bars.age[rows])[kept]
+    own_time = axis.at[own] - begin
+    own_cell = own_time * shape[1] + bars.code[own]
+    history = np.minimum(axis.at[own], bars.age[own])
 
     values: dict[str, Any] = {MEMBERS: axis.members}
     with np.errstate(all="ignore"):
         for step in steps.panel:
             for name in step.inputs:
                 if name not in values:
-                    values[name] = np.full(shape, np.nan)
-                    values[name].put(cell, inputs[name][rows] if name in inputs else column(bars, name, rows))
+                    matrix = np.full(shape[0] * shape[1], np.nan)
+                    matrix[cell] = inputs[name][rows] if name in inputs else column(bars, name, rows)
+                    values[name] = matrix.reshape(shape)
             computed = step.function(*[values[name] for name in step.inputs])
             values[step.name] = computed = windows.bounded(computed) if step.feature else computed
-            at_bars = computed.take(own[0] if computed.shape == shape else own[1])
-            at_bars[history < step.warmup] = np.nan
-            receive(step, rows[kept], at_bars)
+            at_bars = computed.take(own_cell if computed.shape == shape else own_time)
+            receive(step, blanked(at_bars, history, step.warmup))
+
+
+def blanked(values: Array, history: Ints, warmup: int) -> Array:
+    """The values, overwritten by NaN where too few bars lie before them."""
+    if warmup:
+        values[history < warmup] = np.nan
+    return values
 
 
 def column(bars: Bars, name: str, rows: slice | Ints) -> Any:
