@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from market_master import features
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, ContextMissing
 from market_master.features.engine.declare import COLUMNS, MEMBERS, node
-from market_master.features.engine.graph import evaluate_by_symbol, plan
+from market_master.features.engine.evaluate import evaluate_by_symbol
+from market_master.features.engine.graph import plan
 from market_master.plugins import load_family
 from tests.support.feature_laws import breaks_warmup, differ, feels_bar, feels_others, looks_ahead, needs_more_history
 from tests.support.feature_markets import plain, ragged, rough
@@ -172,12 +174,46 @@ def test_impossible_looking_prices_stay_finite() -> None:
     assert np.isfinite(of(ALL)(wild)[last]).all()
 
 
-def test_threads_change_nothing() -> None:
-    """The numbers are the same bit for bit with one thread and with two."""
-    bars = random_bars(9, symbols=4, sessions=750)
-    assert len(bars) >= features.MIN_BARS_FOR_THREADS
-    one, two = (features.compute(bars, CORE[:12], threads=threads) for threads in (1, 2))
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("only", [None, [0, 7, 130, 131, 560, 561]], ids=["all", "some"])
+@MARKETS
+def test_cuts_and_threads_change_no_bit(market, only, threads, monkeypatch) -> None:
+    """However few bars are computed at once, wherever a symbol is cut, and by however many threads: the same numbers."""
+    bars = market()
+    rows = None if only is None else np.array(only)
+    compute = functools.partial(features.compute, bars, ALL, members=bars.symbols[:-1], only=rows, threads=threads)
+    whole = compute()
+    monkeypatch.setattr(features, "MIN_BARS_FOR_THREADS", 0)
+    monkeypatch.setattr(features, "TIMES_PER_REACH", 0.1)
+    for size in (97, 500):
+        monkeypatch.setattr(features, "ROWS_PER_SPAN", size)
+        cut = compute()
+        same = (cut == whole) | (np.isnan(cut) & np.isnan(whole))
+        assert named(ALL, ~same.all(axis=0)) == [], size
+
+
+def test_long_series_are_the_same_bit_for_bit_on_two_threads() -> None:
+    """Of so many bars that threads are started, and symbols cut."""
+    bars = random_bars(9, symbols=4, sessions=950)
+    assert len(bars) > features.MIN_BARS_FOR_THREADS
+    assert len(bars) > features.ROWS_PER_SPAN
+    one, two = (features.compute(bars, ALL, threads=threads) for threads in (1, 2))
     assert np.array_equal(one, two, equal_nan=True)
+
+
+@pytest.mark.parametrize("names", [CORE, (*CORE, *MARKET)], ids=["core", "core and market"])
+def test_memory_grows_by_the_bar(names) -> None:
+    """Beyond the values themselves, twice the bars take no more memory but what the market's own columns need a bar."""
+    beyond = {}
+    for sessions in (1500, 3000):
+        bars = random_bars(9, symbols=4, sessions=sessions)
+        tracemalloc.start()
+        values = features.compute(bars, names)
+        beyond[len(bars)] = tracemalloc.get_traced_memory()[1] - values.nbytes
+        tracemalloc.stop()
+    (few, small), (many, large) = beyond.items()
+    market_columns = len(plan(names).panel_inputs) + 10 if features.needs_market(names) else 1
+    assert (large - small) / (many - few) < 8 * market_columns + 8
 
 
 def _running_range_of_the_day(bars: Bars) -> np.ndarray:
@@ -276,19 +312,26 @@ def _reads_only_the_clock(name: str) -> bool:
     return all(i in clock or (i not in (*COLUMNS, MEMBERS) and _reads_only_the_clock(i)) for i in step.inputs)
 
 
+def every_step(bars: Bars, rows: slice) -> dict[str, np.ndarray]:
+    """What each step of one symbol gives over some rows."""
+    computed: dict[str, np.ndarray] = {}
+    evaluate_by_symbol(bars, rows, plan(ALL), lambda step, values: computed.update({step.name: values}))
+    return computed
+
+
 @MARKETS
 def test_symbols_may_lie_behind_each_other(market) -> None:
     """Every step of one symbol, series among them, is the same when it is computed with others at once."""
     bars = market()
-    steps = plan(tuple(ALL))
+    steps = plan(ALL)
     named = [
         step
         for step in steps.by_symbol
         if step.name not in ("same_slot", "next_slot_before", "same_slot_month", "next_slot_month")
     ]
-    together = evaluate_by_symbol(bars, slice(0, len(bars)), steps)
+    together = every_step(bars, slice(0, len(bars)))
     for _, rows in bars:
-        alone = evaluate_by_symbol(bars, rows, steps)
+        alone = every_step(bars, rows)
         for step in named:
             ready = bars.age[rows] >= step.warmup
             one, other = alone[step.name][ready], together[step.name][rows][ready]

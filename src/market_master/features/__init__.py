@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from market_master.domain import INTERVALS, Array, Bars, ConfigError, Ints
-from market_master.features.engine import windows
 from market_master.features.engine.declare import (
+    Node,
     feature,
     group_of,
     nearest,
@@ -23,9 +23,11 @@ from market_master.features.engine.declare import (
     plugin,
     series,
 )
+from market_master.features.engine.evaluate import PanelAxis, blanked, evaluate_by_symbol, evaluate_panel
 from market_master.features.engine.fingerprint import combined, fingerprint
-from market_master.features.engine.graph import ALL_ROWS, batches, evaluate_by_symbol, mask_warmup, panel_values, plan
+from market_master.features.engine.graph import plan
 from market_master.features.engine.traced import trace
+from market_master.features.engine.windows import BOUND
 from market_master.plugins import load_family
 
 __all__ = [
@@ -33,9 +35,12 @@ __all__ = [
     "panel_series", "select", "series", "trace", "warmup", "warmups",
 ]  # fmt: skip
 
+ALL_ROWS = slice(None)
 CLOCK = ("slot", "next_slot", "session", "elapsed")
-ROWS_PER_BATCH = 8_000
-"""rows of short symbols that are computed at once"""
+ROWS_PER_SPAN = 8_000
+"""bars computed at once: arrays of them stay in a core's cache, and below the size at which malloc maps memory anew"""
+TIMES_PER_REACH = 4
+"""times of the market computed at once, at least, to those before them that are computed again"""
 MIN_BARS_FOR_THREADS = 20_000
 """bars; below it, starting threads costs more than they save"""
 
@@ -52,37 +57,45 @@ def compute(
 
     `members` are the symbols that make the market (all, unless told); `only` the rows that are asked for, increasing.
     Raises ConfigError for an unknown name, ContextMissing when a market feature is asked for and no member has a bar.
-    A second thread pays only where malloc keeps its memory: 24 symbols x 24,000 bars took 0.51 s with one thread, 0.64 s
-    with two, and 0.29 s with two under MALLOC_ARENA_MAX=1 and a high MALLOC_MMAP_THRESHOLD_.
     """
     steps = plan(tuple(names))
-    values = np.full((len(names), len(bars) if only is None else len(only)), np.nan)
-    panel_inputs = {step.name: np.full(len(bars), np.nan) for step in steps.panel_inputs}
+    values = np.empty((len(names), len(bars) if only is None else len(only)))
+    panel_inputs = {step.name: np.empty(len(bars)) for step in steps.panel_inputs}
 
     def compute_rows(rows: slice) -> None:
-        computed, age = evaluate_by_symbol(bars, rows, steps), bars.age[rows]
-        if steps.requested:
-            target, picked = _within(rows, only)
-            values[list(steps.requested), target] = windows.bounded(
-                mask_warmup(computed, steps.requested.values(), age, picked)
-            )
-        if panel_inputs:
-            for column, part in zip(panel_inputs.values(), mask_warmup(computed, steps.panel_inputs, age), strict=True):
-                column[rows] = part
+        begin = max(rows.start - steps.reach, 0)
+        target, picked = _within(rows, only)
+        ages = bars.age[rows]
 
-    spans = list(batches(bars, ROWS_PER_BATCH))
-    if threads > 1 and len(spans) > 1 and len(bars) >= MIN_BARS_FOR_THREADS:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(compute_rows, spans))
-    else:
-        for rows in spans:
-            compute_rows(rows)
-    if steps.panel:
-        is_member = np.array([members is None or symbol in members for symbol in bars.symbols])
-        panel = panel_values(bars, steps, panel_inputs, is_member)
-        for number, name in enumerate(names):
-            if name in panel:
-                values[number] = panel[name][ALL_ROWS if only is None else only]
+        def write(step: Node, computed: Array) -> None:
+            own = computed[rows.start - begin :]
+            for number in steps.places.get(step.name, ()):
+                out = own[picked].clip(-BOUND, BOUND, out=values[number, target])
+                blanked(out, ages[picked], step.warmup)
+            if step.name in panel_inputs:
+                panel_inputs[step.name][rows] = own
+                blanked(panel_inputs[step.name][rows], ages, step.warmup)
+
+        evaluate_by_symbol(bars, slice(begin, rows.stop), steps, write)
+
+    def compute_times(times: slice) -> None:
+        target, picked = _among(axis.rows(times), only)
+
+        def write(step: Node, computed: Array) -> None:
+            for number in steps.places.get(step.name, ()):
+                values[number, target] = computed[picked]
+
+        evaluate_panel(axis, times, steps, panel_inputs, write)
+
+    with ThreadPoolExecutor(threads) as pool:
+        run = pool.map if threads > 1 and len(bars) >= MIN_BARS_FOR_THREADS else map
+        list(run(compute_rows, _cut(len(bars), ROWS_PER_SPAN)))
+        if steps.panel:
+            is_member = np.array([members is None or symbol in members for symbol in bars.symbols])
+            axis = PanelAxis.of(bars, is_member)
+            values[[number for step in steps.panel for number in steps.places.get(step.name, ())]] = np.nan
+            count = max(ROWS_PER_SPAN // len(bars.symbols), int(TIMES_PER_REACH * steps.reach), 1)
+            list(run(compute_times, _cut(len(axis.times), count)))
     return values.T
 
 
@@ -135,12 +148,25 @@ def describe(names: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
+def _cut(length: int, size: int) -> list[slice]:
+    """A length in pieces of a size at most."""
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
 def _within(rows: slice, only: Ints | None) -> tuple[slice, slice | Ints]:
     """Where the rows asked for among some rows stand in the answer, and among those rows."""
     if only is None:
         return rows, ALL_ROWS
     first, end = np.searchsorted(only, (rows.start, rows.stop))
     return slice(first, end), only[first:end] - rows.start
+
+
+def _among(rows: Ints, only: Ints | None) -> tuple[Ints, slice | Ints]:
+    """The same for rows that don't lie behind each other."""
+    if only is None:
+        return rows, ALL_ROWS
+    picked = np.flatnonzero(np.isin(rows, only))
+    return np.searchsorted(only, rows[picked]), picked
 
 
 def _all_of(sets: Sequence[str]) -> list[str]:

@@ -13,13 +13,22 @@ from market_master.domain import Array, Ints
 def earlier_bars(slot: Ints, target: Ints, age: Ints, reach: int) -> Ints:
     """Indices of the symbol's bars up to `reach` back whose slot is the target: [most, bars], newest first, then -1."""
     here = np.arange(len(slot))
-    key = slot * len(slot) + here
-    order = np.argsort(key)
-    key, now = key[order], target * len(slot) + here
-    end = np.searchsorted(key, now)
-    count = end - np.searchsorted(key, now - np.minimum(age, reach))
-    back = np.arange(1, count.max() + 1)[:, None]
-    return np.where(back <= count, order[end - back], -1)
+    by_slot = asked = _order(slot)
+    key = slot[by_slot] * len(slot) + by_slot
+    now, end = key, here
+    if target is not slot:
+        asked = _order(target)
+        now = target[asked] * len(slot) + asked
+        end = np.searchsorted(key, now)
+    first, oldest = now - asked, now - np.minimum(np.minimum(age, here), reach)[asked]
+    rows: list[Ints] = []
+    while True:
+        earlier = key[end - len(rows) - 1]
+        known = (earlier >= oldest) & (end > len(rows))
+        if not known.any():
+            return np.array(rows, dtype=np.int64).reshape(-1, len(slot))
+        rows.append(np.empty_like(here))
+        rows[-1][asked] = np.where(known, earlier - first, -1)
 
 
 @singledispatch
@@ -37,3 +46,8 @@ def count(earlier: Ints) -> Array:
 def usual(values: Array, earlier: Ints) -> Array:
     """Mean of the values at earlier bars; 0 where there is none."""
     return total(values, earlier) / np.maximum(count(earlier), 1.0)
+
+
+def _order(slots: Ints) -> Ints:
+    """By slot and, in a slot, by time; a radix sort, for slots are few."""
+    return np.argsort(slots.astype(np.int16), kind="stable")

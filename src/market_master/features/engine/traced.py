@@ -168,6 +168,10 @@ RECORDED: dict[Any, Callable[..., Any]] = {
     windows.highest: _window("highest"),
     windows.lowest: _window("lowest"),
     windows.path_deviation: _window("path_deviation"),
+    windows.mean: lambda values, window: windows.weighted(values, np.full(window, 1.0 / window)),
+    windows.ratio: lambda numerator, denominator, neutral, minimum=windows.STILL: np.where(
+        denominator > minimum, numerator / denominator, neutral
+    ),
     windows.weighted: lambda values, weights: TracedSeries("weighted", (values,), tuple(map(float, weights))),
     windows.newer_extreme: lambda high, low, back: TracedSeries("newer_extreme", (high, low), (back,)),
     slots.earlier_bars: lambda slot, target, _, reach: TracedSeries("earlier_bars", (slot, target), (reach,)),

@@ -9,11 +9,10 @@ primitives are generic functions, so that a series that records what is done to 
 
 from __future__ import annotations
 
-from functools import cache, singledispatch
+from functools import singledispatch
 
 import numpy as np
 import talib
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
 from market_master.domain import Array, Ints
@@ -41,9 +40,19 @@ def weighted(values: Array, weights: Array) -> Array:
     return np.convolve(values, weights)[: len(values)]
 
 
+@singledispatch
 def mean(values: Array, window: int) -> Array:
-    """Simple mean of the last `window` values."""
-    return weighted(values, _even(window))
+    """Simple mean of the last `window` values, added up in pairs, pairs of pairs and so on; 0 stands before the first."""
+    newest = values * (1.0 / window)
+    total, size, covered = newest, 1, 0
+    while True:
+        if window & size:
+            total = newest if not covered else _add_earlier(total, newest, covered, total)
+            covered += size
+        if covered == window:
+            return total
+        newest = _add_earlier(newest, newest, size, np.empty_like(newest))
+        size *= 2
 
 
 def rms(values: Array, window: int) -> Array:
@@ -73,12 +82,13 @@ def newer_extreme(high: Array, low: Array, back: int) -> Array:
 def path_deviation(moves: Array, points: int) -> Array:
     """Standard deviation of the last `points` points of the path that the moves make."""
     spread = np.full(len(moves), np.nan)
-    if len(moves) >= points:
-        newest_first = sliding_window_view(moves, points - 1)[1:, ::-1].T
-        steps_back = newest_first.cumsum(axis=0)
-        level = steps_back.sum(axis=0) / points
-        squares = (steps_back * steps_back).sum(axis=0) / points
-        spread[points - 1 :] = np.sqrt(np.maximum(squares - level * level, 0.0))
+    back, total, squares, square = np.zeros((4, max(len(moves) - points + 1, 0)))
+    for newest in range(len(moves), len(moves) - points + 1, -1):
+        back += moves[newest - len(back) : newest]
+        total += back
+        squares += np.multiply(back, back, out=square)
+    level = total / points
+    spread[points - 1 :] = np.sqrt(np.maximum(squares / points - level * level, 0.0))
     return spread
 
 
@@ -88,9 +98,12 @@ def position_in_range(close: Array, high: Array, low: Array, window: int) -> Arr
     return ratio(close - bottom, highest(high, window) - bottom, neutral=0.5)
 
 
+@singledispatch
 def ratio(numerator: Array, denominator: Array, neutral: float, minimum: float = STILL) -> Array:
     """The quotient; `neutral` where the denominator is not above `minimum`."""
-    return np.where(denominator > minimum, numerator / denominator, neutral)
+    quotient = numerator / denominator
+    np.copyto(quotient, neutral, where=~(denominator > minimum))
+    return quotient
 
 
 def direction(moves: Array) -> Array:
@@ -115,6 +128,8 @@ def unit_variance(weights: ArrayLike) -> Array:
     return np.asarray(weights, float) / np.linalg.norm(weights)
 
 
-@cache
-def _even(window: int) -> Array:
-    return np.full(window, 1.0 / window)
+def _add_earlier(values: Array, earlier: Array, bars: int, out: Array) -> Array:
+    """The values plus what stood some bars earlier in a series, where there is any, put into `out`."""
+    out[:bars] = values[:bars]
+    np.add(values[bars:], earlier[:-bars], out=out[bars:])
+    return out
