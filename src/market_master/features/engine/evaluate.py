@@ -65,8 +65,10 @@ class PanelAxis:
     def rows(self, times: slice) -> Ints:
         """The bars at some of the times, symbol by symbol."""
         edges = self.bars.offsets.tolist()
-        found = [first + np.searchsorted(self.at[first:end], (times.start, times.stop)) for first, end in pairwise(edges)]
-        rows = np.concatenate([np.arange(begin, end) for begin, end in found])
+        ranges = [
+            first + np.searchsorted(self.at[first:end], (times.start, times.stop)) for first, end in pairwise(edges)
+        ]
+        rows = np.concatenate([np.arange(begin, end) for begin, end in ranges])
         return rows[self.times[self.at[rows]] == self.bars.bar_end[rows]]
 
 
