@@ -22,6 +22,7 @@ from market_master.domain.errors import LogAway, NotWritten, RegistryAway
 from market_master.lifecycle import promote
 from market_master.market_data import store
 from market_master.market_data.store import Store
+from market_master.market_data.store.recent import BARS_PER_SYMBOL
 from market_master.prediction_log import PredictionLog, Writer, writer
 from market_master.registry.journal import journal_of
 from market_master.registry.tracking import Run, client
@@ -182,7 +183,7 @@ def test_bars_that_do_not_fit_leave_the_store_whole(disk: Disk, trained_home: Pa
     assert not list(disk.folder.rglob("*.part"))
     held.append(timetable, series)
     assert np.array_equal(held.bars().bar_end, bars.bar_end)
-    assert np.array_equal(held.recent().bars().close, held.bars(last=128).close)
+    assert np.array_equal(held.recent().bars().close, held.bars(last=BARS_PER_SYMBOL).close)
 
 
 def test_a_journal_on_a_full_disk_keeps_whole_lines(disk: Disk) -> None:

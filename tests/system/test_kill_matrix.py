@@ -131,7 +131,7 @@ def _trained(home: Path) -> None:
 def _signalled(home: Path) -> None:
     """One signal of the newest bar, one prediction of each constituent, every earlier prediction settled once."""
     OPERATIONS["signal"](home)
-    newest = max(int(part["bar_end"][-1]) for part in load_champion(home, MODEL).store(home).recent().series.values())
+    newest = load_champion(home, MODEL).store(home).recent().newest()
     log = log_of(home)
     (signal,) = [one for one in log.signals(10) if one["bar_end"] == newest]
     rows = [one for one in log.recent(1000) if one["bar_end"] == newest]

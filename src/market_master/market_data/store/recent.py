@@ -48,11 +48,11 @@ class Recent:
     def newest(self, symbol: str | None = None) -> int:
         """End of a symbol's newest bar, or of the newest of all."""
         ends = self.records["bar_end"][:, -1]
-        return int(ends.max() if symbol is None else ends[self._place(symbol)])
+        return int(ends.max() if symbol is None else ends[self._position(symbol)])
 
     def series(self, symbol: str) -> dict[str, NDArray]:
         """A symbol's columns, oldest first."""
-        return _columns(self.records[self._place(symbol)])
+        return _columns(self.records[self._position(symbol)])
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
         """Bars of some symbols (all, if none is named), optionally each one's last bars up to an instant."""
@@ -65,7 +65,7 @@ class Recent:
 
     def _read(self, symbols: Sequence[str], last: int | None, until: int | None) -> Bars:
         width = BARS_PER_SYMBOL if last is None or until is not None else min(last, BARS_PER_SYMBOL)
-        rows = np.array([self._place(symbol) for symbol in symbols])
+        rows = np.array([self._position(symbol) for symbol in symbols])
         tails = {name: self.records[name][rows, -width:] for name in COLUMNS}
         stop = np.full(len(rows), width) if until is None else (tails["bar_end"] <= until).sum(axis=1)
         first = np.minimum(np.maximum(width - self.records["count"][rows], stop - (last or width)), stop)
@@ -75,14 +75,14 @@ class Recent:
         return Bars.joined(self.timetable, tuple(symbols), (stop - first).tolist(), columns)
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {symbol: place for place, symbol in enumerate(self.counts)}
+    def _positions(self) -> dict[str, int]:
+        return {symbol: position for position, symbol in enumerate(self.counts)}
 
-    def _place(self, symbol: str) -> int:
-        place = self._places.get(symbol)
-        if place is None:
-            raise unknown(symbol, self.source, self.timetable.interval, len(self._places))
-        return place
+    def _position(self, symbol: str) -> int:
+        position = self._positions.get(symbol)
+        if position is None:
+            raise unknown(symbol, self.source, self.timetable.interval, len(self._positions))
+        return position
 
 
 def records_of(series: SymbolSeries) -> NDArray:
