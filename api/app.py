@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -27,7 +27,7 @@ from api.limits import Limits
 from api.logs import configure_logs
 from api.middleware.request import RequestMiddleware
 from api.model_server import ModelServer
-from api.routes import predict
+from api.routes import predict, signal
 from api.schemas import COMPONENTS
 from api.settings import server_settings
 from market_master.config.environment import variables
@@ -35,18 +35,30 @@ from market_master.plugins import import_modules
 
 configure_logs()
 log = structlog.get_logger()
+Endpoint = Callable[[Request], Awaitable[Response]]
 DESCRIPTION = "Market Master: next-bar trading actions for every constituent of an index, and one signal for the index."
 TAGS = ("health", "predict", "signal", "features", "predictions", "models", "monitoring", "operations", "metrics")
 """of the routers in the order of OpenAPI; a router with another tag comes after these, by the name of its file"""
+MOST_ASKED = (("/predict", predict.predict, "POST"), ("/signal/index", signal.newest_signal, "GET"))
+"""matched before all other routes"""
 COMMON_PROBLEMS = (401, 403, 429)
 """statuses of the request middleware on every route; /health and /ready need no key"""
 
 
 class DirectRoute(Route):
-    """A route without what FastAPI does around an endpoint: it decodes no body and validates no response."""
+    """A route without what FastAPI does around an endpoint: it decodes no body and no parameters, validates no response.
+
+    The router of the same path documents it, and takes the requests that have parameters.
+    """
+
+    def __init__(self, path: str, endpoint: Endpoint, method: str) -> None:
+        super().__init__(path, endpoint, methods=[method])
+        self.methods = {method}  # as FastAPI's: no HEAD beside a GET
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI's routes do, name the matched route in the scope, for the metrics."""
+        if scope.get("query_string"):
+            return Match.NONE, {}
         match, child_scope = super().matches(scope)
         return match, {**child_scope, "route": self}
 
@@ -80,8 +92,11 @@ def create_app() -> FastAPI:
         version="1",
         lifespan=lifespan,
         redoc_url=None,
-        # the route that is asked most: matched first; the router of predict documents it
-        routes=[DirectRoute(f"{prefix}/predict", predict.predict, methods=["POST"]) for prefix in ("", "/v1")],
+        routes=[
+            DirectRoute(f"{prefix}{path}", endpoint, method)
+            for prefix in ("", "/v1")
+            for path, endpoint, method in MOST_ASKED
+        ],
     )
     app.state.model_server = ModelServer(settings)
     app.state.authenticator = Authenticator(settings)

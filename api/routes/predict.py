@@ -18,6 +18,7 @@ from api.schemas import BATCH_DECODER, PREDICT_DECODER, Bar, Columns, PredictReq
 from market_master.config import PROJECT_ROOT
 from market_master.domain import Bars, IntervalMismatch, MarketMasterError, Prediction, PredictionObserver, clock
 from market_master.market_data.posted_bars import accept
+from market_master.market_data.store import Recent
 from market_master.prediction.predict import predict_posted
 
 router = APIRouter(tags=["predict"])
@@ -69,7 +70,7 @@ async def predict(request: Request) -> Response:
     content = await cache.get(key)
     cached = msgspec.msgpack.decode(content, type=CachedPrediction) if content else None
     if cached is None or cached.expired(now):
-        cached = predict_payload(live, payload, now, model_server(request).record_posted())
+        cached = predict_payload(live, payload, stored, now, model_server(request).record_posted())
         await cache.put(key, msgspec.msgpack.encode(cached), (cached.until or now + 86400) - now)
     return Response(cached.body_at(now), media_type=JSON, headers={"X-Model-Version": live.files.version})
 
@@ -105,9 +106,13 @@ async def predict_batch(request: Request) -> Response:
 
 
 def predict_payload(
-    live: LiveModel, payload: PredictRequest, now: int, on_predictions: PredictionObserver | None = None
+    live: LiveModel,
+    payload: PredictRequest,
+    stored: Recent | None,
+    now: int,
+    on_predictions: PredictionObserver | None = None,
 ) -> CachedPrediction:
-    """The prediction for one request, handed to `on_predictions` too. Raises what is wrong with the request."""
+    """The prediction for one request and the bars stored beside it. Raises what is wrong with the request."""
     model = live.model
     interval = model.card.timetable["interval"]
     if payload.interval != interval:
@@ -126,7 +131,7 @@ def predict_payload(
         model,
         bars,
         payload.symbol,
-        live.bars_beside(len(bars)),
+        stored,
         context=context,
         now=newest,
         on_predictions=on_predictions,
@@ -140,7 +145,9 @@ def _predict_item(
 ) -> Any:
     """One item of a batch: its prediction as JSON, or its problem document."""
     try:
-        cached = predict_payload(live, PREDICT_DECODER.decode(item), now, on_predictions)
+        payload = PREDICT_DECODER.decode(item)
+        stored = live.bars_beside(bar_count(payload.bars) - 1)
+        cached = predict_payload(live, payload, stored, now, on_predictions)
     except (MarketMasterError, msgspec.DecodeError) as error:
         return problem_from_error(error, request_id)
     return msgspec.Raw(cached.body_at(now))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import PROBLEMS
+from api.live_model import SignalWithETag
 from api.model_server import live_model, model_server
 from market_master.domain import IndexSignal, clock
 
@@ -28,11 +29,14 @@ async def signal(
     ] = False,
 ) -> Response:
     """The weighted sentiment of all constituents at the newest stored bar; its ETag changes when the answer does."""
-    live, now = live_model(request), clock.now()
-    _, content, etag = await run_in_threadpool(live.explained, now) if explain else live.signal(now)
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers={"ETag": etag})
-    return Response(content, media_type=JSON, headers={"ETag": etag})
+    if not explain:
+        return await newest_signal(request)
+    return _respond(request, await run_in_threadpool(live_model(request).explained, clock.now()))
+
+
+async def newest_signal(request: Request) -> Response:
+    """The same without an explanation."""
+    return _respond(request, live_model(request).signal(clock.now()))
 
 
 @router.get("/history", response_model=list[IndexSignal], responses={422: PROBLEMS[422], 503: PROBLEMS[503]})
@@ -40,3 +44,10 @@ def signals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100)
     """The logged signals, served or scheduled, newest bar first; an empty list before the first."""
     rows = model_server(request).prediction_log.signals(limit)
     return Response(msgspec.json.encode([msgspec.Raw(row["record"].encode()) for row in rows]), media_type=JSON)
+
+
+def _respond(request: Request, signal: SignalWithETag) -> Response:
+    _, content, etag = signal
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    return Response(content, media_type=JSON, headers={"ETag": etag})

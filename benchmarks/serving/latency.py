@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ from rich.table import Table
 
 from benchmarks.serving.bodies import distinct, write_market
 from benchmarks.serving.servers import client, console, get, post, server
+from market_master.market_data.store.recent import RECENT_FILE
 from market_master.prediction.loaded_model import LoadedModel
+from market_master.prediction_log.writer import BATCH_SECONDS
 
 ROUNDS, EACH = 10, 100
 MARKETS = (100, 500)
@@ -53,7 +56,7 @@ def index(champion: LoadedModel, home: Path, facts: str) -> None:
         with _copy_of(champion, home) as copy:
             larger = {} if symbols not in MARKETS else {"MM_CONFIG": str(write_market(champion, copy, symbols))}
             with server("api", copy, **larger) as api:
-                times = _index_times(champion.store(copy).folder / "recent.npy", api)
+                times = _index_times(champion.store(copy).folder / RECENT_FILE, api)
         new, again, health = (1000 * float(np.median(seconds)) for seconds in times)
         table.add_row(str(symbols), f"{new:.2f}", f"{again:.3f}", f"{health:.3f}", f"{again / health:.2f}")
     console.print(table)
@@ -64,6 +67,9 @@ def _index_times(file: Path, api: int) -> tuple[list[float], list[float], list[f
     content, one = file.read_bytes(), client(api)
     new, again, health = [], [], []
     for _ in range(30):
+        time.sleep(
+            2 * BATCH_SECONDS
+        )  # the predictions of the state before are in the log by then, as at any bar's close
         part = file.with_suffix(".part")
         part.write_bytes(content)
         part.replace(file)

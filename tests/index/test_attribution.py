@@ -22,7 +22,7 @@ from market_master.index.attribution import explained_signal, group_values
 from market_master.index.inputs import read_inputs
 from market_master.index.signal import predict_index
 from market_master.market_data.store import Recent
-from market_master.market_data.store.recent import records_of
+from market_master.market_data.store.recent import table_of
 from market_master.prediction.loaded_model import LoadedModel
 from market_master.registry.champion import load_champion
 
@@ -154,7 +154,7 @@ def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
     series = {symbol: recent.series(symbol) for symbol in recent.symbols()}
     rows = np.arange(recent.counts[symbol]) != recent.counts[symbol] + without
     series[symbol] = {name: values[rows] for name, values in series[symbol].items()}
-    return Recent(recent.source, recent.timetable, records_of(series), recent.stamp)
+    return Recent(recent.source, recent.timetable, table_of(series), recent.stamp)
 
 
 def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
@@ -197,7 +197,7 @@ def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, rece
     """Where the bar before had no signal the explanation says why, and the signal stands."""
     needed = champion.required_bars
     bars = recent.bars(last=needed)
-    short = records_of({symbol: bars.series(symbol) for symbol in bars.symbols})
+    short = table_of({symbol: bars.series(symbol) for symbol in bars.symbols})
     signal = explained(champion, Recent(recent.source, recent.timetable, short, recent.stamp))
     assert signal.wss == predict_index(champion, recent, now=clock.now()).wss
     assert signal.explanation is not None

@@ -18,6 +18,7 @@ from market_master.domain.errors import DataError, MixedGrid, NoBars, NotWritten
 from market_master.files import write_atomic
 from market_master.market_data import store
 from market_master.market_data.store import AppendResult, Store
+from market_master.market_data.store.recent import RECENT_FILE
 from tests.support.concurrency import race
 from tests.support.random_bars import changed, random_bars
 
@@ -34,7 +35,7 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {
         str(file.relative_to(folder)): (file.read_bytes(), file.stat().st_mtime_ns)
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.endswith((".lock", "recent.npy"))
+        if file.is_file() and not file.name.endswith((".lock", RECENT_FILE))
     }
 
 
@@ -252,7 +253,7 @@ def test_the_newest_bars_are_one_file_that_follows_the_store(kept, bars) -> None
     instant = int(whole.bar_end[-3])
     np.testing.assert_array_equal(recent.bars(last=5, until=instant).bar_end, kept.bars(last=5, until=instant).bar_end)
     assert kept.recent(recent) is recent
-    (kept.folder / "recent.npy").unlink()
+    (kept.folder / RECENT_FILE).unlink()
     assert kept.recent(recent) is recent, "a server goes on while the store is being written"
     np.testing.assert_array_equal(kept.recent().bars().close, recent.bars().close)
 
@@ -260,7 +261,7 @@ def test_the_newest_bars_are_one_file_that_follows_the_store(kept, bars) -> None
 def test_a_lean_installation_says_how_its_file_is_made(kept, bars, monkeypatch) -> None:
     """Without pandas it can't be made from the Parquet files; with it, it comes by itself."""
     kept.append(bars.timetable, all_of(bars))
-    (kept.folder / "recent.npy").unlink()
+    (kept.folder / RECENT_FILE).unlink()
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pandas", None)
         with pytest.raises(NoBars, match=r"lean installation can't make it .* run `mm signal` once"):

@@ -15,6 +15,7 @@ from market_master.domain import clock
 from market_master.lifecycle import promote
 from market_master.lifecycle.recovery import INTERRUPTED
 from market_master.market_data import store
+from market_master.market_data.store.recent import RECENT_FILE
 from market_master.prediction.loaded_model import verify_model
 from market_master.registry.champion import load_champion
 from market_master.registry.journal import journal_of
@@ -212,7 +213,7 @@ def _forget(home: Path, *, bars: int) -> None:
     (held,) = store.stores(home / "data")
     for file in held.folder.glob("*.parquet"):
         pd.read_parquet(file).iloc[:-bars].to_parquet(file, index=False)
-    (held.folder / "recent.npy").unlink()
+    (held.folder / RECENT_FILE).unlink()
 
 
 def _spill(home: Path) -> None:

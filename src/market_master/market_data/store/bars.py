@@ -152,10 +152,10 @@ class Store:
                     f"files ({error}); run `mm signal` once in the full one."
                 ) from error
             stamp = recent.stamp(self.folder)
-        records = recent.read_records(self.folder)
-        if records is None or not len(records) or stamp is None:
+        table = recent.read_table(self.folder)
+        if table is None or not table["count"].size or stamp is None:
             raise recent.nothing(self.source, self.interval)
-        return Recent(self.source, timetable, records, stamp)
+        return Recent(self.source, timetable, table, stamp)
 
     def holdings(self) -> list[dict[str, str | int]]:
         """For each symbol: bars, first and last bar_end."""

@@ -20,7 +20,7 @@ from market_master.files import write_atomic
 COLUMNS = ("bar_end", *OHLCV)
 BARS_PER_SYMBOL = 560
 """bars of each symbol: features need up to 500, and GET /features shows 60 rows of them"""
-RECENT_FILE = "recent.npy"
+RECENT_FILE = "newest.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +29,12 @@ class Recent:
 
     source: str
     timetable: Timetable
-    records: NDArray
-    """one of each symbol, in their order: its name, how many bars it has, and columns that end with the newest"""
+    table: NDArray
+    """one record: `symbol` and `count` (how many bars it has) [symbols]; `columns` [bars, symbols], each symbol's newest last"""
     stamp: tuple[int, int]
     """another one when the file on disk is another"""
-    _tails: dict[tuple[str, int | None], Bars] = field(default_factory=dict)
-    """the newest bars of single symbols, by how many were asked for"""
+    _tails: dict[tuple[tuple[str, ...], int | None], Bars] = field(default_factory=dict)
+    """the newest bars that were read before, by symbols and how many of each"""
 
     def symbols(self) -> tuple[str, ...]:
         """The symbols there are bars of."""
@@ -43,32 +43,33 @@ class Recent:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many bars there are of each symbol."""
-        return dict(zip(self.records["symbol"].tolist(), self.records["count"].tolist(), strict=True))
+        return dict(zip(self.table["symbol"][0].tolist(), self.table["count"][0].tolist(), strict=True))
 
     def newest(self, symbol: str | None = None) -> int:
         """End of a symbol's newest bar, or of the newest of all."""
-        ends = self.records["bar_end"][:, -1]
+        ends = self.table["columns"][0, -1]["bar_end"]
         return int(ends.max() if symbol is None else ends[self._position(symbol)])
 
     def series(self, symbol: str) -> dict[str, NDArray]:
         """A symbol's columns, oldest first."""
-        return _columns(self.records[self._position(symbol)])
+        return _columns(self.table, self._position(symbol))
 
     def bars(self, symbols: tuple[str, ...] = (), *, last: int | None = None, until: int | None = None) -> Bars:
         """Bars of some symbols (all, if none is named), optionally each one's last bars up to an instant."""
         symbols = tuple(sorted({*symbols})) or self.symbols()
-        if len(symbols) > 1 or (until is not None and until < self.newest(symbols[0])):
+        if until is not None and until < max(map(self.newest, symbols)):
             return self._read(symbols, last, until)
-        if (symbols[0], last) not in self._tails:
-            self._tails[symbols[0], last] = self._read(symbols, last, None)
-        return self._tails[symbols[0], last]
+        if (symbols, last) not in self._tails:
+            self._tails[symbols, last] = self._read(symbols, last, None)
+        return self._tails[symbols, last]
 
     def _read(self, symbols: Sequence[str], last: int | None, until: int | None) -> Bars:
         width = BARS_PER_SYMBOL if last is None or until is not None else min(last, BARS_PER_SYMBOL)
-        rows = np.array([self._position(symbol) for symbol in symbols])
-        tails = {name: self.records[name][rows, -width:] for name in COLUMNS}
-        stop = np.full(len(rows), width) if until is None else (tails["bar_end"] <= until).sum(axis=1)
-        first = np.minimum(np.maximum(width - self.records["count"][rows], stop - (last or width)), stop)
+        at_symbol = np.array([self._position(symbol) for symbol in symbols])
+        newest = self.table["columns"][0, -width:]
+        tails = {name: newest[name][:, at_symbol].T for name in COLUMNS}
+        stop = np.full(len(symbols), width) if until is None else (tails["bar_end"] <= until).sum(axis=1)
+        first = np.minimum(np.maximum(width - self.table["count"][0, at_symbol], stop - (last or width)), stop)
         at = np.arange(width)
         chosen = (at >= first[:, None]) & (at < stop[:, None])
         columns = {name: values[chosen] for name, values in tails.items()}
@@ -85,40 +86,48 @@ class Recent:
         return position
 
 
-def records_of(series: SymbolSeries) -> NDArray:
-    """The newest bars of some symbols as records; before a symbol's first bar, all is 0."""
+def table_of(series: SymbolSeries) -> NDArray:
+    """The newest bars of some symbols as a table; before a symbol's first bar, all is 0.
+
+    Bar by bar, so that the newest of all symbols lie side by side in the file.
+    """
     symbols = sorted(series)
-    kinds = [(name, np.int64 if name == "bar_end" else np.float64, (BARS_PER_SYMBOL,)) for name in COLUMNS]
+    shape = (len(symbols),)
+    columns = [(name, np.int64 if name == "bar_end" else np.float64, shape) for name in COLUMNS]
     text = f"U{max(map(len, symbols), default=1)}"
-    records = np.zeros(len(symbols), dtype=[("symbol", text), ("count", np.int64), *kinds])
-    for record, symbol in zip(records, symbols, strict=True):
+    fields = [("count", np.int64, shape), ("columns", columns, (BARS_PER_SYMBOL,)), ("symbol", text, shape)]
+    table = np.zeros(1, dtype=fields)
+    for position, symbol in enumerate(symbols):
         count = min(len(series[symbol]["bar_end"]), BARS_PER_SYMBOL)
-        record["symbol"], record["count"] = symbol, count
+        table["symbol"][0, position], table["count"][0, position] = symbol, count
         for name in COLUMNS:
-            record[name][BARS_PER_SYMBOL - count :] = np.asarray(series[symbol][name])[-BARS_PER_SYMBOL:]
-    return records
+            newest = np.asarray(series[symbol][name])[len(series[symbol][name]) - count :]
+            table["columns"][name][0, BARS_PER_SYMBOL - count :, position] = newest
+    return table
 
 
 def write(folder: Path, series: SymbolSeries) -> None:
     """Keep the newest bars of each symbol in the folder's file, in place of what it held."""
     buffer = io.BytesIO()
-    np.save(buffer, records_of(series))
+    np.save(buffer, table_of(series))
     write_atomic(folder / RECENT_FILE, buffer.getvalue())
 
 
-def read_records(folder: Path) -> NDArray | None:
-    """What `write` kept; None when there is no such file."""
+def read_table(folder: Path) -> NDArray | None:
+    """What `write` kept, mapped into memory; None when there is no such file."""
     try:
-        records: NDArray = np.load(folder / RECENT_FILE, mmap_mode="r", allow_pickle=False)
+        table: NDArray = np.load(folder / RECENT_FILE, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
-    return records.view(np.ndarray)
+    return table.view(np.ndarray)
 
 
 def read_tails(folder: Path) -> dict[str, dict[str, NDArray]] | None:
     """The same by symbol, as columns; None when there is no such file."""
-    records = read_records(folder)
-    return None if records is None else {str(record["symbol"]): _columns(record) for record in records}
+    table = read_table(folder)
+    if table is None:
+        return None
+    return {symbol: _columns(table, position) for position, symbol in enumerate(table["symbol"][0].tolist())}
 
 
 def stamp(folder: Path) -> tuple[int, int] | None:
@@ -144,6 +153,6 @@ def nothing(source: str, interval: str) -> NoBars:
     return NoBars(f"The store has no {interval} bars of '{source}'; run the pipeline once to fetch them.")
 
 
-def _columns(record: NDArray) -> dict[str, NDArray]:
-    count = int(record["count"])
-    return {name: record[name][BARS_PER_SYMBOL - count :] for name in COLUMNS}
+def _columns(table: NDArray, position: int) -> dict[str, NDArray]:
+    first = BARS_PER_SYMBOL - int(table["count"][0, position])
+    return {name: table["columns"][name][0, first:, position] for name in COLUMNS}
