@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from filelock import FileLock
 
@@ -14,9 +16,10 @@ from market_master.domain import clock
 from market_master.domain.clock import instant, iso
 from market_master.index.inputs import read_inputs
 from market_master.index.signal import predict_index
-from market_master.prediction_log import PredictionLog
+from market_master.market_data.store import Store
+from market_master.prediction_log import BACKFILLED, PredictionLog
 from market_master.registry.champion import load_champion
-from market_master.signals.scheduled import backfill_signals, run_scheduled_signal
+from market_master.signals.scheduled import backfill_signals, run_scheduled_signal, signal_bar
 from tests.support.servers import MODEL
 from tests.support.trained_home import settings_of
 
@@ -75,6 +78,25 @@ def test_an_explained_signal_predicts_its_bar_and_the_bar_before_once(
     assert len(coalitions[-1]) == len(predicted) * 2 ** len(champion.bars_graph.groups)
     assert len(coalitions) == verifying + 1
     assert log.count() == len(run.signal.constituents)
+
+
+def test_a_run_reads_each_file_once_to_add_bars_and_once_to_settle(
+    altered: Path, log: PredictionLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal, its explanation and the bar before come of the newest bars' own file."""
+    champion, before = load_champion(altered, MODEL), _newest(altered)[-2]
+    signal_bar(champion, altered, log, before, now=before, source=BACKFILLED)
+    reads: Counter[str] = Counter()
+    read = Store._read
+
+    def counted(store: Store, symbol: str) -> pd.DataFrame:
+        reads[symbol] += 1
+        return read(store, symbol)
+
+    monkeypatch.setattr(Store, "_read", counted)
+    run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
+    assert (run.status, run.settled) == ("signalled", 10)
+    assert reads == dict.fromkeys(champion.card.symbols, 2)
 
 
 def test_a_late_run_is_skipped_with_a_word(altered: Path, log: PredictionLog) -> None:

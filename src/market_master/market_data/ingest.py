@@ -40,6 +40,18 @@ class Market:
     """valid bars over bars the calendar has, plus those quarantined"""
 
 
+@dataclass(frozen=True, eq=False)
+class StoreUpdate:
+    """What a provider brought to the store."""
+
+    provider: Provider
+    fetched: FetchResult
+    store: Store
+    written: AppendResult
+    symbols: tuple[str, ...]
+    """those that have bars"""
+
+
 def provider_of(settings: Settings) -> Provider:
     """The configured provider."""
     options = settings.provider.model_dump(exclude={"kind"})
@@ -47,8 +59,8 @@ def provider_of(settings: Settings) -> Provider:
     return provider
 
 
-def fetch(settings: Settings, home: Path, now: int) -> Market:
-    """Bring the store up to date and read the run's bars from it.
+def update_store(settings: Settings, home: Path, now: int) -> StoreUpdate:
+    """Bring the store up to date; each symbol's file is read once, and written where there are new bars.
 
     Raises NoBars, FetchCoverage (under 80 % of the universe's weight arrived), MixedGrid, NotOhlcv, MissingWeight.
     """
@@ -59,8 +71,13 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
     _require_coverage(settings, fetched, set(series))
     store = Store(home / "data", provider.source, settings.interval)
     store.quarantine(fetched.quarantine)
-    written = store.append(fetched.timetable, series)
-    bars = store.bars(tuple(sorted(series)))
+    return StoreUpdate(provider, fetched, store, store.append(fetched.timetable, series), tuple(sorted(series)))
+
+
+def fetch(settings: Settings, home: Path, now: int) -> Market:
+    """Bring the store up to date and read the run's bars from it. Raises what `update_store` raises."""
+    update = update_store(settings, home, now)
+    provider, fetched, bars = update.provider, update.fetched, update.store.bars(update.symbols)
     return Market(
         bars=bars,
         weights=index_weights(settings.universe, bars.newest, set(bars.symbols)),
@@ -69,7 +86,7 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
         provider=settings.provider.kind,
         live=provider.live,
         report=fetched.report,
-        written=written,
+        written=update.written,
         notes=fetched.notes,
         manifest=dict(fetched.manifest),
         data_hash=digest(bars, head=repr((bars.timetable, bars.symbols))),

@@ -27,9 +27,10 @@ from market_master.index.attribution import explained_signal
 from market_master.index.inputs import input_hashes, read_inputs
 from market_master.index.signal import index_signal, predict_index
 from market_master.lifecycle.auto_rollback import roll_back_if_needed
-from market_master.market_data.ingest import fetch
+from market_master.market_data.ingest import update_store
 from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction.recorder import Recorder
+from market_master.prediction.window import BarSource
 from market_master.prediction_log import BACKFILLED, PredictionLog, Writer
 from market_master.registry.champion import load_champion
 from market_master.registry.versions import Versions
@@ -64,7 +65,7 @@ def run_scheduled_signal(
             champion = _load_champion(settings.registry.model, home)
             live = champion.card.live
             if not live:  # such a source has no other clock than its newest bar
-                fetch(settings, home, now)
+                update_store(settings, home, now)
             bar = _newest_closed(champion, home, now)
             due = bar if asof is None else _closed_by(champion, asof)
             if due < bar:
@@ -72,7 +73,7 @@ def run_scheduled_signal(
             if _has_signal(log, champion, bar):
                 return _already_signalled(bar)
             if live:
-                fetch(settings, home, now)
+                update_store(settings, home, now)
             settled = settle_outcomes(log, champion.ref.name, home, now=now)["settled"]
             run = signal_bar(champion, home, log, bar, now=now, source="scheduled")
             return replace(run, settled=settled)
@@ -91,7 +92,7 @@ def backfill_signals(
     with FileLock(home / "data" / "signal.lock", timeout=600):
         _write_spilled(log, home)
         champion = _load_champion(settings.registry.model, home)
-        fetch(settings, home, now)
+        update_store(settings, home, now)
         schedule = champion.card.times.between(first, last)
         ends = schedule.end[(schedule.end >= first) & (schedule.end <= min(last, now))]
         runs = [_backfill_bar(champion, home, log, end) for end in ends.tolist()]
@@ -104,11 +105,12 @@ def signal_bar(champion: LoadedModel, home: Path, log: PredictionLog, bar: int, 
 
     `source` is who made it, for the log; unless it was backfilled, the signal that is returned has its explanation.
     """
-    bar_end, store = iso(bar), champion.store(home)
+    bar_end = iso(bar)
     writer = Writer(log, home / "data" / "spill")
     try:
         recorder = Recorder(writer.put, source)
         try:
+            store = _bars_up_to(bar, champion, home)
             inputs = read_inputs(champion, store, now=now, asof=bar, on_predictions=recorder.observer())
             signal = index_signal(champion, inputs)
         except (NoBars, StaleData, LowCoverage) as error:
@@ -134,6 +136,13 @@ def _backfill_bar(champion: LoadedModel, home: Path, log: PredictionLog, bar: in
             "skipped", iso(bar), f"Version {version} has learned from bars up to {known}; it would be hindsight."
         )
     return signal_bar(champion, home, log, bar, now=bar, source=BACKFILLED)
+
+
+def _bars_up_to(bar: int, model: LoadedModel, home: Path) -> BarSource:
+    """Where the bars up to one are read: the file of the newest bars, unless there are later ones."""
+    store = model.store(home)
+    recent = store.recent()
+    return recent if recent.newest() <= bar else store
 
 
 def _newest_closed(champion: LoadedModel, home: Path, now: int) -> int:
@@ -175,7 +184,7 @@ def _run_shadow(model: str, home: Path, bar: int, now: int, recorder: Recorder) 
         return ""
     try:
         shadow = load_model(Versions(home, model).load(version))
-        predict_index(shadow, shadow.store(home), now=now, asof=bar, on_predictions=recorder.observer())
+        predict_index(shadow, _bars_up_to(bar, shadow, home), now=now, asof=bar, on_predictions=recorder.observer())
     except MarketMasterError as error:
         return f" Version {version} in the shadow gave no answer: {error.title}: {error}"
     return ""
