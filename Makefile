@@ -85,6 +85,7 @@ format: $(READY)  ## let ruff put the files in order
 
 bench: $(READY)  ## the benchmark tables (after a run)
 	@$(QUIET) $(BIN)/python -m benchmarks.serving
+	@$(QUIET) $(BIN)/python -m benchmarks.features
 	@$(QUIET) $(BIN)/python -m benchmarks.batch
 	@$(QUIET) $(BIN)/python -m benchmarks.backtest
 

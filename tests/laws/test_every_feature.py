@@ -183,7 +183,6 @@ def test_cuts_and_threads_change_no_bit(market, only, threads, monkeypatch) -> N
     rows = None if only is None else np.array(only)
     compute = functools.partial(features.compute, bars, ALL, members=bars.symbols[:-1], only=rows, threads=threads)
     whole = compute()
-    monkeypatch.setattr(features, "MIN_BARS_FOR_THREADS", 0)
     monkeypatch.setattr(features, "TIMES_PER_REACH", 0.1)
     for size in (97, 500):
         monkeypatch.setattr(features, "ROWS_PER_SPAN", size)
@@ -194,8 +193,7 @@ def test_cuts_and_threads_change_no_bit(market, only, threads, monkeypatch) -> N
 
 def test_long_series_are_the_same_bit_for_bit_on_two_threads() -> None:
     """Of so many bars that threads are started, and symbols cut."""
-    bars = random_bars(9, symbols=4, sessions=950)
-    assert len(bars) > features.MIN_BARS_FOR_THREADS
+    bars = random_bars(9, symbols=4, sessions=1200)
     assert len(bars) > features.ROWS_PER_SPAN
     one, two = (features.compute(bars, ALL, threads=threads) for threads in (1, 2))
     assert np.array_equal(one, two, equal_nan=True)
@@ -205,10 +203,10 @@ def test_long_series_are_the_same_bit_for_bit_on_two_threads() -> None:
 def test_memory_grows_by_the_bar(names) -> None:
     """Beyond the values themselves, twice the bars take no more memory but what the market's own columns need a bar."""
     beyond = {}
-    for sessions in (1500, 3000):
+    for sessions in (2200, 4400):
         bars = random_bars(9, symbols=4, sessions=sessions)
         tracemalloc.start()
-        values = features.compute(bars, names)
+        values = features.compute(bars, names, threads=1)  # two need up to two spans' arrays, as chance will have it
         beyond[len(bars)] = tracemalloc.get_traced_memory()[1] - values.nbytes
         tracemalloc.stop()
     (few, small), (many, large) = beyond.items()
