@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,6 @@ from market_master.domain import clock
 from market_master.domain.clock import instant, iso
 from market_master.index.inputs import read_inputs
 from market_master.index.signal import predict_index
-from market_master.market_data.store import Store
 from market_master.prediction_log import BACKFILLED, PredictionLog
 from market_master.registry.champion import load_champion
 from market_master.signals.scheduled import backfill_signals, run_scheduled_signal, signal_bar
@@ -87,13 +88,14 @@ def test_a_run_reads_each_file_once_to_add_bars_and_once_to_settle(
     champion, before = load_champion(altered, MODEL), _newest(altered)[-2]
     signal_bar(champion, altered, log, before, now=before, source=BACKFILLED)
     reads: Counter[str] = Counter()
-    read = Store._read
+    read = pd.read_parquet
 
-    def counted(store: Store, symbol: str) -> pd.DataFrame:
-        reads[symbol] += 1
-        return read(store, symbol)
+    def counted(file: Path, **options: Any) -> pd.DataFrame:
+        if file.parent == champion.store(altered).folder:
+            reads[unquote(file.stem)] += 1
+        return read(file, **options)
 
-    monkeypatch.setattr(Store, "_read", counted)
+    monkeypatch.setattr(pd, "read_parquet", counted)
     run = run_scheduled_signal(settings_of("test"), altered, log, now=clock.now())
     assert (run.status, run.settled) == ("signalled", 10)
     assert reads == dict.fromkeys(champion.card.symbols, 2)
