@@ -37,3 +37,25 @@ def rough() -> Bars:
     bars = changed(bars, crash, low=bars.low[crash] * 0.05, close=bars.low[crash] * 0.1)
     still = bars.code == 2
     return changed(bars, still, open=7.0, high=7.0, low=7.0, close=7.0, volume=0.0)
+
+
+@functools.cache
+def drawn() -> Bars:
+    """Twelve hundred symbols of 35 bars whose bodies, wicks and gaps are short or long: candles of every pattern."""
+    bars = random_bars(4, symbols=1200, sessions=5)
+    random = np.random.default_rng(7)
+    size = 0.01 * np.exp(0.1 * random.standard_normal((4, len(bars))))
+    colour = np.cumprod(random.choice([1.0, -1.0], len(bars), p=[0.6, 0.4]))
+    body = colour * size[0] * random.choice([1.0, 0.7, 0.4, 0.02], len(bars))
+    apart = size[1] * random.choice([-1.2, -0.3, -0.1, 0.1, 0.3, 1.2], len(bars))
+    gap = np.where(random.random(len(bars)) < 0.35, -0.4 * np.roll(body, 1), apart)
+    upper, lower = size[2:] * random.choice([0.005, 0.12, 0.8], (2, len(bars)))
+    close = np.cumsum(body + gap)
+    open_ = close - body
+    prices = {
+        "open": open_,
+        "high": np.maximum(open_, close) + upper,
+        "low": np.minimum(open_, close) - lower,
+        "close": close,
+    }
+    return changed(bars, np.ones(len(bars), dtype=bool), **{name: np.exp(value) for name, value in prices.items()})
