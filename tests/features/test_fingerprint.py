@@ -58,6 +58,8 @@ def test_a_changed_helper_moves_the_features_that_call_it() -> None:
     assert moved_by("engine.windows", "talib.MIN(values, window)", "talib.MIN(values, window + 1)") == {
         "stochastic_k", "stochastic_d", "channel_position", "rebound",
         "channel_position_week", "channel_position_month", "rebound_week", "rebound_month",
+        "williams_r", "donchian_breakout", "donchian_position",
+        "ichimoku_conversion", "ichimoku_base", "ichimoku_span_a", "ichimoku_span_b",
     }  # fmt: skip
 
 

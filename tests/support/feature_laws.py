@@ -19,9 +19,9 @@ Columns = NDArray[np.bool_]
 EXACT = 1e-9
 
 
-def differ(one: Array, other: Array) -> Columns:
-    """Columns in which two matrices are not the same to 1e-9; NaN equals NaN only."""
-    same = np.isclose(one, other, rtol=0.0, atol=EXACT, equal_nan=True)
+def differ(one: Array, other: Array, least: float = EXACT) -> Columns:
+    """Columns in which two matrices are not the same to 1e-9, or to what is given; NaN equals NaN only."""
+    same = np.isclose(one, other, rtol=0.0, atol=least, equal_nan=True)
     return ~same.all(axis=0)
 
 
@@ -72,12 +72,12 @@ def feels_others(compute: Compute, bars: Bars) -> Columns:
 
 
 def feels_bar(compute: Compute, bars: Bars, back: int, instants: Iterable[int]) -> Columns:
-    """Columns that change at some instant when the bars `back` times earlier are replaced."""
+    """Columns that change at some instant, however little, when the bars `back` times earlier are replaced."""
     whole = compute(bars)
     times = np.unique(bars.bar_end)
     felt = np.zeros(whole.shape[1], dtype=bool)
     for instant in instants:
         earlier = times[np.searchsorted(times, instant) - back]
         here = bars.bar_end == instant
-        felt |= differ(compute(shaken(bars, bars.bar_end == earlier))[here], whole[here])
+        felt |= differ(compute(shaken(bars, bars.bar_end == earlier))[here], whole[here], least=0.0)
     return felt

@@ -1,4 +1,7 @@
-"""Parts of a candle: colour, body and wicks, and what is usual of them; a flag is 1 or 0, and a product of flags is "and"."""
+"""Parts of a candle: colour, body and wicks, and what is usual of them.
+
+A flag is 1 or 0, so a product of flags is their "and".
+"""
 
 from __future__ import annotations
 
