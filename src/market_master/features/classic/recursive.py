@@ -11,7 +11,7 @@ REST = 1e-11
 """of the weight, which lies on bars that are left out; a feature is off by less than 1e-9 for it"""
 
 
-def exponential(period: int, rest: float = REST) -> Array:
+def exponential(period: float, rest: float = REST) -> Array:
     """Weights of an exponential mean with alpha = 2 / (period + 1), newest first, of sum 1."""
     return _weights(2.0 / (period + 1.0), rest)
 
