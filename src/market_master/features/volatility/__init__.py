@@ -1,1 +1,1 @@
-"""Feature set `volatility`: estimators of volatility from whole bars, and what it is made of."""
+"""Feature set `volatility`: estimators from whole bars, and what volatility is made of."""

@@ -12,22 +12,22 @@ from market_master.features.engine import windows
 
 GROUP = "volatility"
 
-BLOCK, WEEK, MONTH = 20, 100, 440
+BLOCK, HAR_WEEK, HAR_MONTH = 20, 100, 440
 """bars: a block, five and 22 of them, as a day, a week and a month are to each other"""
 RISK_METRICS = exponential(1.0 / 0.03 - 1.0)
 """weights with a decay of 0.94 (RiskMetrics 1996)"""
 
 
-@feature(warmup=WEEK, unit="ln")
+@feature(warmup=HAR_WEEK, unit="ln")
 def har_week(move: Array) -> Array:
     """ln of the volatility of 100 bars in per cent: the middle component of HAR (Corsi 2009)."""
-    return np.log(np.maximum(windows.rms(move, WEEK), windows.STILL) / PER_CENT)
+    return np.log(np.maximum(windows.rms(move, HAR_WEEK), windows.STILL) / PER_CENT)
 
 
-@feature(warmup=MONTH, unit="ln")
+@feature(warmup=HAR_MONTH, unit="ln")
 def har_month(move: Array) -> Array:
     """ln of the volatility of 440 bars in per cent: the long component of HAR (Corsi 2009)."""
-    return np.log(np.maximum(windows.rms(move, MONTH), windows.STILL) / PER_CENT)
+    return np.log(np.maximum(windows.rms(move, HAR_MONTH), windows.STILL) / PER_CENT)
 
 
 @feature(warmup=reach(RISK_METRICS) + 1, unit="ln")
@@ -47,9 +47,9 @@ def jump_share(move: Array, power: Array) -> Array:
     return np.maximum(1.0 - windows.ratio(smoothly, power, neutral=1.0, minimum=windows.STILL**2), 0.0)
 
 
-@feature(warmup=WEEK - 1, unit="ratio")
+@feature(warmup=HAR_WEEK - 1, unit="ratio")
 def volatility_unrest(bar_range: Array) -> Array:
     """Standard deviation of the range over its mean, 100 bars; 0 when nothing moved."""
-    centre = windows.mean(bar_range, WEEK)
-    spread = np.sqrt(np.maximum(windows.mean(bar_range * bar_range, WEEK) - centre * centre, 0.0))
+    centre = windows.mean(bar_range, HAR_WEEK)
+    spread = np.sqrt(np.maximum(windows.mean(bar_range * bar_range, HAR_WEEK) - centre * centre, 0.0))
     return windows.ratio(spread, centre, neutral=0.0)
