@@ -51,7 +51,7 @@ assert features.fingerprint(["acceleration"])["acceleration"]
 """
 
 SET = '''
-"""Hammers: small bodies at the top of their range."""
+"""Tails: small bodies at the top of their range."""
 
 from market_master.domain.arrays import Array
 from market_master.features import feature
@@ -60,7 +60,7 @@ GROUP = "returns"
 
 
 @feature(warmup=0, unit="share")
-def hammer(lower_shadow: Array, candle_body: Array) -> Array:
+def tail_length(lower_shadow: Array, candle_body: Array) -> Array:
     """Range below the body, less the body's size."""
     return lower_shadow - abs(candle_body)
 '''
@@ -69,11 +69,11 @@ from market_master import features
 from market_master.export.version_graph import feature_graph
 from tests.support.random_bars import random_bars
 
-assert features.select(("patterns",), "1h") == ("hammer",)
-assert np.isfinite(features.compute(random_bars(1, symbols=2, sessions=20), ["hammer"])).all()
-assert features.describe(["hammer"])[0]["set"] == "patterns"
-assert features.describe(["hammer"])[0]["group"] == "returns"
-assert feature_graph(["hammer"], 3600)
+assert features.select(("tails",), "1h") == ("tail_length",)
+assert np.isfinite(features.compute(random_bars(1, symbols=2, sessions=20), ["tail_length"])).all()
+assert features.describe(["tail_length"])[0]["set"] == "tails"
+assert features.describe(["tail_length"])[0]["group"] == "returns"
+assert feature_graph(["tail_length"], 3600)
 """
 
 LABEL = '''
@@ -279,7 +279,7 @@ assert all(option in page for option in ("--config", "--json", "--debug"))
 
 ADDITIONS = {
     "feature": Addition({"features/core/acceleration.py": THEME}, THEME_CHECK),
-    "feature set": Addition({"features/patterns/__init__.py": "", "features/patterns/hammers.py": SET}, SET_CHECK),
+    "feature set": Addition({"features/tails/__init__.py": "", "features/tails/tails.py": SET}, SET_CHECK),
     "label": Addition({"labels/sign.py": LABEL}, LABEL_CHECK),
     "model": Addition({"models/naive_bayes.py": MODEL}, MODEL_CHECK),
     "provider": Addition({"market_data/providers/flat.py": PROVIDER}, PROVIDER_CHECK),
