@@ -65,11 +65,11 @@ def main() -> None:
     rules = {name: oof for name, oof in comparison.out_of_fold.items() if name not in comparison.searches}
     mine = {name: oof for name, oof in comparison.out_of_fold.items() if name in comparison.searches}
     board = Table(
-        "recipe", "RPSS %", "VOL %", "DIR %", "t", "IC", "ours leads RPSS by (SE)", "ours leads DIR by (SE)",
+        "recipe", "RPSS %", "VOL %", "DIR %", "t", "IC", "ours leads RPSS by (SE)", "VOL by (SE)", "DIR by (SE)",
         title=f"{settings.name}: {len(ours.rows):,} rows out of fold; ours is {comparison.winner}",
     )  # fmt: skip
     for name, oof in {**mine, **found, **rules}.items():
-        board.add_row(name, *_row(oof, market.bars.session), *_lead(ours, oof, market.bars.session))
+        board.add_row(name, *score_cells(oof, market.bars.session), *lead_cells(ours, oof, market.bars.session))
     Console(width=170).print(board)
 
 
@@ -87,7 +87,8 @@ def _parts(oof: OutOfFold) -> tuple[Array, Array, Array]:
     return oof.rps, metrics.rps(flat, oof.action), metrics.rps(oof.prior, oof.action)
 
 
-def _row(oof: OutOfFold, session: Array) -> list[str]:
+def score_cells(oof: OutOfFold, session: Array) -> list[str]:
+    """RPSS, VOL and DIR in % of the prior's RPS, the t of DIR by day, and the IC."""
     own, flat, prior = _parts(oof)
     daily = by_day(flat - own, session[oof.rows])
     es = oof.probabilities @ np.arange(-2, 3)
@@ -97,11 +98,15 @@ def _row(oof: OutOfFold, session: Array) -> list[str]:
     return [*(f"{100 * share:+.3f}" for share in shares), f"{t:+.1f}", f"{metrics.ic(es, oof.z):+.3f}"]
 
 
-def _lead(ours: OutOfFold, other: OutOfFold, session: Array) -> list[str]:
-    """By how much ours is better, in % of the prior's RPS, and in standard errors of the daily difference."""
+def lead_cells(ours: OutOfFold, other: OutOfFold, session: Array) -> list[str]:
+    """By how much ours is better in RPSS, VOL and DIR, in % of the prior's RPS, and in standard errors by day."""
     cells = []
     mine, theirs = _parts(ours), _parts(other)
-    for own, others in ((-mine[0], -theirs[0]), (mine[1] - mine[0], theirs[1] - theirs[0])):
+    for own, others in (
+        (-mine[0], -theirs[0]),
+        (-mine[1], -theirs[1]),
+        (mine[1] - mine[0], theirs[1] - theirs[0]),
+    ):
         daily = by_day(own - others, session[ours.rows]) / mine[2].mean()
         error = newey_west_se(daily)
         cells.append(f"{100 * daily.mean():+.3f} ({daily.mean() / error if error > 1e-15 else 0:+.1f})")
