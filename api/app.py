@@ -37,7 +37,18 @@ configure_logs()
 log = structlog.get_logger()
 Endpoint = Callable[[Request], Awaitable[Response]]
 DESCRIPTION = "Market Master: next-bar trading actions for every constituent of an index, and one signal for the index."
-TAGS = ("health", "predict", "signal", "features", "predictions", "models", "monitoring", "operations", "metrics")
+TAGS = (
+    "health",
+    "predict",
+    "signal",
+    "symbols",
+    "features",
+    "predictions",
+    "models",
+    "monitoring",
+    "operations",
+    "metrics",
+)
 """of the routers in the order of OpenAPI; a router with another tag comes after these, by the name of its file"""
 MOST_ASKED = (("/predict", predict.predict, "POST"), ("/signal/index", signal.newest_signal, "GET"))
 """matched before all other routes"""

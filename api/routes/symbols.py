@@ -1,0 +1,196 @@
+"""Symbols of the champion's store, and their newest bars."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from api.errors import PROBLEMS
+from api.live_model import LiveModel
+from api.model_server import live_model
+from market_master.domain import OHLCV, Bars, clock, iso
+from market_master.market_data.store.recent import BARS_PER_SYMBOL
+from market_master.market_data.weights import index_weights
+
+router = APIRouter(tags=["symbols"])
+AssetClass = Literal["equity", "crypto"]
+AROUND_THE_CLOCK = "24/7"
+WORTH_COMPRESSING = 1024
+"""bytes"""
+SymbolInPath = Annotated[str, Path(examples=["S001"])]
+
+
+class Symbol(BaseModel):
+    """A symbol of the store."""
+
+    symbol: str
+    asset_class: AssetClass
+    """crypto trades around the clock"""
+    calendar: str
+    interval: str
+    bars: int
+    """held by the server; the store may have older ones"""
+    first: datetime
+    """start of the oldest of them"""
+    last: datetime
+    """end of the newest of them"""
+
+
+class SymbolPage(BaseModel):
+    """Symbols in order of name."""
+
+    symbols: list[Symbol]
+    total: int
+    """how many match on all pages"""
+    cursor: str | None
+    """of the next page; null on the last"""
+
+
+class Quality(BaseModel):
+    """What is known of the bars that are held."""
+
+    missing: int
+    """bars of the calendar, between the first and the last, that the symbol does not have"""
+    silent: int
+    """bars without volume"""
+    flat: int
+    """bars with a single price"""
+
+
+class Weight(BaseModel):
+    """A symbol's weight in the index at its newest bar."""
+
+    weight: float | None
+    """share of the index's known constituents; null for a symbol that is none"""
+    as_of: str | None
+    """date of the table in force; null for equal weights"""
+
+
+class SymbolDetails(Symbol):
+    """A symbol with the quality of its bars and its weight in the index."""
+
+    quality: Quality
+    index: str
+    weight: Weight
+
+
+class BarColumns(msgspec.Struct):
+    """Bars by column, oldest first, as `POST /predict` takes them."""
+
+    timestamp: list[str]
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[float]
+
+
+class SymbolBars(msgspec.Struct):
+    """A symbol's bars."""
+
+    symbol: str
+    interval: str
+    bars: BarColumns
+
+
+@router.get("/symbols", responses={status: PROBLEMS[status] for status in (422, 503)})
+def symbols(
+    request: Request,
+    q: Annotated[str, Query(max_length=40, description="Part of the symbol, in any case.", examples=["S00"])] = "",
+    asset_class: Annotated[AssetClass | None, Query(alias="class")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str, Query(max_length=40, description="As the page before gave it.")] = "",
+) -> SymbolPage:
+    """The symbols that match, in order of name, a page at a time."""
+    live = live_model(request)
+    recent = live.recent()
+    of_class = asset_class is None or asset_class == _asset_class(live)
+    matching = sorted(name for name in recent.counts if of_class and q.lower() in name.lower())
+    page = [name for name in matching if name > cursor][: limit + 1]
+    return SymbolPage(
+        symbols=[Symbol(**_describe(live, recent.bars((name,)))) for name in page[:limit]],
+        total=len(matching),
+        cursor=page[limit - 1] if len(page) > limit else None,
+    )
+
+
+@router.get("/symbols/{symbol}", responses={status: PROBLEMS[status] for status in (404, 422, 503)})
+def symbol(symbol: SymbolInPath, request: Request) -> SymbolDetails:
+    """One symbol: its bars, their quality, its weight in the index."""
+    live = live_model(request)
+    recent, universe = live.recent(), live.model.settings.universe
+    bars = recent.bars((symbol,))
+    schedule = live.model.card.times.between(int(bars.bar_end[0]), int(bars.bar_end[-1]))
+    expected = int(((schedule.end >= bars.bar_end[0]) & (schedule.end <= bars.bar_end[-1])).sum())
+    weights = index_weights(universe, bars.newest, recent.symbols())
+    return SymbolDetails(
+        **_describe(live, bars),
+        quality=Quality(
+            missing=expected - len(bars),
+            silent=int((bars.volume == 0).sum()),
+            flat=int((bars.high == bars.low).sum()),
+        ),
+        index=universe.index,
+        weight=Weight(weight=weights.by_symbol.get(symbol), as_of=weights.as_of),
+    )
+
+
+@router.get(
+    "/bars/{symbol}",
+    responses={
+        304: {"description": "Unchanged since If-None-Match."},
+        **{status: PROBLEMS[status] for status in (404, 422, 503)},
+    },
+)
+def bars(
+    symbol: SymbolInPath,
+    request: Request,
+    first: Annotated[
+        datetime | None, Query(alias="from", description="Bars that start then or later; UTC without a zone.")
+    ] = None,
+    last: Annotated[datetime | None, Query(alias="to", description="Bars that start by then.")] = None,
+    limit: Annotated[int, Query(ge=1, le=BARS_PER_SYMBOL)] = BARS_PER_SYMBOL,
+) -> Response:
+    """The newest bars of a symbol that had closed, oldest first, by column: at most the 560 that the server holds."""
+    held = live_model(request).recent().bars((symbol,))
+    within = (held.bar_start >= _instant(first, -np.inf)) & (held.bar_start <= _instant(last, np.inf))
+    chosen = held.take(np.flatnonzero(within & (held.bar_end <= clock.now()))[-limit:])
+    columns = BarColumns(
+        [iso(start) for start in chosen.bar_start.tolist()], *(getattr(chosen, name).tolist() for name in OHLCV)
+    )
+    content = msgspec.json.encode(SymbolBars(symbol, chosen.timetable.interval, columns))
+    headers = {"ETag": '"' + hashlib.sha256(content).hexdigest()[:24] + '"', "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    if len(content) > WORTH_COMPRESSING and "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers["Content-Encoding"] = gzip.compress(content, compresslevel=1, mtime=0), "gzip"
+    return Response(content, media_type="application/json", headers=headers)
+
+
+def _describe(live: LiveModel, bars: Bars) -> dict[str, object]:
+    return {
+        "symbol": bars.symbols[0],
+        "asset_class": _asset_class(live),
+        "calendar": bars.timetable.calendar,
+        "interval": bars.timetable.interval,
+        "bars": len(bars),
+        "first": datetime.fromtimestamp(int(bars.bar_start[0]), UTC),
+        "last": datetime.fromtimestamp(bars.newest, UTC),
+    }
+
+
+def _asset_class(live: LiveModel) -> AssetClass:
+    return "crypto" if live.model.card.times.calendar == AROUND_THE_CLOCK else "equity"
+
+
+def _instant(time: datetime | None, otherwise: float) -> float:
+    if time is None:
+        return otherwise
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
