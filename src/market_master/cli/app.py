@@ -10,7 +10,7 @@ from market_master.cli.common import COMMANDS
 from market_master.plugins import import_modules
 
 ORDER = (
-    "run", "signal", "predict", "batch", "backtest", "drift", "audit", "replay", "promote", "rollback", "backfill",
+    "run", "signal", "predict", "insights", "batch", "backtest", "drift", "audit", "replay", "promote", "rollback", "backfill",
     "retention", "models list", "models show", "models export", "models journal", "data check", "data list", "keys create",
 )  # fmt: skip
 """of `mm --help`; a command that is not named here comes after these, by name"""
