@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -81,7 +82,8 @@ class SymbolDetails(Symbol):
     weight: Weight
 
 
-class BarColumns(msgspec.Struct):
+@dataclass(frozen=True)
+class BarColumns:
     """Bars by column, oldest first, as `POST /predict` takes them."""
 
     timestamp: list[str]
@@ -92,7 +94,8 @@ class BarColumns(msgspec.Struct):
     volume: list[float]
 
 
-class SymbolBars(msgspec.Struct):
+@dataclass(frozen=True)
+class SymbolBars:
     """A symbol's bars."""
 
     symbol: str
@@ -144,6 +147,7 @@ def symbol(symbol: SymbolInPath, request: Request) -> SymbolDetails:
 
 @router.get(
     "/bars/{symbol}",
+    response_model=SymbolBars,
     responses={
         304: {"description": "Unchanged since If-None-Match."},
         **{status: PROBLEMS[status] for status in (404, 422, 503)},
