@@ -38,17 +38,9 @@ log = structlog.get_logger()
 Endpoint = Callable[[Request], Awaitable[Response]]
 DESCRIPTION = "Market Master: next-bar trading actions for every constituent of an index, and one signal for the index."
 TAGS = (
-    "health",
-    "predict",
-    "signal",
-    "symbols",
-    "features",
-    "predictions",
-    "models",
-    "monitoring",
-    "operations",
+    "health", "predict", "signal", "symbols", "insights", "features", "predictions", "models", "monitoring", "operations",
     "metrics",
-)
+)  # fmt: skip
 """of the routers in the order of OpenAPI; a router with another tag comes after these, by the name of its file"""
 MOST_ASKED = (("/predict", predict.predict, "POST"), ("/signal/index", signal.newest_signal, "GET"))
 """matched before all other routes"""

@@ -5,7 +5,6 @@ What was predicted is given again until the store changes.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
+from api.responses import etag_of
 from market_master.artifact import bundle
 from market_master.artifact.bundle import VersionFiles
 from market_master.config import Settings
@@ -199,7 +199,7 @@ def load_live_model(
 
 def _with_etag(signal: IndexSignal) -> SignalWithETag:
     content = msgspec.json.encode(signal)
-    return signal, content, '"' + hashlib.sha256(content).hexdigest()[:24] + '"'
+    return signal, content, etag_of(content)
 
 
 def _try(make: Callable[[], T]) -> T | MarketMasterError:

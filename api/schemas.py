@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 import numpy as np
+from fastapi import Path
 from msgspec import Meta
 
 from market_master.domain import OHLCV, Array, Interval
@@ -16,6 +17,7 @@ T = TypeVar("T")
 MAX_BARS = 5000
 MAX_BATCH_ITEMS = 1000
 Instant = Annotated[datetime, Meta(tz=True, description="ISO 8601 with a zone")]
+SymbolInPath = Annotated[str, Path(examples=["S001"])]
 Column = Annotated[list[float], Meta(max_length=MAX_BARS)]
 
 

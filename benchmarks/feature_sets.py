@@ -8,21 +8,16 @@ learned from and scored. The hold-out is not looked at.
 
 from __future__ import annotations
 
-import os
-import sys
+import json
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.skill import lead_cells, score_cells
-from market_master import config, features
+from benchmarks.skill import lead_cells, market_of_arguments, score_cells
+from market_master import features
 from market_master.config import Settings
-from market_master.domain import clock
-from market_master.market_data import ingest
 from market_master.plugins import load_family
 from market_master.training.compare import compare
 from market_master.training.experiment import Experiment, build_experiment
@@ -31,17 +26,13 @@ from market_master.training.walk_forward import OutOfFold
 
 BASE = ("core", "market", "long")
 ADDED = tuple(sorted({plugin.metadata["set"] for plugin in load_family("features").values()} - set(BASE)))
-CANDIDATES = '["logistic", "lightgbm"]'
-SETS = "MM_FEATURES__SETS"
+CANDIDATES = {"MM_CANDIDATES": '["logistic", "lightgbm"]'}
+"""unless others are named"""
 
 
 def main() -> None:
     """Print the table."""
-    file, overrides = Path(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])
-    overrides = {"MM_CANDIDATES": CANDIDATES, **overrides, SETS: str([*BASE, *ADDED]).replace("'", '"')}
-    settings = config.load(file, {**{k: v for k, v in os.environ.items() if k.startswith("MM_")}, **overrides})
-    with TemporaryDirectory() as home:
-        market = ingest.fetch(settings, Path(home), clock.now())
+    settings, market = market_of_arguments(CANDIDATES, MM_FEATURES__SETS=json.dumps([*BASE, *ADDED]))
     experiment = build_experiment(market, settings)
     console, session = Console(width=150), market.bars.session
     base = out_of_fold(experiment, settings, BASE)

@@ -21,10 +21,12 @@ from rich.table import Table
 
 from benchmarks.peers import AncestorForest, DefaultForest, QlibLightGBM, alpha158, eleven
 from market_master import config
+from market_master.config import Settings
 from market_master.domain import clock
 from market_master.domain.actions import without_direction
 from market_master.domain.arrays import Array
 from market_master.market_data import ingest
+from market_master.market_data.ingest import Market
 from market_master.stats import metrics
 from market_master.stats.daily import by_day, newey_west_se
 from market_master.training.compare import compare
@@ -41,10 +43,7 @@ class Peer:
 
 def main() -> None:
     """Print the table."""
-    file, told = Path(sys.argv[1]), dict(word.split("=", 1) for word in sys.argv[2:])
-    settings = config.load(file, {**{k: v for k, v in os.environ.items() if k.startswith("MM_")}, **told})
-    with TemporaryDirectory() as home:
-        market = ingest.fetch(settings, Path(home), clock.now())
+    settings, market = market_of_arguments()
     experiment = build_experiment(market, settings)
     comparison = compare(experiment)
     ground, found = comparison.fold_data, dict[str, OutOfFold]()
@@ -71,6 +70,15 @@ def main() -> None:
     for name, oof in {**mine, **found, **rules}.items():
         board.add_row(name, *score_cells(oof, market.bars.session), *lead_cells(ours, oof, market.bars.session))
     Console(width=170).print(board)
+
+
+def market_of_arguments(defaults: dict[str, str] | None = None, **overrides: str) -> tuple[Settings, Market]:
+    """The settings that the arguments name and the market they fetch; defaults come before theirs, overrides after."""
+    arguments = dict(word.split("=", 1) for word in sys.argv[2:])
+    environment = {name: value for name, value in os.environ.items() if name.startswith("MM_")}
+    settings = config.load(Path(sys.argv[1]), {**environment, **(defaults or {}), **arguments, **overrides})
+    with TemporaryDirectory() as home:
+        return settings, ingest.fetch(settings, Path(home), clock.now())
 
 
 def _thinned(ground: Any, rows: Any) -> Any:

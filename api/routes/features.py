@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.model_server import live_model
+from api.schemas import SymbolInPath
 
 router = APIRouter(tags=["features"])
 
@@ -41,9 +42,7 @@ class Seen(BaseModel):
 
 
 @router.get("/features/{symbol}", responses={status: PROBLEMS[status] for status in (404, 422, 503)})
-def features(
-    symbol: Annotated[str, Path(examples=["S001"])], request: Request, lookback: Annotated[int, Query(ge=1, le=60)] = 1
-) -> Seen:
+def features(symbol: SymbolInPath, request: Request, lookback: Annotated[int, Query(ge=1, le=60)] = 1) -> Seen:
     """The features of a symbol's newest `lookback` stored bars, oldest first, with names, units and fingerprint."""
     live = live_model(request)
     card = live.model.card

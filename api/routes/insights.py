@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.model_server import live_model
+from api.schemas import SymbolInPath
 from market_master.insights import insights_of
 from market_master.insights.risk import PositionSizes, Risk, position_sizes, risk
 
@@ -18,7 +19,6 @@ DISCLAIMER = (
     "may be wrong; each says how it is defined, and where it was tested, with what result."
 )
 LINK = '</disclaimer>; rel="terms-of-service"'
-SymbolInPath = Annotated[str, Path(examples=["S001"])]
 
 
 class Insights(BaseModel):

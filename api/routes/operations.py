@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
@@ -12,7 +10,7 @@ from api.auth import require_admin
 from api.cache import Cache
 from api.errors import PROBLEMS
 from api.model_server import model_server
-from api.schemas import ROLLBACK_DECODER, request_body
+from api.schemas import ROLLBACK_DECODER, SymbolInPath, request_body
 from market_master.domain import JournalEntry
 
 router = APIRouter(tags=["operations"])
@@ -81,7 +79,7 @@ async def cache_stats(request: Request) -> CacheStats:
 
 
 @router.delete("/cache/{symbol}", responses={422: PROBLEMS[422]}, dependencies=[Depends(require_admin)])
-async def forget(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Dropped:
+async def forget(symbol: SymbolInPath, request: Request) -> Dropped:
     """Drop every cached answer about a symbol."""
     cache: Cache = request.app.state.cache
     return Dropped(dropped=await cache.forget(symbol))

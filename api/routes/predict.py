@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.cache import Cache, key_of
@@ -14,7 +14,18 @@ from api.errors import PROBLEMS, Problem, problem_from_error
 from api.live_model import LiveModel
 from api.metrics import ACTIONS
 from api.model_server import live_model, model_server
-from api.schemas import BATCH_DECODER, PREDICT_DECODER, Bar, Columns, PredictRequest, bar_count, columns, request_body
+from api.responses import JSON
+from api.schemas import (
+    BATCH_DECODER,
+    PREDICT_DECODER,
+    Bar,
+    Columns,
+    PredictRequest,
+    SymbolInPath,
+    bar_count,
+    columns,
+    request_body,
+)
 from market_master.config import PROJECT_ROOT
 from market_master.domain import Bars, IntervalMismatch, MarketMasterError, Prediction, PredictionObserver, clock
 from market_master.market_data.posted_bars import accept
@@ -22,7 +33,6 @@ from market_master.market_data.store import Recent
 from market_master.prediction.predict import predict_posted
 
 router = APIRouter(tags=["predict"])
-JSON = "application/json"
 SAMPLE: dict[str, Any] = json.loads((PROJECT_ROOT / "data" / "sample" / "request.json").read_text(encoding="utf-8"))
 SAMPLE_BY_COLUMN = {**SAMPLE, "bars": {name: [bar[name] for bar in SAMPLE["bars"]] for name in SAMPLE["bars"][0]}}
 PREDICT_EXAMPLES = {"60 bars of S001": {"value": SAMPLE}, "the same, by column": {"value": SAMPLE_BY_COLUMN}}
@@ -80,7 +90,7 @@ async def predict(request: Request) -> Response:
     responses={status: PROBLEMS[status] for status in (404, 422, 503)},
     response_model=Prediction,
 )
-async def predict_symbol(symbol: Annotated[str, Path(examples=["S001"])], request: Request) -> Response:
+async def predict_symbol(symbol: SymbolInPath, request: Request) -> Response:
     """Predict from the newest stored bar of a symbol."""
     prediction = live_model(request).prediction(symbol, clock.now())
     ACTIONS.labels(prediction.action).inc()

@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from api.errors import PROBLEMS
 from api.live_model import SignalWithETag
 from api.model_server import live_model, model_server
+from api.responses import JSON, tagged_response
 from market_master.domain import IndexSignal, clock
 
 router = APIRouter(prefix="/signal", tags=["signal"])
-JSON = "application/json"
 
 
 @router.get(
@@ -48,6 +48,4 @@ def signals(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100)
 
 def _respond(request: Request, signal: SignalWithETag) -> Response:
     _, content, etag = signal
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers={"ETag": etag})
-    return Response(content, media_type=JSON, headers={"ETag": etag})
+    return tagged_response(request, content, etag)

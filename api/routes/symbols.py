@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
 from api.live_model import LiveModel
 from api.model_server import live_model
+from api.responses import etag_of, tagged_response
+from api.schemas import SymbolInPath
 from market_master.domain import OHLCV, Bars, clock, iso
 from market_master.market_data.store.recent import BARS_PER_SYMBOL
 from market_master.market_data.weights import index_weights
@@ -23,9 +23,6 @@ from market_master.market_data.weights import index_weights
 router = APIRouter(tags=["symbols"])
 AssetClass = Literal["equity", "crypto"]
 AROUND_THE_CLOCK = "24/7"
-WORTH_COMPRESSING = 1024
-"""bytes"""
-SymbolInPath = Annotated[str, Path(examples=["S001"])]
 
 
 class Symbol(BaseModel):
@@ -130,8 +127,8 @@ def symbol(symbol: SymbolInPath, request: Request) -> SymbolDetails:
     live = live_model(request)
     recent, universe = live.recent(), live.model.settings.universe
     bars = recent.bars((symbol,))
-    schedule = live.model.card.times.between(int(bars.bar_end[0]), int(bars.bar_end[-1]))
-    expected = int(((schedule.end >= bars.bar_end[0]) & (schedule.end <= bars.bar_end[-1])).sum())
+    first = int(bars.bar_end[0])
+    expected = 1 + bars.timetable.between(first, bars.newest).closed_between(first, bars.newest)
     weights = index_weights(universe, bars.newest, recent.symbols())
     return SymbolDetails(
         **_describe(live, bars),
@@ -170,12 +167,7 @@ def bars(
         [iso(start) for start in chosen.bar_start.tolist()], *(getattr(chosen, name).tolist() for name in OHLCV)
     )
     content = msgspec.json.encode(SymbolBars(symbol, chosen.timetable.interval, columns))
-    headers = {"ETag": '"' + hashlib.sha256(content).hexdigest()[:24] + '"', "Vary": "Accept-Encoding"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    if len(content) > WORTH_COMPRESSING and "gzip" in request.headers.get("accept-encoding", ""):
-        content, headers["Content-Encoding"] = gzip.compress(content, compresslevel=1, mtime=0), "gzip"
-    return Response(content, media_type="application/json", headers=headers)
+    return tagged_response(request, content, etag_of(content), compressible=True)
 
 
 def _describe(live: LiveModel, bars: Bars) -> dict[str, object]:

@@ -31,7 +31,8 @@ def clustering(seed: int, count: int) -> Array:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_it_is_exceeded_as_often_as_it_says(level: float, seed: int) -> None:
     """Within 4 standard errors: of the binomial, and as much again for quantiles that are estimated from as many returns."""
-    found = coverage(clustering(seed, 8_000), level)
+    returns = clustering(seed, 8_000)
+    found = coverage(returns, loss_quantiles(returns, level)[0], level)
     error = np.sqrt(2 * level * (1 - level) / found.observations)
     assert found.observations == 8_000 - FIRST - WINDOW
     assert found.exceedances / found.observations == pytest.approx(1 - level, abs=4 * error)

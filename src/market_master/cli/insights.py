@@ -43,8 +43,7 @@ def show_insights(
     Example: mm insights S001 --json
     """
     from market_master.insights import insights_of
-    from market_master.market_data.store.recent import BARS_PER_SYMBOL
 
     champion, home = champion_and_home(config_file)
-    records = insights_of(champion.store(home).bars(last=BARS_PER_SYMBOL), symbol)
+    records = insights_of(champion.store(home).recent().bars(), symbol)
     return {name: as_json(record) for name, record in records.items()}

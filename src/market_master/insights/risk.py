@@ -15,6 +15,8 @@ from market_master.insights.declare import insight, require_symbol
 from market_master.insights.value_at_risk import FIRST, WINDOW, Coverage, coverage, expected_volatility, loss_quantiles
 
 ATR_BARS = 14
+LEVELS = (0.95, 0.99)
+"""of value at risk; the score ranks the expected shortfall at the first"""
 STOP_RANGES, TARGET_RANGES = 2.0, 3.0
 """average ranges from the entry to the stop, and to the target"""
 HISTORY = 60
@@ -102,7 +104,7 @@ def risk(bars: Bars, symbol: str) -> Risk:
         )
     returns, market = close_returns(bars)[rows][1:], market_returns(bars)[rows][1:]
     volatility, wide = expected_volatility(returns), average_true_range(high, low, close)
-    price, shortfall = float(close[-1]), loss_quantiles(returns, 0.95)[1]
+    price, losses = float(close[-1]), {level: loss_quantiles(returns, level) for level in LEVELS}
     drawdown, beta = rolling_drawdown(close), rolling_beta(returns, market)
     return Risk(
         symbol=symbol,
@@ -112,12 +114,16 @@ def risk(bars: Bars, symbol: str) -> Risk:
         long=Bracket(price - STOP_RANGES * wide, price + TARGET_RANGES * wide),
         short=Bracket(price + STOP_RANGES * wide, price - TARGET_RANGES * wide),
         volatility=float(volatility[-1]),
-        losses=tuple(_loss_quantile(returns, level) for level in (0.95, 0.99)),
+        losses=tuple(_loss_quantile(returns, level, *stated) for level, stated in losses.items()),
         drawdown=float(drawdown[-1]),
         beta=float(beta[-1]),
         daily_volume=_daily_volume(bars.volume[rows], bars.session[rows]),
         score=_score(
-            volatility[1:], shortfall, drawdown, beta, illiquidity(returns, close[1:] * bars.volume[rows][1:])
+            volatility[1:],
+            losses[LEVELS[0]][1],
+            drawdown,
+            beta,
+            illiquidity(returns, close[1:] * bars.volume[rows][1:]),
         ),
     )
 
@@ -194,9 +200,10 @@ def _daily_volume(volume: Array, session: Ints) -> float:
     return float(np.bincount(day, weights=volume)[1:-1][-LIQUIDITY:].mean())
 
 
-def _loss_quantile(returns: Array, level: float) -> LossQuantile:
-    at_risk, shortfall = (float(1.0 - np.exp(-values[-1])) for values in loss_quantiles(returns, level))
-    return LossQuantile(level, at_risk, shortfall, coverage(returns, level))
+def _loss_quantile(returns: Array, level: float, at_risk: Array, shortfall: Array) -> LossQuantile:
+    """The newest of each, as shares of the price."""
+    loss, beyond = (float(1.0 - np.exp(-values[-1])) for values in (at_risk, shortfall))
+    return LossQuantile(level, loss, beyond, coverage(returns, at_risk, level))
 
 
 def _score(*parts: Array) -> RiskScore:

@@ -59,9 +59,9 @@ def loss_quantiles(returns: Array, level: float) -> tuple[Array, Array]:
     return -quantile * scale, -mean_beyond * scale
 
 
-def coverage(returns: Array, level: float) -> Coverage:
-    """Of the value at risk before each return that had one."""
-    stated = loss_quantiles(returns, level)[0][:-1]
+def coverage(returns: Array, at_risk: Array, level: float) -> Coverage:
+    """Of the value at risk, as `loss_quantiles` gives it, before each return that had one."""
+    stated = at_risk[:-1]
     observed = returns[len(returns) - len(stated) :]
     exceedances = int((observed < -stated).sum())
     return Coverage(

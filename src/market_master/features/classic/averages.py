@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from market_master.domain import Array
 from market_master.features import feature, series
-from market_master.features.classic.recursive import difference, exponential, reach, repeated, smooth
+from market_master.features.classic.recursive import difference, exponential, reach, repeated
 from market_master.features.engine import windows
 
 GROUP = "trend"
@@ -56,37 +56,37 @@ def sma_distance_200(log_close: Array) -> Array:
 @feature(warmup=reach(EMA_5), unit="ln")
 def ema_distance_5(log_close: Array) -> Array:
     """Log price less its exponential mean of 5 bars."""
-    return log_close - smooth(log_close, EMA_5)
+    return log_close - windows.weighted(log_close, EMA_5)
 
 
 @feature(warmup=reach(EMA_10), unit="ln")
 def ema_distance_10(log_close: Array) -> Array:
     """Log price less its exponential mean of 10 bars."""
-    return log_close - smooth(log_close, EMA_10)
+    return log_close - windows.weighted(log_close, EMA_10)
 
 
 @feature(warmup=reach(EMA_20), unit="ln")
 def ema_distance_20(log_close: Array) -> Array:
     """Log price less its exponential mean of 20 bars."""
-    return log_close - smooth(log_close, EMA_20)
+    return log_close - windows.weighted(log_close, EMA_20)
 
 
 @feature(warmup=reach(EMA_50), unit="ln")
 def ema_distance_50(log_close: Array) -> Array:
     """Log price less its exponential mean of 50 bars; no longer one fits into 500."""
-    return log_close - smooth(log_close, EMA_50)
+    return log_close - windows.weighted(log_close, EMA_50)
 
 
 @feature(warmup=reach(MACD), unit="ln")
 def macd_line(log_close: Array) -> Array:
     """Exponential mean of 12 bars less that of 26 (Appel)."""
-    return smooth(log_close, MACD)
+    return windows.weighted(log_close, MACD)
 
 
 @feature(warmup=reach(SIGNAL), unit="ln")
 def macd_signal(log_close: Array) -> Array:
     """Exponential mean of 9 bars of the MACD line."""
-    return smooth(log_close, SIGNAL)
+    return windows.weighted(log_close, SIGNAL)
 
 
 @feature(warmup=max(reach(MACD), reach(SIGNAL)), unit="ln")
@@ -104,4 +104,4 @@ def trix(thrice_smoothed: Array) -> Array:
 @series(warmup=reach(TRIX))
 def thrice_smoothed(log_close: Array) -> Array:
     """Log price after three exponential means of 15 bars."""
-    return smooth(log_close, TRIX)
+    return windows.weighted(log_close, TRIX)

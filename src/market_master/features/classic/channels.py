@@ -5,7 +5,7 @@ from __future__ import annotations
 from market_master.domain import Array
 from market_master.features import feature, series
 from market_master.features.classic.averages import EMA_20
-from market_master.features.classic.recursive import reach, smooth, wilder
+from market_master.features.classic.recursive import reach, wilder
 from market_master.features.engine import windows
 
 GROUP = "trend"
@@ -18,7 +18,7 @@ CONVERSION, BASE, SPAN, AHEAD = 9, 26, 52, 26
 @feature(warmup=reach(EMA_20), unit="ratio")
 def keltner_position(log_close: Array, whole_range: Array) -> Array:
     """Distance from the exponential mean of 20 bars in half widths of the channel: two of Wilder's ranges of 10 bars."""
-    middle, width = smooth(log_close, EMA_20), 2.0 * smooth(whole_range, WILDER_10)
+    middle, width = windows.weighted(log_close, EMA_20), 2.0 * windows.weighted(whole_range, WILDER_10)
     return windows.ratio(log_close - middle, width, neutral=0.0)
 
 

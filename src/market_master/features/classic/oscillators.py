@@ -6,7 +6,7 @@ import numpy as np
 
 from market_master.domain import Array
 from market_master.features import feature, series
-from market_master.features.classic.recursive import reach, smooth, wilder
+from market_master.features.classic.recursive import reach, wilder
 from market_master.features.engine import windows
 
 GROUP = "trend"
@@ -20,7 +20,9 @@ LARGEST = 1e300
 @feature(warmup=reach(WILDER_14) + 1, unit="share")
 def rsi_wilder(close_return: Array) -> Array:
     """Rises' share of all movement in Wilder's means of 14 bars; 0.5 when nothing moved."""
-    rises, moves = (smooth(values, WILDER_14) for values in (np.maximum(close_return, 0.0), np.abs(close_return)))
+    rises, moves = (
+        windows.weighted(values, WILDER_14) for values in (np.maximum(close_return, 0.0), np.abs(close_return))
+    )
     return windows.ratio(rises, moves, neutral=0.5)
 
 

@@ -1,11 +1,10 @@
-"""Recursive means with an end: exponential and Wilder's, as weighted sums."""
+"""Weights of recursive means with an end, exponential and Wilder's, for `windows.weighted`."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from market_master.domain import Array
-from market_master.features.engine import windows
 
 REST = 1e-11
 """of the weight, which lies on bars that are left out; a feature is off by less than 1e-9 for it"""
@@ -40,11 +39,6 @@ def difference(fast: Array, slow: Array) -> Array:
 def reach(weights: Array) -> int:
     """Earlier bars that a weighted sum looks at."""
     return len(weights) - 1
-
-
-def smooth(values: Array, weights: Array) -> Array:
-    """The weighted mean that ends at each value."""
-    return windows.weighted(values, weights)
 
 
 def _weights(alpha: float, rest: float) -> Array:

@@ -42,19 +42,19 @@ def close_return_lag_10(close_return: Array) -> Array:
 
 
 @feature(warmup=SHAPE, unit="ratio")
-def rolling_skew(close_return: Array, centre: Array, spread: Array) -> Array:
+def rolling_skew(second_moment: Array, third_moment: Array, centre: Array, spread: Array) -> Array:
     """Skewness of the last 60 returns from close to close; 0 when nothing moved."""
-    square, cube = windows.mean(close_return**2, SHAPE), windows.mean(close_return * close_return**2, SHAPE)
-    third = cube - centre * (3.0 * square - 2.0 * centre**2)
+    third = third_moment - centre * (3.0 * second_moment - 2.0 * centre**2)
     return windows.ratio(third, spread * spread**2, neutral=0.0, minimum=windows.STILL**3)
 
 
 @feature(warmup=SHAPE, unit="ratio")
-def rolling_kurtosis(close_return: Array, centre: Array, spread: Array) -> Array:
+def rolling_kurtosis(
+    close_return: Array, second_moment: Array, third_moment: Array, centre: Array, spread: Array
+) -> Array:
     """Excess kurtosis of the last 60 returns from close to close; 0 when nothing moved."""
-    square, cube = windows.mean(close_return**2, SHAPE), windows.mean(close_return * close_return**2, SHAPE)
     fourth = windows.mean(close_return**2 * close_return**2, SHAPE)
-    central = fourth - centre * (4.0 * cube - centre * (6.0 * square - 3.0 * centre**2))
+    central = fourth - centre * (4.0 * third_moment - centre * (6.0 * second_moment - 3.0 * centre**2))
     return windows.ratio(central, spread**2 * spread**2, neutral=3.0, minimum=windows.STILL**4) - 3.0
 
 
@@ -65,6 +65,18 @@ def centre(close_return: Array) -> Array:
 
 
 @series(warmup=SHAPE)
-def spread(close_return: Array, centre: Array) -> Array:
+def second_moment(close_return: Array) -> Array:
+    """Mean square of the last 60 returns."""
+    return windows.mean(close_return**2, SHAPE)
+
+
+@series(warmup=SHAPE)
+def third_moment(close_return: Array) -> Array:
+    """Mean cube of the last 60 returns."""
+    return windows.mean(close_return * close_return**2, SHAPE)
+
+
+@series(warmup=SHAPE)
+def spread(second_moment: Array, centre: Array) -> Array:
     """Standard deviation of the last 60 returns."""
-    return np.sqrt(np.maximum(windows.mean(close_return**2, SHAPE) - centre**2, 0.0))
+    return np.sqrt(np.maximum(second_moment - centre**2, 0.0))

@@ -6,9 +6,9 @@ import numpy as np
 
 from market_master.domain import Array
 from market_master.features import feature
-from market_master.features.classic.recursive import exponential, reach, smooth
-from market_master.features.core.volatility import PER_CENT
+from market_master.features.classic.recursive import exponential, reach
 from market_master.features.engine import windows
+from market_master.features.volatility.range_estimators import level
 
 GROUP = "volatility"
 
@@ -21,19 +21,19 @@ RISK_METRICS = exponential(1.0 / 0.03 - 1.0)
 @feature(warmup=HAR_WEEK, unit="ln")
 def har_week(move: Array) -> Array:
     """ln of the volatility of 100 bars in per cent: the middle component of HAR (Corsi 2009)."""
-    return np.log(np.maximum(windows.rms(move, HAR_WEEK), windows.STILL) / PER_CENT)
+    return level(windows.mean(move * move, HAR_WEEK))
 
 
 @feature(warmup=HAR_MONTH, unit="ln")
 def har_month(move: Array) -> Array:
     """ln of the volatility of 440 bars in per cent: the long component of HAR (Corsi 2009)."""
-    return np.log(np.maximum(windows.rms(move, HAR_MONTH), windows.STILL) / PER_CENT)
+    return level(windows.mean(move * move, HAR_MONTH))
 
 
 @feature(warmup=reach(RISK_METRICS) + 1, unit="ln")
 def ewma_volatility(move: Array) -> Array:
     """ln of the exponentially weighted volatility in per cent, decay 0.94 (RiskMetrics 1996)."""
-    return np.log(np.maximum(np.sqrt(smooth(move * move, RISK_METRICS)), windows.STILL) / PER_CENT)
+    return level(windows.weighted(move * move, RISK_METRICS))
 
 
 @feature(warmup=BLOCK, unit="share")
