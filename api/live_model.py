@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
+from api.live_market import LiveMarket
 from api.responses import etag_of
 from market_master.artifact import bundle
 from market_master.artifact.bundle import VersionFiles
@@ -31,6 +32,7 @@ from market_master.domain import (
 from market_master.index.attribution import explained_signal
 from market_master.index.inputs import IndexInputs, input_hashes, read_inputs
 from market_master.index.signal import index_signal
+from market_master.insights import MarketView, Sources
 from market_master.market_data.store import Recent, Store
 from market_master.prediction.loaded_model import LoadedModel, load_model
 from market_master.prediction.newest import run_features
@@ -57,17 +59,16 @@ class LiveModel:
     """A verified model, ready to predict from stored bars; threads may share it."""
 
     def __init__(self, model: LoadedModel, store: Store, files: VersionFiles, recorder: Recorder | None = None) -> None:
-        self.model, self.store, self.files, self.recorder = model, store, files, recorder
+        self.model, self.files, self.recorder = model, files, recorder
         self.key = (files.version, files.outcome)
-        self._recent: Recent | None = None
+        self.market = LiveMarket(store, model.settings, model.card.members, Sources.read(Path(files.folder)))
         self._snapshot: PredictionSnapshot | None = None
         self._explained: tuple[PredictionSnapshot, SignalWithETag] | None = None
         self._lock = threading.Lock()
 
     def recent(self) -> Recent:
         """The newest stored bars; read again only when the store was written to."""
-        self._recent = recent = self.store.recent(self._recent)
-        return recent
+        return self.market.recent()
 
     def bars_beside(self, posted: int) -> Recent | None:
         """The newest stored bars for a request with so many: None where it needs none, or there are none.
@@ -123,6 +124,16 @@ class LiveModel:
             signal = inputs if isinstance(inputs, MarketMasterError) else self._index_signal(inputs)
             self._snapshot = PredictionSnapshot(recent, written, {**predictions}, signal)
             return self._snapshot
+
+    def view(self, now: int) -> MarketView:
+        """What insights are made of, with the predictions of the present state of the store."""
+        snapshot = self.snapshot(now)
+        known = {
+            symbol: prediction
+            for symbol, prediction in snapshot.predictions.items()
+            if isinstance(prediction, Prediction)
+        }
+        return self.market.view(snapshot.recent, known)
 
     def warm(self, now: int) -> None:
         """Have everything compiled, loaded and predicted once, so that the first request is as fast as the next."""

@@ -9,12 +9,15 @@ from datetime import datetime
 import structlog
 from fastapi import Request
 
+from api.live_market import LiveMarket, market_without_model
 from api.live_model import LiveModel, load_live_model
 from api.metrics import CHAMPION, CHAMPION_AGE, COVERAGE, LOG_LOST, STALENESS, SWAPS
 from api.settings import ServerSettings
 from market_master.artifact import bundle
 from market_master.artifact.bundle import VersionFiles
 from market_master.domain import MarketMasterError, NoChampion, NotWritten, PredictionObserver, RegistryAway, clock
+from market_master.insights import MarketView
+from market_master.insights.ranking import symbol_rows
 from market_master.prediction.recorder import Recorder
 from market_master.prediction_log import PredictionLog, Writer
 from market_master.registry.client_process import RegistryClient
@@ -37,6 +40,8 @@ class ModelServer:
         self.refusal: MarketMasterError = NoChampion("No champion has been loaded yet.")
         self.note = ""
         """why the version behind `production` is not the live one, or that the registry is away"""
+        self._market: LiveMarket | None = None
+        """of the bars that are stored, while there is no live model"""
         self._confirmed = False
         """the registry has named the live version, so that it is not just the local copy of an earlier day"""
         self._fallback_folder = settings.home / "data" / "serving" / settings.model
@@ -107,6 +112,19 @@ class ModelServer:
             raise self.refusal
         return self.live
 
+    def market(self) -> LiveMarket:
+        """The live model's market, or without one what is stored. Raises the reason why there is no live model."""
+        if self.live is not None:
+            return self.live.market
+        self._market = self._market or market_without_model(self.settings.home, self.settings.config)
+        if self._market is None:
+            raise self.refusal
+        return self._market
+
+    def view(self) -> MarketView:
+        """What insights are made of, with the live model's predictions if there is one. Raises what `market` raises."""
+        return self.live.view(clock.now()) if self.live else self.market().view()
+
     async def watch(self) -> None:
         """Follow alias and store for as long as the server lives; a version from its local copy is asked about at once."""
         pause = 0.0 if self.live and not self._confirmed else self.settings.poll_seconds
@@ -145,7 +163,7 @@ class ModelServer:
         self._measure(live)
 
     def _measure(self, live: LiveModel) -> None:
-        """Predict from new bars before anyone asks, and set the gauges of Prometheus."""
+        """Predict from new bars and rank the symbols before anyone asks, and set the gauges of Prometheus."""
         now, version = clock.now(), live.files.version
         CHAMPION.set(float(version) if version.isdigit() else 0.0)
         CHAMPION_AGE.set(now - datetime.fromisoformat(live.model.card.created).timestamp())
@@ -155,12 +173,23 @@ class ModelServer:
             snapshot = live.snapshot(now)
             STALENESS.set(now - snapshot.recent.newest())
             COVERAGE.set(0.0 if isinstance(snapshot.signal, MarketMasterError) else snapshot.signal[0].coverage)
+            symbol_rows(live.view(now))
 
 
 def model_server(request: Request) -> ModelServer:
     """The model server of the app that a request came to."""
     server: ModelServer = request.app.state.model_server
     return server
+
+
+def live_market(request: Request) -> LiveMarket:
+    """The market at the time of a request, with or without a champion. Raises the reason why there is none."""
+    return model_server(request).market()
+
+
+def market_view(request: Request) -> MarketView:
+    """What insights are made of at the time of a request. Raises the reason why there are no bars to look at."""
+    return model_server(request).view()
 
 
 def live_model(request: Request) -> LiveModel:

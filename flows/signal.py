@@ -1,16 +1,21 @@
-"""The signal flow: fetch, settle, signal and log of one bar; and the backfill."""
+"""The signal flow: fetch, settle, signal and log of one bar, insights of a session; and the backfill."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from prefect import flow, runtime
+from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
 
 from flows.runs import Config, completed, load_settings
-from market_master.config import home, predictions_url
-from market_master.domain import Explanation, clock, iso
+from market_master.config import Settings, home, predictions_url
+from market_master.domain import Explanation, TooFewBars, as_json, clock, iso
+from market_master.insights.newest_view import newest_view
+from market_master.insights.ranking import ranking
+from market_master.insights.regime import regime
 from market_master.prediction_log import PredictionLog
+from market_master.registry.champion import load_champion
 from market_master.signals import scheduled
 from market_master.signals.scheduled import SignalRun
 
@@ -29,8 +34,24 @@ def signal(config: Config = "demo", asof: datetime | None = None) -> SignalRun:
     create_markdown_artifact(f"# {run.status}, bar {run.bar_end}\n\n{run.reason}", key="signal")
     if run.signal and run.signal.explanation:
         _moves(run.signal.explanation)
+    if run.signal:
+        insights(settings)
     end: SignalRun = completed(run, run.status, run.reason, market=settings.name, bar=run.bar_end)
     return end
+
+
+@task(name="insights", timeout_seconds=600, cache_policy=NO_CACHE, persist_result=False)
+def insights(settings: Settings) -> None:
+    """After a session's last bar: the regime of the market, and all symbols ranked, as a table."""
+    view = newest_view(load_champion(home(), settings.registry.model), home(), clock.now())
+    if not view.session_is_over:
+        return
+    try:
+        market = regime(view)
+        description = f"The market is {market.state} since {market.since} ({market.sessions} sessions)."
+    except TooFewBars as error:
+        description = str(error)
+    create_table_artifact(as_json(ranking(view).rows), key="insights", description=description)
 
 
 @flow(name="backfill", flow_run_name="backfill-{config}", validate_parameters=True)

@@ -124,14 +124,7 @@ def predict_payload(
 ) -> CachedPrediction:
     """The prediction for one request and the bars stored beside it. Raises what is wrong with the request."""
     model = live.model
-    interval = model.card.timetable["interval"]
-    if payload.interval != interval:
-        raise IntervalMismatch(
-            f"The champion answers {interval} bars, {payload.interval} were sent.",
-            given=payload.interval,
-            needed=interval,
-        )
-    bars, forming = _closed_bars(live, payload.symbol, payload.bars, payload.stamp, now)
+    bars, forming = accept_payload(live, payload, now)
     context = {
         symbol: _closed_bars(live, symbol, rows, payload.stamp, now)[0].series(symbol)
         for symbol, rows in payload.context.items()
@@ -148,6 +141,18 @@ def predict_payload(
     )
     ACTIONS.labels(prediction.action).inc()
     return CachedPrediction(msgspec.json.encode(prediction), newest, int(bars.next_end[-1]) if forming else None)
+
+
+def accept_payload(live: LiveModel, payload: PredictRequest, now: int) -> tuple[Bars, bool]:
+    """The closed bars of a payload, and whether its last one is still forming. Raises IntervalMismatch, BadBars."""
+    interval = live.model.card.timetable["interval"]
+    if payload.interval != interval:
+        raise IntervalMismatch(
+            f"The champion answers {interval} bars, {payload.interval} were sent.",
+            given=payload.interval,
+            needed=interval,
+        )
+    return _closed_bars(live, payload.symbol, payload.bars, payload.stamp, now)
 
 
 def _predict_item(

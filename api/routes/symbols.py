@@ -1,4 +1,4 @@
-"""Symbols of the champion's store, and their newest bars."""
+"""Symbols of the store, and their newest bars; they need no champion."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from api.errors import PROBLEMS
-from api.live_model import LiveModel
-from api.model_server import live_model
+from api.model_server import live_market, market_view
 from api.responses import etag_of, tagged_response
 from api.schemas import SymbolInPath
-from market_master.domain import OHLCV, Bars, clock, iso
+from market_master.domain import OHLCV, Bars, Timetable, clock, iso
 from market_master.market_data.store.recent import BARS_PER_SYMBOL
 from market_master.market_data.weights import index_weights
 
@@ -109,13 +108,12 @@ def symbols(
     cursor: Annotated[str, Query(max_length=40, description="As the page before gave it.")] = "",
 ) -> SymbolPage:
     """The symbols that match, in order of name, a page at a time."""
-    live = live_model(request)
-    recent = live.recent()
-    of_class = asset_class is None or asset_class == _asset_class(live)
-    matching = sorted(name for name in recent.counts if of_class and q.lower() in name.lower())
+    held = market_view(request).bars
+    of_class = asset_class is None or asset_class == class_of(held.timetable)
+    matching = sorted(name for name in held.symbols if of_class and q.lower() in name.lower())
     page = [name for name in matching if name > cursor][: limit + 1]
     return SymbolPage(
-        symbols=[Symbol(**_describe(live, recent.bars((name,)))) for name in page[:limit]],
+        symbols=[Symbol(**_describe(held, name)) for name in page[:limit]],
         total=len(matching),
         cursor=page[limit - 1] if len(page) > limit else None,
     )
@@ -124,14 +122,14 @@ def symbols(
 @router.get("/symbols/{symbol}", responses={status: PROBLEMS[status] for status in (404, 422, 503)})
 def symbol(symbol: SymbolInPath, request: Request) -> SymbolDetails:
     """One symbol: its bars, their quality, its weight in the index."""
-    live = live_model(request)
-    recent, universe = live.recent(), live.model.settings.universe
+    market = live_market(request)
+    recent, universe = market.recent(), market.universe
     bars = recent.bars((symbol,))
     first = int(bars.bar_end[0])
     expected = 1 + bars.timetable.between(first, bars.newest).closed_between(first, bars.newest)
     weights = index_weights(universe, bars.newest, recent.symbols())
     return SymbolDetails(
-        **_describe(live, bars),
+        **_describe(bars, symbol),
         quality=Quality(
             missing=expected - len(bars),
             silent=int((bars.volume == 0).sum()),
@@ -160,7 +158,7 @@ def bars(
     limit: Annotated[int, Query(ge=1, le=BARS_PER_SYMBOL)] = BARS_PER_SYMBOL,
 ) -> Response:
     """The newest bars of a symbol that had closed, oldest first, by column: at most the 560 that the server holds."""
-    held = live_model(request).recent().bars((symbol,))
+    held = live_market(request).recent().bars((symbol,))
     within = (held.bar_start >= _instant(first, -np.inf)) & (held.bar_start <= _instant(last, np.inf))
     chosen = held.take(np.flatnonzero(within & (held.bar_end <= clock.now()))[-limit:])
     columns = BarColumns(
@@ -170,20 +168,22 @@ def bars(
     return tagged_response(request, content, etag_of(content), compressible=True)
 
 
-def _describe(live: LiveModel, bars: Bars) -> dict[str, object]:
+def class_of(timetable: Timetable) -> AssetClass:
+    """What trades around the clock is crypto."""
+    return "crypto" if timetable.calendar == AROUND_THE_CLOCK else "equity"
+
+
+def _describe(bars: Bars, symbol: str) -> dict[str, object]:
+    rows = bars.rows(symbol)
     return {
-        "symbol": bars.symbols[0],
-        "asset_class": _asset_class(live),
+        "symbol": symbol,
+        "asset_class": class_of(bars.timetable),
         "calendar": bars.timetable.calendar,
         "interval": bars.timetable.interval,
-        "bars": len(bars),
-        "first": datetime.fromtimestamp(int(bars.bar_start[0]), UTC),
-        "last": datetime.fromtimestamp(bars.newest, UTC),
+        "bars": rows.stop - rows.start,
+        "first": datetime.fromtimestamp(int(bars.bar_start[rows.start]), UTC),
+        "last": datetime.fromtimestamp(int(bars.bar_end[rows.stop - 1]), UTC),
     }
-
-
-def _asset_class(live: LiveModel) -> AssetClass:
-    return "crypto" if live.model.card.times.calendar == AROUND_THE_CLOCK else "equity"
 
 
 def _instant(time: datetime | None, otherwise: float) -> float:

@@ -82,6 +82,9 @@ def test_the_signal_flow_says_what_it_did() -> None:
         artifacts = client.read_artifacts()
     assert any("already" in str(artifact.data) for artifact in artifacts if artifact.key == "signal")
     (moves,) = [json.loads(str(artifact.data)) for artifact in artifacts if artifact.key == "moves"]
+    (ranked,) = [artifact for artifact in artifacts if artifact.key == "insights"]
+    assert [row["rank"] for row in json.loads(str(ranked.data))] == list(range(1, len(first.signal.constituents) + 1))
+    assert "sessions" in str(ranked.description)
     explanation = first.signal.explanation
     assert [row["symbol"] for row in moves] == [move.symbol for move in explanation.moves]
     assert sum(row["move"] for row in moves) == pytest.approx(first.signal.wss - explanation.wss_before, abs=1e-12)

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 import talib
 
+import market_master.insights.risk
 from market_master.domain.bars import Bars
 from market_master.domain.errors import TooFewBars, UnknownSymbol
 from market_master.domain.records import as_json
-from market_master.insights import insights_of
+from market_master.insights import MarketView, insights_of
 from market_master.insights.risk import (
     NEEDED,
+    Risk,
     average_true_range,
     illiquidity,
-    market_returns,
     position_size,
     position_sizes,
-    risk,
+    risk_scores,
     rolling_beta,
     rolling_drawdown,
 )
-from market_master.plugins import load_family
-from tests.support.random_bars import random_bars, scaled, shaken
+from tests.support.random_bars import random_bars, scaled
 
 
 @functools.cache
@@ -33,14 +33,9 @@ def market() -> Bars:
     return random_bars(5, symbols=3, sessions=100).tail(560)
 
 
-@pytest.mark.parametrize("name", load_family("insights"))
-def test_no_insight_looks_ahead(name: str) -> None:
-    """What an insight says of the past of a market is the same when later bars turn out otherwise."""
-    bars = random_bars(5, symbols=3, sessions=110)
-    function = load_family("insights")[name].factory
-    for instant in np.unique(bars.bar_end)[[400, 555, 700]]:
-        later = shaken(bars, bars.bar_end > instant)
-        assert function(bars.until(instant), "S2") == function(later.until(instant), "S2")
+def risk(bars: Bars, symbol: str) -> Risk:
+    """Of bars alone."""
+    return market_master.insights.risk.risk(MarketView.of(bars), symbol)
 
 
 def test_stops_and_targets_are_ranges_away() -> None:
@@ -94,7 +89,7 @@ def test_parts_are_what_they_say() -> None:
     rows = market().rows("S2")
     close = market().close[rows]
     assert rolling_drawdown(close)[-1] == pytest.approx(1 - close[-1] / close[-250:].max())
-    own, all_ = np.diff(np.log(close)), market_returns(market())[rows][1:]
+    own, all_ = np.diff(np.log(close)), MarketView.of(market()).market_returns[rows][1:]
     slope = np.polyfit(all_[-250:], own[-250:], 1)[0]
     assert rolling_beta(own, all_)[-1] == pytest.approx(slope)
     assert rolling_beta(all_, all_) == pytest.approx(np.ones(len(all_) - 249))
@@ -118,7 +113,7 @@ def test_too_little_is_refused_with_the_numbers() -> None:
         risk(market().tail(NEEDED - 1), "S1")
     assert risk(market().tail(NEEDED), "S1").score.ranked_among >= 60
     with pytest.raises(UnknownSymbol, match="'S9'"):
-        insights_of(market(), "S9")
+        insights_of(MarketView.of(market()), "S9")
 
 
 def test_a_symbol_that_never_moves_nor_trades_is_assessed() -> None:
@@ -130,3 +125,17 @@ def test_a_symbol_that_never_moves_nor_trades_is_assessed() -> None:
     assert found.average_true_range == found.drawdown == found.beta == 0.0
     assert all(np.isfinite(value) for value in as_json(found.score).values())
     assert position_sizes(found, 1e5, 0.01).long == 0.0
+
+
+def test_all_scores_at_once_are_those_one_by_one() -> None:
+    """Also of symbols with fewer bars; one with too few has none."""
+    bars = market()
+    series = {
+        "S2": {k: v[-400:] for k, v in bars.series("S2").items()},
+        "S4": {k: v[-100:] for k, v in bars.series("S1").items()},
+    }
+    view = MarketView.of(bars.with_series(series))
+    scores = risk_scores(view)
+    assert set(scores) == {"S1", "S2", "S3"}
+    for symbol, score in scores.items():
+        assert score == pytest.approx(market_master.insights.risk.risk(view, symbol).score.score)

@@ -14,6 +14,7 @@ from market_master.insights.value_at_risk import (
     expected_volatility,
     kupiec,
     loss_quantiles,
+    smallest_in_windows,
 )
 
 
@@ -88,3 +89,14 @@ def test_a_still_series_has_next_to_no_risk() -> None:
     at_risk, shortfall = loss_quantiles(np.zeros(400), 0.95)
     assert np.isfinite(at_risk).all()
     assert (np.abs(shortfall) < 1e-5).all()
+
+
+@pytest.mark.parametrize("count", [1, 3, 13])
+def test_the_smallest_of_windows_are_those_of_a_sort(count: int) -> None:
+    """Also where all that is small lies in one place, and for several series at once."""
+    random = np.random.default_rng(8)
+    values = random.normal(size=(2, 3, 300))
+    values[0, 0, 280:] -= 100.0
+    windows = np.sort(np.lib.stride_tricks.sliding_window_view(values, 100, axis=-1), axis=-1)
+    assert np.array_equal(smallest_in_windows(values, 100, count), windows[..., :count])
+    assert np.array_equal(smallest_in_windows(values[0, 0], 100, count), windows[0, 0, :, :count])

@@ -1,19 +1,140 @@
-"""Insights into symbols of the store."""
+"""Insights into symbols of the store, their ranking, and the market's regime."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from market_master.cli.common import OUT, Config, champion_and_home, command
-from market_master.domain import as_json
+from market_master.domain import ConfigError, as_json
+
+if TYPE_CHECKING:
+    from market_master.insights import MarketView
+    from market_master.insights.ranking import RankedBy
+
+RANKING_COLUMNS = {
+    "composite": ("comp", "{:.0f}"),
+    "expected_score": ("expect", "{:+.3f}"),
+    "risk": ("risk", "{:.0f}"),
+    "momentum": ("mom", "{:+.0%}"),
+    "volatility": ("vol", "{:.1%}"),
+    "liquidity": ("money", "{:.2g}"),
+}
+"""heading and format of each number"""
 
 
 def render_insights(insights: dict[str, Any]) -> None:
-    """Risk as a table: what, how much, and what it was ranked or tested by."""
-    risk = insights["risk"]
+    """A table for each insight that there is, and the reasons of those that there are not."""
+    if insights["regime"]:
+        render_regime(insights["regime"])
+    if insights["composite"]:
+        _render_composite(insights["composite"])
+    if insights["risk"]:
+        _render_risk(insights["risk"])
+    if insights["patterns"]:
+        _render_patterns(insights["patterns"])
+    if insights["signals"]:
+        _render_signals(insights["signals"])
+    for name, reason in insights["reasons"].items():
+        OUT.print(f"{name}: {reason}")
+
+
+def render_regime(regime: dict[str, Any]) -> None:
+    """One line, and what the champion knew in each regime."""
+    OUT.print(
+        f"The market is [bold]{regime['state']}[/bold] since {regime['since']} ({regime['sessions']} sessions); 20 sessions "
+        f"brought {regime['month_return']:+.1%}, daily volatility {regime['volatility']:.2%}."
+    )
+    if regime["model"]:
+        table = Table("regime", "DIR", "SE", "sessions", title="What the champion knew of the direction, out of fold")
+        for row in regime["model"]:
+            error = "" if row["dir_se"] is None else f"{row['dir_se']:.2%}"
+            table.add_row(row["regime"], f"{row['dir']:+.2%}", error, str(row["sessions"]))
+        OUT.print(table)
+
+
+def render_ranking(ranking: dict[str, Any]) -> None:
+    """One row a symbol."""
+    names = [f"[bold]{head}[/bold]" if name == ranking["by"] else head for name, (head, _) in RANKING_COLUMNS.items()]
+    table = Table("", "symbol", "price", "action", *names, title=f"{ranking['total']} symbols at {ranking['as_of']}")
+    for row in ranking["rows"]:
+        cells = ["" if row[name] is None else text.format(row[name]) for name, (_, text) in RANKING_COLUMNS.items()]
+        table.add_row(str(row["rank"]), row["symbol"], f"{row['price']:.6g}", row["action"] or "", *cells)
+    OUT.print(table)
+
+
+@command("insights", table=render_insights)
+def show_insights(
+    symbol: Annotated[str, typer.Argument(help="A symbol of the store, e.g. S001.")], config_file: Config = None
+) -> dict[str, Any]:
+    """What the newest bars say of a symbol: regime, composite, risk, patterns and signals with their evidence.
+
+    Example: mm insights S001 --json
+    """
+    from market_master.insights import insights_of
+
+    records, reasons = insights_of(_view(config_file), symbol)
+    return {name: record and as_json(record) for name, record in records.items()} | {"reasons": reasons}
+
+
+@command("ranking", table=render_ranking)
+def show_ranking(
+    by: Annotated[
+        str, typer.Option(help="composite, expected_score, risk, momentum, volatility or liquidity.")
+    ] = "composite",
+    limit: Annotated[int, typer.Option(min=1, help="Rows.")] = 20,
+    config_file: Config = None,
+) -> dict[str, Any]:
+    """All symbols of the store in order of one number, the highest first.
+
+    Example: mm ranking --by risk --limit 5
+    """
+    from market_master.insights.ranking import RANKED_BY, ranking
+
+    if by not in RANKED_BY:
+        raise ConfigError(f"--by is '{by}'; it may be {', '.join(RANKED_BY)}.")
+    number: RankedBy = by  # type: ignore[assignment]
+    document: dict[str, Any] = as_json(ranking(_view(config_file), number, limit))
+    return document
+
+
+@command("regime", table=render_regime)
+def show_regime(config_file: Config = None) -> dict[str, Any]:
+    """What kind of market it is: volatile, bull, bear or neutral, since when, and what the champion knew in each.
+
+    Example: mm regime --json
+    """
+    from market_master.insights.regime import regime
+
+    document: dict[str, Any] = as_json(regime(_view(config_file)))
+    return document
+
+
+def _view(config_file: Config) -> MarketView:
+    """The champion's market with its predictions."""
+    from market_master.domain import clock
+    from market_master.insights.newest_view import newest_view
+
+    champion, home = champion_and_home(config_file)
+    return newest_view(champion, home, clock.now())
+
+
+def _render_composite(composite: dict[str, Any]) -> None:
+    score = "none" if composite["score"] is None else f"{composite['score']:.0f} of 100"
+    title = f"Composite: {score}, among {composite['ranked_among']} symbols"
+    table = Table("part", "kind", "value", "rank", "weight", title=title)
+    for part in composite["parts"]:
+        value, rank = (
+            "" if part[key] is None else text.format(part[key])
+            for key, text in (("value", "{:.4g}"), ("rank", "{:.0f}"))
+        )
+        table.add_row(part["name"], part["kind"], value, rank, f"{part['weight']:.0%}")
+    OUT.print(table)
+
+
+def _render_risk(risk: dict[str, Any]) -> None:
     score = risk["score"]
     table = Table("risk", "value", "beside", title=f"{risk['symbol']} at {risk['as_of']}, price {risk['price']:.6g}")
     table.add_row("score", f"{score['score']:.0f} of 100", f"rank among its own {score['ranked_among']} bars")
@@ -34,16 +155,32 @@ def render_insights(insights: dict[str, Any]) -> None:
     OUT.print(table)
 
 
-@command("insights", table=render_insights)
-def show_insights(
-    symbol: Annotated[str, typer.Argument(help="A symbol of the store, e.g. S001.")], config_file: Config = None
-) -> dict[str, Any]:
-    """What the newest bars say of a symbol, beside any prediction.
+def _render_patterns(patterns: dict[str, Any]) -> None:
+    OUT.print(patterns["summary"])
+    if patterns["detected"]:
+        table = Table("pattern", "points", "strength", "seen", "followed by", "otherwise", "finding")
+        for one in patterns["detected"]:
+            record = one["record"]
+            table.add_row(
+                one["pattern"], one["points"], f"{one['strength']:.2f}", str(record["count"]),
+                _with_interval(record["mean_return"], record["low"], record["high"]),
+                "" if record["mean_otherwise"] is None else f"{record['mean_otherwise']:+.4%}", record["finding"],
+            )  # fmt: skip
+        OUT.print(table)
 
-    Example: mm insights S001 --json
-    """
-    from market_master.insights import insights_of
 
-    champion, home = champion_and_home(config_file)
-    records = insights_of(champion.store(home).recent().bars(), symbol)
-    return {name: as_json(record) for name, record in records.items()}
+def _render_signals(signals: list[dict[str, Any]]) -> None:
+    table = Table(
+        "source", "kind", "says", "record", "finding", title="dir: share of RPS saved; mean_return: log return"
+    )
+    for one in signals:
+        record = one["record"]
+        value = f"{record['measure']} {_with_interval(record['value'], record['low'], record['high'])}"
+        table.add_row(one["source"], one["kind"], one["says"] or "-", value, record["finding"])
+    OUT.print(table)
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:+.3%}" + ("" if low is None or high is None else f" ({low:+.3%} to {high:+.3%})")

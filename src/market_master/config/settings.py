@@ -176,6 +176,23 @@ class Backtest(Section):
     exit: Literal["next_decision", "bar_close"] = "next_decision"
 
 
+class CompositeWeights(Section):
+    """How much each part of a symbol's composite score weighs; only their proportions count."""
+
+    model: float = Field(0.50, ge=0)
+    """rank of the expected score"""
+    momentum: float = Field(0.20, ge=0)
+    volatility: float = Field(0.15, ge=0)
+    """low is good"""
+    liquidity: float = Field(0.15, ge=0)
+
+    @model_validator(mode="after")
+    def _some(self) -> CompositeWeights:
+        if not sum(self.model_dump().values()) > 0:
+            raise ValueError("composite needs at least one weight above 0")
+        return self
+
+
 class Runner(Section):
     """Where candidate x fold x trial runs."""
 
@@ -217,6 +234,7 @@ class Settings(Section):
     policy: Policy = Policy()
     costs: Costs = Costs()
     backtest: Backtest = Backtest()
+    composite: CompositeWeights = CompositeWeights()
     runner: Runner = Runner()
     registry: Registry = Registry()
 

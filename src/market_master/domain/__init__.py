@@ -39,6 +39,7 @@ from market_master.domain.errors import (
     NoSignal,
     NotOhlcv,
     NotPromotable,
+    NoTrackRecord,
     NotWritten,
     OrchestratorAway,
     RegistryAway,
@@ -75,6 +76,7 @@ from market_master.domain.records import (
     Verdict,
     as_json,
 )
+from market_master.domain.session_closes import SessionCloses
 
 __all__ = [
     "CLASSES",
@@ -125,6 +127,7 @@ __all__ = [
     "NoBars",
     "NoChampion",
     "NoSignal",
+    "NoTrackRecord",
     "NotOhlcv",
     "NotPromotable",
     "NotWritten",
@@ -137,6 +140,7 @@ __all__ = [
     "RunnerError",
     "Schedule",
     "Scorecard",
+    "SessionCloses",
     "Span",
     "StaleData",
     "SymbolSeries",

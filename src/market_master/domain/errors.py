@@ -122,6 +122,10 @@ class NoChampion(ModelError):
     """No model version stands behind the alias `production`."""
 
 
+class NoTrackRecord(ModelError):
+    """No version is served that knows what patterns and rules were worth."""
+
+
 class RegistryAway(ModelError):
     """The registry gives no answer."""
 

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from market_master.domain import Bars, UnknownSymbol
+from market_master.domain import MarketMasterError
+from market_master.insights.market_view import MarketView
 from market_master.plugins import load_family, register
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def insight(function: Function) -> Function:
-    """Decorator: a function (bars, symbol) -> record, whose name is the insight's."""
-    return register("insights")(function)
+    """Decorator: a function (view, symbol) -> record; the insight has the name of its file."""
+    return register("insights", function.__module__.rpartition(".")[2])(function)
 
 
-def insights_of(bars: Bars, symbol: str) -> dict[str, Any]:
-    """Every insight's record for a symbol, by name. Raises UnknownSymbol, and what an insight raises: TooFewBars."""
-    require_symbol(bars, symbol)
-    return {name: plugin.factory(bars, symbol) for name, plugin in load_family("insights").items()}
+def insights_of(view: MarketView, symbol: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Every insight's record for a symbol by name, None where there is none; and the reasons of those, by name.
 
-
-def require_symbol(bars: Bars, symbol: str) -> None:
-    """Raise UnknownSymbol for one without bars."""
-    if symbol not in bars.symbols:
-        raise UnknownSymbol(
-            f"There are no bars of '{symbol}', of {len(bars.symbols)} other symbols there are.",
-            symbol=symbol,
-            known=len(bars.symbols),
-        )
+    Raises UnknownSymbol.
+    """
+    view.require_symbol(symbol)
+    records: dict[str, Any] = {}
+    reasons = {}
+    for name, plugin in load_family("insights").items():
+        try:
+            records[name] = plugin.factory(view, symbol)
+        except MarketMasterError as error:
+            records[name], reasons[name] = None, f"{error.title}: {error}"
+    return records, reasons

@@ -6,12 +6,15 @@ risk it had in the bars that are looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from market_master.domain import Array, Bars, Ints, TooFewBars, iso
-from market_master.insights.declare import insight, require_symbol
+from market_master.domain import Array, Ints, TooFewBars, iso
+from market_master.insights import MarketView, insight
 from market_master.insights.value_at_risk import FIRST, WINDOW, Coverage, coverage, expected_volatility, loss_quantiles
 
 ATR_BARS = 14
@@ -25,6 +28,8 @@ LIQUIDITY = 20
 """bars, and sessions"""
 VOLUME_SHARE = 0.01
 """of the daily volume that a position may be"""
+STOOD_STILL = 1e-16
+"""variance of the market's returns that is rounding"""
 NEEDED = FIRST + WINDOW + HISTORY + 1
 
 
@@ -93,19 +98,18 @@ class PositionSizes:
 
 
 @insight
-def risk(bars: Bars, symbol: str) -> Risk:
+def risk(view: MarketView, symbol: str) -> Risk:
     """What may be lost with a symbol, and where a stop belongs. Raises UnknownSymbol, TooFewBars."""
-    require_symbol(bars, symbol)
-    rows = bars.rows(symbol)
+    view.require_symbol(symbol)
+    bars, rows = view.bars, view.bars.rows(symbol)
     high, low, close = bars.high[rows], bars.low[rows], bars.close[rows]
     if len(close) < NEEDED:
         raise TooFewBars(
             f"Risk needs {NEEDED} bars of '{symbol}', there are {len(close)}.", given=len(close), needed=NEEDED
         )
-    returns, market = close_returns(bars)[rows][1:], market_returns(bars)[rows][1:]
-    volatility, wide = expected_volatility(returns), average_true_range(high, low, close)
-    price, losses = float(close[-1]), {level: loss_quantiles(returns, level) for level in LEVELS}
-    drawdown, beta = rolling_drawdown(close), rolling_beta(returns, market)
+    returns, history = view.returns[rows][1:], _RiskHistory.of(view, (symbol,))
+    losses = {level: loss_quantiles(returns, level) for level in LEVELS}
+    price, wide = float(close[-1]), average_true_range(high, low, close)
     return Risk(
         symbol=symbol,
         as_of=iso(int(bars.bar_end[rows][-1])),
@@ -113,19 +117,26 @@ def risk(bars: Bars, symbol: str) -> Risk:
         average_true_range=wide,
         long=Bracket(price - STOP_RANGES * wide, price + TARGET_RANGES * wide),
         short=Bracket(price + STOP_RANGES * wide, price - TARGET_RANGES * wide),
-        volatility=float(volatility[-1]),
+        volatility=float(history.volatility[0, -1]),
         losses=tuple(_loss_quantile(returns, level, *stated) for level, stated in losses.items()),
-        drawdown=float(drawdown[-1]),
-        beta=float(beta[-1]),
+        drawdown=float(history.drawdown[0, -1]),
+        beta=float(history.beta[0, -1]),
         daily_volume=_daily_volume(bars.volume[rows], bars.session[rows]),
-        score=_score(
-            volatility[1:],
-            losses[LEVELS[0]][1],
-            drawdown,
-            beta,
-            illiquidity(returns, close[1:] * bars.volume[rows][1:]),
-        ),
+        score=history.scores()[0],
     )
+
+
+def risk_scores(view: MarketView) -> dict[str, float]:
+    """The score of every symbol that has enough bars, by symbol."""
+    by_count: dict[int, list[str]] = {}
+    for symbol, rows in view.bars:
+        if rows.stop - rows.start >= NEEDED:
+            by_count.setdefault(rows.stop - rows.start, []).append(symbol)
+    return {
+        symbol: score.score
+        for symbols in by_count.values()
+        for symbol, score in zip(symbols, _RiskHistory.of(view, symbols).scores(), strict=True)
+    }
 
 
 def position_sizes(risk: Risk, equity: float, budget: float) -> PositionSizes:
@@ -158,40 +169,29 @@ def average_true_range(high: Array, low: Array, close: Array) -> float:
     return average
 
 
-def close_returns(bars: Bars) -> Array:
-    """Log return of each bar since its symbol's bar before; 0 for the first."""
-    moved = np.diff(np.log(bars.close), prepend=np.log(bars.close[:1]))
-    return np.where(bars.age > 0, moved, 0.0)
-
-
-def market_returns(bars: Bars) -> Array:
-    """Mean of all symbols' returns at each bar's end."""
-    returns, known = close_returns(bars), bars.age > 0
-    _, instant = np.unique(bars.bar_end, return_inverse=True)
-    counts = np.bincount(instant, weights=known)
-    return (np.bincount(instant, weights=returns) / np.maximum(counts, 1.0))[instant]
-
-
 def rolling_drawdown(close: Array) -> Array:
-    """How far each close is below the highest of the last 250, as a share of it."""
-    windows = np.lib.stride_tricks.sliding_window_view(close, WINDOW)
-    return 1.0 - windows[:, -1] / windows.max(axis=1)
+    """How far each close is below the highest of the last 250, as a share of it; along the last axis."""
+    highest, width = close, 1
+    while width < WINDOW:
+        step = min(width, WINDOW - width)
+        highest, width = np.maximum(highest[..., step:], highest[..., :-step]), width + step
+    return 1.0 - close[..., WINDOW - 1 :] / highest
 
 
 def rolling_beta(returns: Array, market: Array) -> Array:
-    """Slope of the last 250 returns on the market's; 1 where the market stood still."""
-    own, all_ = (np.lib.stride_tricks.sliding_window_view(values, WINDOW) for values in (returns, market))
-    shared = (own * all_).mean(axis=1) - own.mean(axis=1) * all_.mean(axis=1)
-    variance = all_.var(axis=1)
-    return np.where(variance > 0.0, shared / np.where(variance > 0.0, variance, 1.0), 1.0)
+    """Slope of the last 250 returns on the market's; 1 where the market stood still; along the last axis."""
+    own, all_ = _window_sums(returns, WINDOW) / WINDOW, _window_sums(market, WINDOW) / WINDOW
+    shared = _window_sums(returns * market, WINDOW) / WINDOW - own * all_
+    variance = _window_sums(market**2, WINDOW) / WINDOW - all_**2
+    moved = variance > STOOD_STILL
+    return np.where(moved, shared / np.where(moved, variance, 1.0), 1.0)
 
 
 def illiquidity(returns: Array, money: Array) -> Array:
     """Amihud's mean of absolute return over money traded, of the last 20 bars that traded; 0 where none did."""
     traded = money > 0.0
     cost = np.where(traded, np.abs(returns) / np.where(traded, money, 1.0), 0.0)
-    total, count = (np.lib.stride_tricks.sliding_window_view(one, LIQUIDITY).sum(axis=1) for one in (cost, traded))
-    return total / np.maximum(count, 1)
+    return _window_sums(cost, LIQUIDITY) / np.maximum(_window_sums(traded, LIQUIDITY), 1)
 
 
 def _daily_volume(volume: Array, session: Ints) -> float:
@@ -206,14 +206,51 @@ def _loss_quantile(returns: Array, level: float, at_risk: Array, shortfall: Arra
     return LossQuantile(level, loss, beyond, coverage(returns, at_risk, level))
 
 
-def _score(*parts: Array) -> RiskScore:
-    """The parts in the record's order, over as many bars as the shortest has."""
-    among = min(map(len, parts))
-    volatility, shortfall, drawdown, beta, cost = ranks = [_rank(part[-among:]) for part in parts]
-    return RiskScore(float(np.mean(ranks)), volatility, shortfall, drawdown, beta, cost, among)
+@dataclass(frozen=True, eq=False)
+class _RiskHistory:
+    """The parts of some symbols' scores over their own newest bars: [symbols, bars]."""
+
+    volatility: Array
+    expected_shortfall: Array
+    drawdown: Array
+    beta: Array
+    illiquidity: Array
+
+    @classmethod
+    def of(cls, view: MarketView, symbols: Sequence[str]) -> _RiskHistory:
+        """Of symbols that have equally many bars."""
+        rows = np.stack([np.arange(*view.bars.rows(symbol).indices(len(view.bars))) for symbol in symbols])
+        returns, market, close = view.returns[rows][:, 1:], view.market_returns[rows][:, 1:], view.bars.close[rows]
+        volatility = expected_volatility(returns)
+        return cls(
+            volatility=volatility[:, 1:],
+            expected_shortfall=loss_quantiles(returns, LEVELS[0], volatility)[1],
+            drawdown=rolling_drawdown(close),
+            beta=rolling_beta(returns, market),
+            illiquidity=illiquidity(returns, (close * view.bars.volume[rows])[:, 1:]),
+        )
+
+    def scores(self) -> list[RiskScore]:
+        """Of each symbol: the newest of each part among as many bars as the shortest has."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        among = min(part.shape[1] for part in parts.values())
+        ranks = {name: _newest_rank(part[:, -among:]) for name, part in parts.items()}
+        score = np.mean(list(ranks.values()), axis=0)
+        return [
+            RiskScore(
+                score=float(score[at]), ranked_among=among, **{name: float(rank[at]) for name, rank in ranks.items()}
+            )
+            for at in range(len(score))
+        ]
 
 
-def _rank(values: Array) -> float:
-    """Percentile rank of the newest value among all, ties counted half."""
-    newest = values[-1]
-    return float(100.0 * ((values < newest).sum() + 0.5 * (values == newest).sum()) / len(values))
+def _window_sums(values: NDArray[Any], window: int) -> Array:
+    """Sum of each so many values in a row, along the last axis."""
+    sums = np.cumsum(values, axis=-1, dtype=float)
+    return np.concatenate([sums[..., window - 1 : window], sums[..., window:] - sums[..., :-window]], axis=-1)
+
+
+def _newest_rank(values: Array) -> Array:
+    """Percentile rank of the newest value among all of its row, ties counted half."""
+    newest = values[..., -1:]
+    return np.asarray(50.0 * ((values < newest).mean(axis=-1) + (values <= newest).mean(axis=-1)))

@@ -35,28 +35,50 @@ class Coverage:
 
 
 def expected_volatility(returns: Array) -> Array:
-    """Volatility expected of each return, by those before it, and of the next one: one value more than there are returns."""
-    variance = np.empty(len(returns) + 1)
-    variance[: FIRST + 1] = np.mean(returns[:FIRST] ** 2)
-    for n in range(FIRST, len(returns)):
-        variance[n + 1] = DECAY * variance[n] + (1.0 - DECAY) * returns[n] ** 2
-    return np.maximum(np.sqrt(variance), LEAST)
+    """Volatility expected of each return, by those before it, and of the next one: [..., one more than there are returns]."""
+    squares = np.moveaxis(returns**2, -1, 0)
+    variance = np.empty((len(squares) + 1, *squares.shape[1:]))
+    variance[: FIRST + 1] = squares[:FIRST].mean(axis=0)
+    for n in range(FIRST, len(squares)):
+        variance[n + 1] = DECAY * variance[n] + (1.0 - DECAY) * squares[n]
+    return np.moveaxis(np.maximum(np.sqrt(variance), LEAST), 0, -1)
 
 
-def loss_quantiles(returns: Array, level: float) -> tuple[Array, Array]:
+def loss_quantiles(returns: Array, level: float, volatility: Array | None = None) -> tuple[Array, Array]:
     """Value at risk and expected shortfall of the return after each of the newest bars, as positive log returns.
 
-    From the bar on that has 250 standardised returns up to it; the last is of the return to come. The quantile is Weibull's,
-    which of exchangeable returns the next one exceeds as often as it says.
+    From the bar on that has 250 standardised returns up to it; the last is of the return to come. `volatility` is the expected
+    one, if it is known already. The quantile is Weibull's, which of exchangeable returns the next one exceeds as often as it
+    says.
     """
-    volatility = expected_volatility(returns)
-    standardised = returns[FIRST:] / volatility[FIRST:-1]
-    windows = np.sort(np.lib.stride_tricks.sliding_window_view(standardised, WINDOW), axis=1)
-    scale = volatility[FIRST + WINDOW :]
-    quantile = np.quantile(windows, 1.0 - level, axis=1, method="weibull")
-    beyond = windows <= quantile[:, None]
-    mean_beyond = np.where(beyond, windows, 0.0).sum(axis=1) / beyond.sum(axis=1)
-    return -quantile * scale, -mean_beyond * scale
+    volatility = expected_volatility(returns) if volatility is None else volatility
+    rank = (WINDOW + 1) * (1.0 - level)
+    below = int(rank)
+    smallest = smallest_in_windows(returns[..., FIRST:] / volatility[..., FIRST:-1], WINDOW, below + 1)
+    quantile = smallest[..., -2] + (rank - below) * (smallest[..., -1] - smallest[..., -2])
+    scale = volatility[..., FIRST + WINDOW :]
+    return -quantile * scale, -smallest[..., :-1].mean(axis=-1) * scale
+
+
+def smallest_in_windows(values: Array, window: int, count: int) -> Array:
+    """The smallest of each window of consecutive values along the last axis, in order: [..., windows, count].
+
+    Only so many of all values are looked at that every window has its share among them.
+    """
+    length = values.shape[-1]
+    order = np.argsort(values, axis=-1, kind="stable")[..., None, :].astype(np.int16)
+    starts = np.arange(length - window + 1, dtype=np.int16)[:, None]
+    candidates = 2 * count * length // window
+    while True:
+        inside = (order[..., :candidates] >= starts) & (order[..., :candidates] < starts + window)
+        rank = inside.cumsum(axis=-1, dtype=np.int16)
+        if candidates >= length or rank[..., -1].min() >= count:
+            break
+        candidates *= 2
+    inside &= rank <= count
+    picked = np.broadcast_to(order[..., :candidates], inside.shape)[inside].reshape(*inside.shape[:-1], count)
+    smallest: Array = np.take_along_axis(values[..., None, :], picked.astype(np.intp), axis=-1)
+    return smallest
 
 
 def coverage(returns: Array, at_risk: Array, level: float) -> Coverage:

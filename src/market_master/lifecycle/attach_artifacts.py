@@ -1,4 +1,4 @@
-"""Artifacts beside a version: its reference window and its out-of-sample predictions."""
+"""Artifacts beside a version: its reference window, out-of-sample predictions and track record."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from market_master.artifact.reference_window import MAX_SESSIONS, REFERENCE_FILE
 from market_master.decision import policy
 from market_master.domain import Array
 from market_master.gate.contender import Contender, of_version
+from market_master.lifecycle.track_records import track_record_files
 from market_master.registry.versions import Versions
 from market_master.training.compare import Comparison
 from market_master.training.experiment import Experiment
@@ -24,6 +25,7 @@ def attach_artifacts(experiment: Experiment, comparison: Comparison, version: st
     """Training window and hold-out of a judged version, with the answers it gave where it had not learned.
 
     All of these answers go into out_of_sample.npz beside it; a sample, with the features, is the reference of monitoring.
+    What patterns, rules and candidates were worth goes into its track record, with the graph that sees them.
     """
     versions = Versions(home, experiment.settings.registry.model)
     contender = of_version(versions.load(version))
@@ -31,12 +33,13 @@ def attach_artifacts(experiment: Experiment, comparison: Comparison, version: st
     prior = np.asarray(contender.calibration.prior)
     reference = _reference_window(experiment, predictions, prior)
     with tempfile.TemporaryDirectory() as folder:
-        for name, record in (
-            (out_of_sample.OUT_OF_SAMPLE_FILE, _stored_predictions(experiment, predictions)),
-            (REFERENCE_FILE, reference),
+        for name, content in (
+            (out_of_sample.OUT_OF_SAMPLE_FILE, _stored_predictions(experiment, predictions).to_bytes()),
+            (REFERENCE_FILE, reference.to_bytes()),
+            *track_record_files(experiment, comparison).items(),
         ):
             file = Path(folder) / name
-            file.write_bytes(record.to_bytes())
+            file.write_bytes(content)
             versions.attach_file(version, file)
     return reference
 

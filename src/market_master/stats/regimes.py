@@ -8,13 +8,12 @@ numbers by it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from market_master.domain import Array, Bars
+from market_master.domain import Array, Bars, SessionCloses
 
 REGIMES = ("bull", "bear", "neutral", "volatile")
 VOLATILE_ABOVE = 0.80
@@ -30,35 +29,37 @@ def regimes(bars: Bars, members: Collection[str]) -> NDArray[np.str_]:
 
     `neutral` while the basket has less than 51 sessions behind it.
     """
-    days, daily = basket(bars, members)
-    known = np.roll(confirm_states(daily_states(daily)), 1)
+    closes = SessionCloses.of(bars).select(members)
+    known = np.roll(confirm_states(daily_states(closes.basket_returns())), 1)
     known[:1] = "neutral"
-    at = np.searchsorted(days, bars.session, side="right") - 1
+    at = np.searchsorted(closes.session, bars.session, side="right") - 1
     return np.where(at >= 0, known[np.maximum(at, 0)], "neutral")
-
-
-def basket(bars: Bars, members: Collection[str]) -> tuple[NDArray[np.int64], Array]:
-    """Sessions, and the members' mean log return from the last close of each to the next; the first is 0."""
-    inside = np.isin(np.asarray(bars.symbols, dtype=str)[bars.code], list(members))
-    closes = np.ones(len(bars), dtype=bool)
-    closes[:-1] = (bars.code[1:] != bars.code[:-1]) | (bars.session[1:] != bars.session[:-1])
-    rows = np.flatnonzero(inside & closes)
-    days, day = np.unique(bars.session[rows], return_inverse=True)
-    follows = np.flatnonzero(bars.code[rows[1:]] == bars.code[rows[:-1]]) + 1
-    moved = np.log(bars.close[rows[follows]] / bars.close[rows[follows - 1]])
-    total = np.bincount(day[follows], weights=moved, minlength=len(days))
-    return days, total / np.maximum(np.bincount(day[follows], minlength=len(days)), 1)
 
 
 def daily_states(daily: Array) -> NDArray[np.str_]:
     """The state of each session by volatility and trend of the daily returns up to it, before it is confirmed."""
-    returns = pd.Series(daily)
-    level = returns.cumsum()
-    volatility = returns.rolling(MONTH).std()
-    usual = volatility.rolling(YEAR, min_periods=QUARTER).quantile(VOLATILE_ABOVE)
-    trend, month = level - level.rolling(QUARTER).mean(), level - level.shift(MONTH)
-    states = [volatility > usual, (trend > 0) & (month > 0), (trend < 0) & (month < 0)]
-    return np.select([state.to_numpy() for state in states], ["volatile", "bull", "bear"], "neutral")
+    level = daily.cumsum()
+    volatility = _trailing(daily, MONTH, lambda windows: windows.std(axis=1, ddof=1))
+    trend = level - _trailing(level, QUARTER, lambda windows: windows.mean(axis=1))
+    month = level - np.append(np.full(MONTH, np.nan), level)[: len(level)]
+    states = [volatility > _usual(volatility), (trend > 0) & (month > 0), (trend < 0) & (month < 0)]
+    return np.select(states, ["volatile", "bull", "bear"], "neutral")
+
+
+def _trailing(values: Array, length: int, statistic: Callable[[NDArray], Array]) -> Array:
+    """A statistic of each value and those before it; NaN before there are as many as the length."""
+    if len(values) < length:
+        return np.full(len(values), np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(values, length)
+    return np.append(np.full(length - 1, np.nan), statistic(windows))
+
+
+def _usual(volatility: Array) -> Array:
+    """The quantile of the last year's volatilities that a volatile session exceeds; NaN before a quarter of them."""
+    usual = np.full(len(volatility), np.nan)
+    for day in range(MONTH - 1 + QUARTER - 1, len(volatility)):
+        usual[day] = np.quantile(volatility[max(MONTH - 1, day + 1 - YEAR) : day + 1], VOLATILE_ABOVE)
+    return usual
 
 
 def confirm_states(raw: NDArray[np.str_]) -> NDArray[np.str_]:

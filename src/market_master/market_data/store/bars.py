@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from market_master.domain import OHLCV, Bars, MixedGrid, NoBars, Timetable, iso
+from market_master.domain import DAY, OHLCV, Bars, MixedGrid, NoBars, SessionCloses, Timetable, iso
 from market_master.files import write_atomic
 from market_master.market_data.store import recent
 from market_master.market_data.store.recent import COLUMNS, Recent
@@ -76,7 +76,8 @@ class Store:
                     f"The store's {self.interval} bars of '{self.source}' lie on {self.timetable()}, the new ones on "
                     f"{timetable}; they can't share one series. Move {self.folder} away to begin anew."
                 )
-            tails = self._tails()
+            tails, closes = self._tails()
+            fresh: dict[str, dict[str, NDArray]] = {}
             for symbol, columns in series.items():
                 new_rows = pd.DataFrame({name: np.asarray(columns[name]) for name in COLUMNS})
                 old = self._read(symbol)
@@ -92,9 +93,11 @@ class Store:
                     (self.folder / recent.RECENT_FILE).unlink(missing_ok=True)
                     write_atomic(self._file(symbol), frame.to_parquet(index=False))
                     tails[symbol] = _columns(frame.tail(recent.BARS_PER_SYMBOL))
+                    fresh[symbol] = _last_sessions(timetable, frame)
                     added += int((~met).sum())
             if added:
-                recent.write(self.folder, tails)
+                newest = SessionCloses.of(Bars.of(timetable, fresh))
+                recent.write(self.folder, tails, closes.joined(newest).tail(recent.SESSIONS))
         if conflicts:
             self.quarantine(pd.concat(conflicts).assign(reason="differs from the stored bar"))
         return AppendResult(added, known, sum(map(len, conflicts)))
@@ -140,19 +143,19 @@ class Store:
         stamp = recent.stamp(self.folder)
         if known and stamp in (known.stamp, None):
             return known
-        timetable = self.timetable()
-        if stamp is None:
+        timetable, table = self.timetable(), recent.read_table(self.folder)
+        if table is None:
             try:
                 with FileLock(self.folder / ".lock"):
-                    if tails := self._tails():
-                        recent.write(self.folder, tails)
+                    tails, closes = self._tails()
+                    if tails:
+                        recent.write(self.folder, tails, closes)
             except ImportError as error:
                 raise NoBars(
                     f"{self.folder / recent.RECENT_FILE} is not there, and this lean installation can't make it from parquet "
                     f"files ({error}); run `mm signal` once in the full one."
                 ) from error
-            stamp = recent.stamp(self.folder)
-        table = recent.read_table(self.folder)
+            stamp, table = recent.stamp(self.folder), recent.read_table(self.folder)
         if table is None or not table["count"].size or stamp is None:
             raise recent.nothing(self.source, self.interval)
         return Recent(self.source, timetable, table, stamp)
@@ -165,12 +168,18 @@ class Store:
             rows.append({"symbol": symbol, "bars": len(ends), "first": iso(ends.min()), "last": iso(ends.max())})
         return rows
 
-    def _tails(self) -> dict[str, dict[str, NDArray]]:
-        """Each symbol's newest bars: from their file, or where a crash left none, from all bars."""
+    def _tails(self) -> tuple[dict[str, dict[str, NDArray]], SessionCloses]:
+        """Each symbol's newest bars and closes: from their file, or where a crash left none, from all bars."""
         tails = recent.read_tails(self.folder)
-        if tails is None:
-            return {symbol: _columns(self._read(symbol).tail(recent.BARS_PER_SYMBOL)) for symbol in self.symbols()}
-        return tails
+        if tails is not None:
+            return tails
+        frames = {symbol: self._read(symbol) for symbol in self.symbols()}
+        if not frames:
+            return {}, SessionCloses.none()
+        timetable = self.timetable()
+        last = {symbol: _last_sessions(timetable, frame) for symbol, frame in frames.items()}
+        newest = {symbol: _columns(frame.tail(recent.BARS_PER_SYMBOL)) for symbol, frame in frames.items()}
+        return newest, SessionCloses.of(Bars.of(timetable, last)).tail(recent.SESSIONS)
 
     def _file(self, symbol: str) -> Path:
         return self.folder / f"{quote(symbol, safe='')}.parquet"
@@ -197,3 +206,12 @@ def stores(root: Path) -> list[Store]:
 
 def _columns(frame: pd.DataFrame) -> dict[str, NDArray]:
     return {name: frame[name].to_numpy() for name in COLUMNS}
+
+
+def _last_sessions(timetable: Timetable, frame: pd.DataFrame) -> dict[str, NDArray]:
+    """The bars of the last sessions whose closes are held."""
+    last = int(frame["bar_end"].iloc[-1])
+    schedule = timetable.between(last - 2 * recent.SESSIONS * DAY, last)
+    sessions = np.unique(schedule.session[schedule.end <= last])[-recent.SESSIONS :]
+    first = schedule.end[np.searchsorted(schedule.session, sessions[0])]
+    return _columns(frame[frame["bar_end"] >= first])

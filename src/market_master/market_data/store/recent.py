@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain import OHLCV, Bars, NoBars, SymbolSeries, Timetable, UnknownSymbol
+from market_master.domain import OHLCV, Bars, NoBars, SessionCloses, SymbolSeries, Timetable, UnknownSymbol
 from market_master.files import write_atomic
 
 COLUMNS = ("bar_end", *OHLCV)
 BARS_PER_SYMBOL = 560
 """bars of each symbol: features need up to 500, and GET /features shows 60 rows of them"""
+SESSIONS = 320
+"""whose closes are held: regimes need up to 274"""
 RECENT_FILE = "newest.npy"
 
 
@@ -30,7 +32,8 @@ class Recent:
     source: str
     timetable: Timetable
     table: NDArray
-    """one record: `symbol` and `count` (how many bars it has) [symbols]; `columns` [bars, symbols], each symbol's newest last"""
+    """one record: `symbol` and `count` (how many bars it has) [symbols]; `columns` [bars, symbols], each symbol's newest last;
+    `session` [sessions] and `close` [sessions, symbols]"""
     stamp: tuple[int, int]
     """another one when the file on disk is another"""
     _tails: dict[tuple[tuple[str, ...], int | None], Bars] = field(default_factory=dict)
@@ -44,6 +47,11 @@ class Recent:
     def counts(self) -> dict[str, int]:
         """How many bars there are of each symbol."""
         return dict(zip(self.table["symbol"][0].tolist(), self.table["count"][0].tolist(), strict=True))
+
+    @cached_property
+    def closes(self) -> SessionCloses:
+        """The closes of the last `SESSIONS` sessions."""
+        return _closes(self.table)
 
     def newest(self, symbol: str | None = None) -> int:
         """End of a symbol's newest bar, or of the newest of all."""
@@ -86,8 +94,8 @@ class Recent:
         return position
 
 
-def table_of(series: SymbolSeries) -> NDArray:
-    """The newest bars of some symbols as a table; before a symbol's first bar, all is 0.
+def table_of(series: SymbolSeries, closes: SessionCloses) -> NDArray:
+    """The newest bars of some symbols, and their closes by session, as a table; before a symbol's first bar, all is 0.
 
     Bar by bar, so that the newest of all symbols lie side by side in the file.
     """
@@ -95,8 +103,13 @@ def table_of(series: SymbolSeries) -> NDArray:
     shape = (len(symbols),)
     columns = [(name, np.int64 if name == "bar_end" else np.float64, shape) for name in COLUMNS]
     text = f"U{max(map(len, symbols), default=1)}"
-    fields = [("count", np.int64, shape), ("columns", columns, (BARS_PER_SYMBOL,)), ("symbol", text, shape)]
+    days = len(closes.session)
+    fields = [
+        ("count", np.int64, shape), ("columns", columns, (BARS_PER_SYMBOL,)), ("symbol", text, shape),
+        ("session", np.int64, (days,)), ("close", np.float64, (days, *shape)),
+    ]  # fmt: skip
     table = np.zeros(1, dtype=fields)
+    table["session"][0], table["close"][0] = closes.session, closes.close
     for position, symbol in enumerate(symbols):
         count = min(len(series[symbol]["bar_end"]), BARS_PER_SYMBOL)
         table["symbol"][0, position], table["count"][0, position] = symbol, count
@@ -106,28 +119,29 @@ def table_of(series: SymbolSeries) -> NDArray:
     return table
 
 
-def write(folder: Path, series: SymbolSeries) -> None:
-    """Keep the newest bars of each symbol in the folder's file, in place of what it held."""
+def write(folder: Path, series: SymbolSeries, closes: SessionCloses) -> None:
+    """Keep the newest bars and closes of each symbol in the folder's file, in place of what it held."""
     buffer = io.BytesIO()
-    np.save(buffer, table_of(series))
+    np.save(buffer, table_of(series, closes))
     write_atomic(folder / RECENT_FILE, buffer.getvalue())
 
 
 def read_table(folder: Path) -> NDArray | None:
-    """What `write` kept, mapped into memory; None when there is no such file."""
+    """What `write` kept, mapped into memory; None when there is no such file, or one of an older layout."""
     try:
         table: NDArray = np.load(folder / RECENT_FILE, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
-    return table.view(np.ndarray)
+    return table.view(np.ndarray) if "session" in (table.dtype.names or ()) else None
 
 
-def read_tails(folder: Path) -> dict[str, dict[str, NDArray]] | None:
-    """The same by symbol, as columns; None when there is no such file."""
+def read_tails(folder: Path) -> tuple[dict[str, dict[str, NDArray]], SessionCloses] | None:
+    """The same: bars by symbol, as columns, and closes; None when there is no such file."""
     table = read_table(folder)
     if table is None:
         return None
-    return {symbol: _columns(table, position) for position, symbol in enumerate(table["symbol"][0].tolist())}
+    tails = {symbol: _columns(table, position) for position, symbol in enumerate(table["symbol"][0].tolist())}
+    return tails, _closes(table)
 
 
 def stamp(folder: Path) -> tuple[int, int] | None:
@@ -156,3 +170,7 @@ def nothing(source: str, interval: str) -> NoBars:
 def _columns(table: NDArray, position: int) -> dict[str, NDArray]:
     first = BARS_PER_SYMBOL - int(table["count"][0, position])
     return {name: table["columns"][name][0, first:, position] for name in COLUMNS}
+
+
+def _closes(table: NDArray) -> SessionCloses:
+    return SessionCloses(tuple(table["symbol"][0].tolist()), table["session"][0], table["close"][0])
