@@ -1,4 +1,4 @@
-"""The signal flow: fetch, settle, signal and log of one bar, insights of a session; and the backfill."""
+"""The signal flow: fetch, settle, signal and log of one bar, and insights; the backfill."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -41,7 +42,7 @@ class Insights(BaseModel):
     patterns: Patterns | None
     signals: list[SourceSignal] | None
     reasons: dict[str, str]
-    """why an insight is null, by its name"""
+    """why an insight is null, by its name; why posted bars stand alone (`history`) or have no `prediction`"""
 
 
 class RiskWithSizes(BaseModel):
@@ -97,7 +98,8 @@ async def posted_insights(request: Request) -> Insights:
     bars, _ = accept_payload(live, payload, now)
 
     def answer() -> Insights:
-        return _insights(posted_view(live.model, live.view(now), bars, live.recent(), now), payload.symbol)
+        view, reasons = posted_view(live.model, live.view(now), bars, live.recent(), now)
+        return _insights(view, payload.symbol, reasons)
 
     return await run_in_threadpool(answer)
 
@@ -132,12 +134,12 @@ def market_regime(request: Request) -> Regime:
     return regime(market_view(request))
 
 
-def _insights(view: MarketView, symbol: str) -> Insights:
+def _insights(view: MarketView, symbol: str, known_reasons: Mapping[str, str] | None = None) -> Insights:
     records, reasons = insights_of(view, symbol)
     row = view.bars.rows(symbol).stop - 1
     records["signals"] = records["signals"] and list(records["signals"])
     as_of, price = iso(int(view.bars.bar_end[row])), float(view.bars.close[row])
-    return Insights(symbol=symbol, as_of=as_of, price=price, reasons=reasons, **records)
+    return Insights(symbol=symbol, as_of=as_of, price=price, reasons={**(known_reasons or {}), **reasons}, **records)
 
 
 @router.get("/disclaimer")

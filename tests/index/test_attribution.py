@@ -17,6 +17,7 @@ from market_master.domain import clock
 from market_master.domain.actions import expected_score
 from market_master.domain.clock import instant
 from market_master.domain.records import Constituent, IndexSignal, ModelRef, Span, Thresholds
+from market_master.domain.session_closes import SessionCloses
 from market_master.index import attribution
 from market_master.index.attribution import explained_signal, group_values
 from market_master.index.inputs import read_inputs
@@ -154,7 +155,7 @@ def altered(recent: Recent, symbol: str, *, without: int) -> Recent:
     series = {symbol: recent.series(symbol) for symbol in recent.symbols()}
     rows = np.arange(recent.counts[symbol]) != recent.counts[symbol] + without
     series[symbol] = {name: values[rows] for name, values in series[symbol].items()}
-    return Recent(recent.source, recent.timetable, table_of(series), recent.stamp)
+    return Recent(recent.source, recent.timetable, table_of(series, recent.closes), recent.stamp)
 
 
 def test_an_explanation_is_of_the_signals_that_are_served(champion: LoadedModel, recent: Recent) -> None:
@@ -197,7 +198,7 @@ def test_a_first_bar_has_nothing_to_be_compared_with(champion: LoadedModel, rece
     """Where the bar before had no signal the explanation says why, and the signal stands."""
     needed = champion.required_bars
     bars = recent.bars(last=needed)
-    short = table_of({symbol: bars.series(symbol) for symbol in bars.symbols})
+    short = table_of({symbol: bars.series(symbol) for symbol in bars.symbols}, SessionCloses.of(bars))
     signal = explained(champion, Recent(recent.source, recent.timetable, short, recent.stamp))
     assert signal.wss == predict_index(champion, recent, now=clock.now()).wss
     assert signal.explanation is not None

@@ -9,6 +9,7 @@ from market_master.domain import HistoryDisagrees, HistoryGap, NoBars
 from market_master.domain.bars import Bars
 from market_master.domain.clock import iso
 from market_master.domain.records import History
+from market_master.domain.session_closes import SessionCloses
 from market_master.market_data.store import Recent
 from market_master.market_data.store.recent import table_of
 from market_master.prediction.complete_history import complete_history
@@ -24,8 +25,8 @@ def series_of(first: int, end: int) -> Bars:
     return bars.take(np.arange(first, end))
 
 
-def store_of(bars: Bars) -> Recent:
-    return Recent("test", bars.timetable, table_of({SYMBOL: bars.series(SYMBOL)}), (0, 0))
+def store_of(bars: Bars, symbol: str = SYMBOL) -> Recent:
+    return Recent("test", bars.timetable, table_of({symbol: bars.series(SYMBOL)}, SessionCloses.of(bars)), (0, 0))
 
 
 def test_one_new_bar_is_enough() -> None:
@@ -128,7 +129,7 @@ def test_too_little_of_both_is_left_to_be_refused() -> None:
 def test_without_a_store_or_the_symbol_in_it_the_posted_bars_are_all() -> None:
     """No error: a symbol that the store does not know is the client's."""
     posted = series_of(95, 100)
-    other = Recent("test", posted.timetable, table_of({"S2": series_of(0, 100).series(SYMBOL)}), (0, 0))
+    other = store_of(series_of(0, 100), "S2")
     for store in (None, other):
         assert complete_history(posted, store, REQUIRED) == (posted, History(posted=5, stored=0))
     with pytest.raises(NoBars):

@@ -1,4 +1,7 @@
-"""Composite score of a symbol, from 0 to 100: a weighted mean of its ranks among all symbols. For display; nothing trades on it."""
+"""Composite score of a symbol: a weighted mean of its ranks among all symbols, 0 to 100.
+
+It is for display; nothing trades on it.
+"""
 
 from __future__ import annotations
 

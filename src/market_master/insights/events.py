@@ -1,4 +1,4 @@
-"""Events of a bar: candlestick patterns and technical rules, each seen by one feature and pointing up, down or nowhere."""
+"""Events of a bar: candlestick patterns and technical rules, each seen by one feature."""
 
 from __future__ import annotations
 

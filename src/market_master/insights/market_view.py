@@ -1,4 +1,4 @@
-"""Market view: what insights are made of, one state of a market's bars and what a model says of them."""
+"""Market view: one state of a market's bars, and what a model says of them."""
 
 from __future__ import annotations
 

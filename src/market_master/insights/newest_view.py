@@ -1,4 +1,4 @@
-"""Market views with a model's predictions: of its store as it stands, and of posted bars among the stored."""
+"""Market views with predictions: of the store as it stands, and with posted bars in it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,22 @@ def newest_view(model: LoadedModel, home: Path, now: int) -> MarketView:
     )
 
 
-def posted_view(model: LoadedModel, view: MarketView, posted: Bars, store: Recent, now: int) -> MarketView:
-    """The stored market up to the newest posted bar of a symbol, with those bars in it, and a prediction from them if there is one.
+def posted_view(
+    model: LoadedModel, view: MarketView, posted: Bars, store: Recent, now: int
+) -> tuple[MarketView, dict[str, str]]:
+    """The stored market up to the newest posted bar of a symbol, with those bars and a prediction from them in it.
 
-    Raises HistoryDisagrees, HistoryGap.
+    What is missing before them is taken from the store, if it agrees with them and adjoins; else the posted bars are alone, and
+    `history` among the reasons says why.
     """
     (symbol,) = posted.symbols
-    bars, _ = complete_history(posted, store, BARS_PER_SYMBOL)
+    reasons = {}
+    try:
+        bars, _ = complete_history(posted, store, BARS_PER_SYMBOL)
+    except DataError as error:
+        bars, reasons["history"] = posted, f"{error.title}: {error}"
     try:
         prediction = predict_posted(model, posted, symbol, store, context={}, now=now)
-    except DataError:
-        prediction = None
-    return view.with_symbol(bars, prediction)
+    except DataError as error:
+        prediction, reasons["prediction"] = None, f"{error.title}: {error}"
+    return view.with_symbol(bars, prediction), reasons

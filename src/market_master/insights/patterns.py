@@ -1,4 +1,4 @@
-"""Candlestick patterns of a symbol's newest bar, each with what followed it: mostly no evidence, and it says so."""
+"""Candlestick patterns of a symbol's newest bar, each with what followed it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regime of the market: volatile, bull, bear or neutral, since when, and what the champion knew in each."""
+"""Regime of the market: its state, since when, and what the champion knew in each."""
 
 from __future__ import annotations
 

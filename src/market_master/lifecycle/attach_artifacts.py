@@ -1,4 +1,4 @@
-"""Artifacts beside a version: its reference window, out-of-sample predictions and track record."""
+"""Artifacts beside a version: reference window, out-of-sample predictions, track record."""
 
 from __future__ import annotations
 

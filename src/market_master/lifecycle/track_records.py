@@ -1,4 +1,4 @@
-"""Track record of a comparison: patterns, rules, regimes and candidates on the development bars."""
+"""Track record of a comparison: events, regimes and candidates on the development bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event study: what followed an event, beside what followed bars of the same time on other days.
+"""Event study: what followed an event, beside what followed other days' bars.
 
 The null deals whole days of outcomes to other days: a day keeps its shape and its cross-section, and an outcome its symbol
 and its time of day, so that neither a common move of all symbols nor a busy hour passes for the event's.
