@@ -38,10 +38,11 @@ log = structlog.get_logger()
 Endpoint = Callable[[Request], Awaitable[Response]]
 DESCRIPTION = "Market Master: next-bar trading actions for every constituent of an index, and one signal for the index."
 TAGS = (
-    "health", "predict", "signal", "symbols", "insights", "features", "predictions", "models", "monitoring", "operations",
-    "metrics",
+    "ancestors", "health", "predict", "signal", "symbols", "insights", "features", "predictions", "models", "monitoring",
+    "operations", "metrics",
 )  # fmt: skip
-"""of the routers in the order of OpenAPI; a router with another tag comes after these, by the name of its file"""
+"""of the routers in the order of matching, and of OpenAPI, which leaves out the aliases of earlier systems; a router with
+another tag comes after these, by the name of its file"""
 MOST_ASKED = (("/predict", predict.predict, "POST"), ("/signal/index", signal.newest_signal, "GET"))
 """matched before all other routes"""
 COMMON_PROBLEMS = (401, 403, 429)

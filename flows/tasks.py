@@ -18,7 +18,7 @@ from market_master.gate.decide import Decision
 from market_master.leakage.certificate import Certificate
 from market_master.market_data.ingest import Market
 from market_master.pipeline import Steps
-from market_master.training.compare import Comparison
+from market_master.training import Comparison
 
 HOUR = 3600
 

@@ -13,7 +13,7 @@ from api.errors import PROBLEMS
 from api.model_server import market_view
 from api.responses import etag_of, tagged_response
 from api.routes.insights import LINK, link_disclaimer
-from api.routes.symbols import AssetClass, class_of
+from market_master.domain import AssetClass
 from market_master.insights import MarketView
 from market_master.insights.ranking import RankedBy, Ranking, ranking
 
@@ -48,6 +48,4 @@ async def symbol_ranking(
 
 
 def _content(view: MarketView, by: RankedBy, asset_class: AssetClass | None, limit: int) -> bytes:
-    if asset_class not in (None, class_of(view.bars.timetable)):
-        return msgspec.json.encode(Ranking(by, ranking(view, by, 1).as_of, 0, ()))
-    return msgspec.json.encode(ranking(view, by, limit))
+    return msgspec.json.encode(ranking(view, by, limit, asset_class))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -15,13 +15,11 @@ from api.errors import PROBLEMS
 from api.model_server import live_market, market_view
 from api.responses import etag_of, tagged_response
 from api.schemas import SymbolInPath
-from market_master.domain import OHLCV, Bars, Timetable, clock, iso
+from market_master.domain import OHLCV, AssetClass, Bars, clock, iso
 from market_master.market_data.store.recent import BARS_PER_SYMBOL
 from market_master.market_data.weights import index_weights
 
 router = APIRouter(tags=["symbols"])
-AssetClass = Literal["equity", "crypto"]
-AROUND_THE_CLOCK = "24/7"
 
 
 class Symbol(BaseModel):
@@ -109,7 +107,7 @@ def symbols(
 ) -> SymbolPage:
     """The symbols that match, in order of name, a page at a time."""
     held = market_view(request).bars
-    of_class = asset_class is None or asset_class == class_of(held.timetable)
+    of_class = asset_class is None or asset_class == held.timetable.asset_class
     matching = sorted(name for name in held.symbols if of_class and q.lower() in name.lower())
     page = [name for name in matching if name > cursor][: limit + 1]
     return SymbolPage(
@@ -168,16 +166,11 @@ def bars(
     return tagged_response(request, content, etag_of(content), compressible=True)
 
 
-def class_of(timetable: Timetable) -> AssetClass:
-    """What trades around the clock is crypto."""
-    return "crypto" if timetable.calendar == AROUND_THE_CLOCK else "equity"
-
-
 def _describe(bars: Bars, symbol: str) -> dict[str, object]:
     rows = bars.rows(symbol)
     return {
         "symbol": symbol,
-        "asset_class": class_of(bars.timetable),
+        "asset_class": bars.timetable.asset_class,
         "calendar": bars.timetable.calendar,
         "interval": bars.timetable.interval,
         "bars": rows.stop - rows.start,

@@ -13,7 +13,8 @@ from market_master.domain.errors import MarketMasterError
 NOT_422 = {
     "MarketMasterError": 500, "Failed": 500, "ConfigError": 500, "RunnerError": 500, "NotWritten": 500,
     "UnknownSymbol": 404, "UnknownReport": 404, "NoSignal": 404, "LowCoverage": 503, "StaleData": 503,
-    "ModelError": 503, "NoChampion": 503, "NoTrackRecord": 503, "RegistryAway": 503, "LogAway": 503, "FingerprintMismatch": 503,
+    "ModelError": 503, "NoChampion": 503, "NoForecast": 503, "NoTrackRecord": 503,
+    "RegistryAway": 503, "LogAway": 503, "FingerprintMismatch": 503,
     "JournalBroken": 503, "UnknownVersion": 404, "NotPromotable": 409, "OrchestratorAway": 503, "UnknownTraining": 404,
 }  # fmt: skip
 

@@ -51,7 +51,7 @@ def statuses(operation: Any, mode: GenerationMode, cases: int) -> Counter[int]:
     away = operation.path.startswith("/train")  # no Prefect server stands beside this test: 503, as documented
     left_out = ("positive_data_acceptance", "not_a_server_error") if away else ("positive_data_acceptance",)
     excluded = [check for check in CHECKS.get_all() if check.__name__ in left_out]
-    with_bars = operation.path.startswith("/predict") and operation.method == "post"
+    with_bars = operation.path.startswith(("/predict", "/insights")) and operation.method == "post"
 
     @settings(
         max_examples=cases // BODY_SHARE if with_bars else cases,

@@ -29,7 +29,8 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
         values = honest(bars, names, **how).copy()
         ahead = np.log(np.append(bars.close[1:], bars.close[-1]) / bars.close)
         inside = np.append(bars.code[1:] == bars.code[:-1], False)
-        values[:, 0] += np.where(inside, 20 * ahead, 0.0)
+        rows = slice(None) if how.get("only") is None else how["only"]
+        values[:, 0] += np.where(inside, 20 * ahead, 0.0)[rows]
         return values
 
     monkeypatch.setattr(features, "compute", compute)

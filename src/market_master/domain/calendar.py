@@ -21,6 +21,8 @@ Interval = Literal["1m", "5m", "15m", "30m", "1h", "1d"]
 INTERVALS: dict[str, int] = dict(zip(get_args(Interval), (60, 300, 900, 1800, 3600, 86400), strict=True))
 """seconds of each"""
 GRIDS = ("session", "clock")
+AssetClass = Literal["equity", "crypto"]
+AROUND_THE_CLOCK = "24/7"
 EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -40,6 +42,11 @@ class Timetable:
     def seconds(self) -> int:
         """Nominal length of a bar."""
         return INTERVALS[self.interval]
+
+    @property
+    def asset_class(self) -> AssetClass:
+        """What trades around the clock is crypto."""
+        return "crypto" if self.calendar == AROUND_THE_CLOCK else "equity"
 
     def between(self, first: int, last: int) -> Schedule:
         """All bars of the calendar years around two instants (epoch seconds), with a margin on both sides."""

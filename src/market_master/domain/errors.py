@@ -122,6 +122,10 @@ class NoChampion(ModelError):
     """No model version stands behind the alias `production`."""
 
 
+class NoForecast(ModelError):
+    """A price was asked for, and no model that forecasts prices is served."""
+
+
 class NoTrackRecord(ModelError):
     """No version is served that knows what patterns and rules were worth."""
 

@@ -12,7 +12,7 @@ from market_master.domain import NEW_RECIPE, REFRESH, JournalEntry, session_date
 from market_master.gate.rules.search import MIN_UNSEEN
 from market_master.market_data.ingest import Market
 from market_master.registry.journal import DECISIONS, Journal, new_looks
-from market_master.training.experiment import Experiment
+from market_master.training import Experiment
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ from market_master.gate.recipe_evidence import compare_recipes
 from market_master.leakage.certificate import Certificate
 from market_master.stats import overfitting
 from market_master.stats.daily import by_day
-from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
+from market_master.training import Comparison, Experiment
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from market_master.domain import Array, Ints
 from market_master.gate.contender import Contender, ScoredPredictions, score_model
 from market_master.gate.evidence import PairedComparison
 from market_master.stats.daily import by_day
-from market_master.training.experiment import Experiment
+from market_master.training import Experiment
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from market_master.market_data.ingest import Market
 from market_master.stats.daily import by_day, newey_west_se
 from market_master.stats.domain_classifier import domain_auc
 from market_master.stats.regimes import regimes
-from market_master.training.experiment import Experiment
+from market_master.training import Experiment
 
 SEGMENT_ROWS, SEGMENT_SESSIONS = 300, 5
 """that a segment needs to be judged"""

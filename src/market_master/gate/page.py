@@ -15,8 +15,7 @@ from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.reports import charts, write_page
 from market_master.stats import metrics
-from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
+from market_master.training import Comparison, Experiment
 
 MAX_FEATURES, MAX_SEGMENTS = 25, 15
 HOLDOUT_NUMBERS = ("rpss", "vol", "dir", "ic", "log_loss", "macro_f1", "accuracy", "ece")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
-from market_master.domain import TooFewBars, iso
+from market_master.domain import AssetClass, TooFewBars, iso
 from market_master.insights.composite import composites
 from market_master.insights.market_view import MarketView
 from market_master.insights.risk import risk_scores
@@ -50,9 +50,12 @@ class Ranking:
     rows: Sequence[RankedSymbol]
 
 
-def ranking(view: MarketView, by: RankedBy = "composite", limit: int | None = None) -> Ranking:
-    """All symbols of a view in order of one number."""
-    rows = rank_rows(symbol_rows(view), by)
+def ranking(
+    view: MarketView, by: RankedBy = "composite", limit: int | None = None, asset_class: AssetClass | None = None
+) -> Ranking:
+    """All symbols of a view in order of one number; none where the market is of another class."""
+    of_class = asset_class in (None, view.bars.timetable.asset_class)
+    rows = rank_rows(symbol_rows(view), by) if of_class else []
     return Ranking(by, iso(view.bars.newest), len(rows), rows[:limit])
 
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from market_master.domain import Array, Bars, Ints
 from market_master.stats.bootstrap import SEED
-from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
+from market_master.training import Comparison, Experiment
 from market_master.training.folds import sample_timestamps
 from market_master.training.walk_forward import Recipe
 

@@ -17,8 +17,7 @@ from market_master.domain import Array
 from market_master.gate.contender import Contender, of_version
 from market_master.lifecycle.track_records import track_record_files
 from market_master.registry.versions import Versions
-from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
+from market_master.training import Comparison, Experiment
 
 
 def attach_artifacts(experiment: Experiment, comparison: Comparison, version: str, home: Path) -> Reference:

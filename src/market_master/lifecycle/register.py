@@ -32,8 +32,7 @@ from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.reports import charts
 from market_master.stats import metrics
-from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
+from market_master.training import Comparison, Experiment
 from market_master.training.recipe import parameters, recipe_hash
 
 PARITY_ROWS = 5000

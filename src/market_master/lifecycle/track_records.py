@@ -16,18 +16,13 @@ from market_master.artifact.track_record import (
     RegimeRecord,
     TrackRecord,
 )
-from market_master.domain import Array, Scorecard, iso, without_direction
+from market_master.domain import Array, Scorecard, iso
 from market_master.export.version_graph import feature_graph
 from market_master.insights.events import EVENT_FEATURES, PATTERNS, RULES, Event
-from market_master.stats.daily import by_day, newey_west_se
 from market_master.stats.event_study import OutcomesByDay, holm
-from market_master.stats.metrics import rps
+from market_master.stats.metrics import directional_skill
 from market_master.stats.regimes import REGIMES, regimes
-from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
-
-FEWEST_SESSIONS = 10
-"""of a standard error"""
+from market_master.training import Comparison, Experiment
 
 
 def track_record_files(experiment: Experiment, comparison: Comparison) -> dict[str, bytes]:
@@ -78,19 +73,14 @@ def _event_records(events: Sequence[Event], values: Array, outcomes: OutcomesByD
 def _regime_records(experiment: Experiment, comparison: Comparison) -> tuple[RegimeRecord, ...]:
     bars, answers = experiment.market.bars, comparison.out_of_fold[comparison.winner]
     state, session = regimes(bars, experiment.market.members)[answers.rows], bars.session[answers.rows]
-    direction = rps(without_direction(answers.probabilities, answers.prior), answers.action) - answers.rps
-    base = rps(answers.prior, answers.action)
     records = []
     for regime in REGIMES:
-        there = state == regime
-        if not there.any():
-            continue
-        daily = by_day(direction[there], session[there])
-        error = newey_west_se(daily) / base[there].mean() if len(daily) >= FEWEST_SESSIONS else None
-        share = float(direction[there].sum() / base[there].sum())
-        records.append(
-            RegimeRecord(regime, len(daily), int(there.sum()), share, None if error is None else float(error))
-        )
+        rows = np.flatnonzero(state == regime)
+        if len(rows):
+            share, error = directional_skill(
+                answers.probabilities[rows], answers.prior[rows], answers.action[rows], session[rows]
+            )
+            records.append(RegimeRecord(regime, len(np.unique(session[rows])), len(rows), share, error))
     return tuple(records)
 
 

@@ -26,9 +26,9 @@ from market_master.progress import report_progress
 from market_master.registry.champion import load_champion
 from market_master.registry.run_lock import run_lock
 from market_master.registry.tracking import Run
-from market_master.training.compare import Comparison, compare
+from market_master.training import Comparison, Experiment
+from market_master.training.compare import compare
 from market_master.training.dataset import label_bars
-from market_master.training.experiment import Experiment
 from market_master.training.feature_table import compute_features
 
 Step = Callable[..., Any]

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from market_master.domain import CLASSES, Actions, Array, Ints, Scorecard, expected_score, without_direction
 from market_master.stats.bootstrap import SEED, day_draws
-from market_master.stats.daily import day_t
+from market_master.stats.daily import by_day, day_t, newey_west_se
 
 COUNT = len(CLASSES)
 BINS = 10
@@ -22,6 +22,17 @@ def rps(probabilities: Array, action: Actions) -> Array:
     steps = probabilities.shape[1] - 1
     reached = action[:, None] <= np.arange(steps)
     return ((probabilities.cumsum(axis=1)[:, :steps] - reached) ** 2).sum(axis=1)
+
+
+def directional_skill(
+    probabilities: Array, prior: Array, action: Actions, session: Ints, fewest_days: int = 10
+) -> tuple[float, float | None]:
+    """DIR as a share of the prior's RPS, and its standard error over days: None over fewer than `fewest_days`."""
+    gained = rps(without_direction(probabilities, prior), action) - rps(probabilities, action)
+    base = rps(prior, action)
+    daily = by_day(gained, session)
+    error = float(newey_west_se(daily) / base.mean()) if len(daily) >= fewest_days else None
+    return float(gained.sum() / base.sum()), error
 
 
 def ic(score: Array, z: Array) -> float:

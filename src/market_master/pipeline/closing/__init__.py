@@ -13,8 +13,7 @@ from pathlib import Path
 from market_master.gate.decide import Decision
 from market_master.plugins import load_family, register
 from market_master.registry.tracking import Run
-from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
+from market_master.training import Comparison, Experiment
 
 
 @dataclass(frozen=True, eq=False)
