@@ -26,8 +26,8 @@ from market_master.domain.actions import SCORES
 from market_master.domain.bars import OHLCV, Bars
 from market_master.domain.model_inputs import model_inputs
 from market_master.index.series import index_series
-from market_master.market_data.ingest import provider_of
 from market_master.market_data.providers import Query
+from market_master.market_data.providers.first_of import open_provider
 from market_master.market_data.quality import read_files
 from market_master.pipeline import train
 from market_master.prediction.history import predict_history
@@ -59,7 +59,7 @@ def market(count: int, symbols: int) -> Bars:
     """The last bars of each symbol of a simulated market that is long enough."""
     environ = {"MM_PROVIDER__SYMBOLS": str(symbols), "MM_PROVIDER__SESSIONS": str(count // 7 + 10)}
     settings = config.load(config.PROJECT_ROOT / "configs" / "test.yaml", environ)
-    fetched = provider_of(settings).fetch(Query((), settings.calendar, settings.interval, clock.now()))
+    fetched = open_provider(settings.provider).fetch(Query((), settings.calendar, settings.interval, clock.now()))
     return Bars.of(fetched.timetable, fetched.series).tail(count)
 
 

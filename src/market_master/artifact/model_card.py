@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from market_master.artifact.bars_graph import BarsGraph
@@ -69,6 +69,8 @@ class ModelCard:
     """largest difference between the graph's and its Python twin's probabilities"""
     libraries: dict[str, str]
     code_commit: str | None
+    origins: dict[str, str] = field(default_factory=dict)
+    """symbol -> its provider's source, where several make the universe"""
     score_sizes: tuple[float, ...] = ()
     """percentiles 0 to 100 of |expected score| on out-of-fold rows; cards older than `policy.confidence_rank` have none"""
 

@@ -51,11 +51,22 @@ def load(config: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError(f"The config {config} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"The config {config} holds no settings; begin with a copy of configs/demo.yaml.")
-    for section, key in PATH_KEYS:
-        part = content.get(section)
+    if "providers" in content:
+        if "provider" in content:
+            raise ConfigError(f"{config}: `provider` is one, `providers` a list of several; leave one of them out.")
+        content["provider"] = {"kind": "first_of", "providers": content.pop("providers")}
+    for part, key in _path_parts(content):
         if isinstance(part, dict) and isinstance(part.get(key), str) and part[key]:
             part[key] = str(PROJECT_ROOT / part[key])
     return _validated(_with_providers(), content, str(config), environ)
+
+
+def _path_parts(content: dict[str, Any]) -> list[tuple[Any, str]]:
+    """The parts of the content that may hold a path, each with its key."""
+    provider = content.get("provider")
+    several = provider.get("providers") if isinstance(provider, dict) else None
+    nested = several if isinstance(several, list) else []
+    return [(content.get(section), key) for section, key in PATH_KEYS] + [(part, "path") for part in nested]
 
 
 def build(content: dict[str, Any], origin: str, environ: Mapping[str, str]) -> Settings:
@@ -76,10 +87,13 @@ def provider_settings() -> dict[str, type[ProviderSettings]]:
 
 def _with_providers() -> type[Settings]:
     """Settings whose section `provider` is one of those that the providers declare."""
-    kinds = tuple(provider_settings().values())
+    kinds = provider_settings()
     if not kinds:
         return Settings
-    one_of = Annotated[Union[kinds], Field(discriminator="kind")]  # type: ignore[valid-type]  # noqa: UP007
+    several = kinds.pop("first_of")
+    single: Any = Annotated[Union[tuple(kinds.values())], Field(discriminator="kind")]  # noqa: UP007
+    first_of = create_model("FirstOfTyped", __base__=several, providers=(tuple[single, ...], ...))
+    one_of: Any = Annotated[Union[(*kinds.values(), first_of)], Field(discriminator="kind")]
     return create_model("SettingsWithProviders", __base__=Settings, provider=(one_of, ...))
 
 
@@ -138,7 +152,7 @@ def _known(where: list[str]) -> list[str]:
     if not where:
         return list(Settings.model_fields)
     if where[0] == "provider":
-        kinds = provider_settings()
+        kinds, where = provider_settings(), [where[0], *where[4:]] if where[2:3] == ["providers"] else where
         return list(kinds[where[1]].model_fields) if len(where) > 1 and where[1] in kinds else list(kinds)
     section = Settings.model_fields[where[0]].annotation if where[0] in Settings.model_fields else None
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

@@ -94,6 +94,18 @@ class MissingWeight(DataError):
     """A constituent without a weight at the bar; never counted as 0."""
 
 
+class ProviderAway(DataError):
+    """A provider gave no answer, however often it was asked."""
+
+
+class ProviderRefused(DataError):
+    """A provider refuses what it is asked for: the key, the symbol, the range."""
+
+
+class MalformedAnswer(DataError):
+    """A provider's answer breaks the schema that was agreed; none of it is taken."""
+
+
 class FetchCoverage(DataError):
     """The fetch left less than 80 % of the universe's weight."""
 

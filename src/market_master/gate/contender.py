@@ -19,8 +19,7 @@ from market_master.export.estimator import to_onnx
 from market_master.export.version_graph import version_graph
 from market_master.labels import Labeler, Labels, labeler_from_state
 from market_master.stats import metrics
-from market_master.training import Comparison, Experiment
-from market_master.training.dataset import Dataset
+from market_master.training import Comparison, Dataset, Experiment
 
 
 @dataclass(frozen=True, eq=False)

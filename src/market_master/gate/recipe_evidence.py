@@ -14,8 +14,7 @@ from market_master.gate.head_to_head import paired_comparison
 from market_master.plugins import load_family
 from market_master.stats import metrics
 from market_master.stats.daily import by_day
-from market_master.training import Comparison, Experiment
-from market_master.training.dataset import label_bars
+from market_master.training import Comparison, Experiment, label_bars
 from market_master.training.feature_table import FeatureTable
 from market_master.training.importance import SCREENER, select_features
 from market_master.training.walk_forward import (

@@ -20,7 +20,7 @@ from market_master.progress import report_progress
 from market_master.stats.bootstrap import permute_days
 from market_master.stats.daily import day_t
 from market_master.stats.metrics import ic, ic_terms, rps
-from market_master.training.experiment import build_experiment
+from market_master.training import build_experiment
 from market_master.training.feature_table import FeatureTable
 from market_master.training.folds import CombinatorialPurged
 from market_master.training.walk_forward import (

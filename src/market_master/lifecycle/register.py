@@ -89,6 +89,7 @@ def _model_card(
         settings=settings.model_dump(mode="json"),
         timetable=asdict(bars.timetable),
         source=market.source,
+        origins=market.origins,
         live=market.live,
         symbols=bars.symbols,
         members=market.members,

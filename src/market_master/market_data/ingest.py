@@ -12,9 +12,9 @@ from typing import Any
 from market_master.config import Settings
 from market_master.domain import Bars, FetchCoverage, NoBars, digest, iso
 from market_master.market_data.providers import FetchResult, Provider, Query, SymbolReport
+from market_master.market_data.providers.first_of import open_provider
 from market_master.market_data.store import AppendResult, Store
 from market_master.market_data.weights import Weights, index_weights
-from market_master.plugins import load_family
 
 MIN_FETCHED = 0.80
 """of the universe's weight"""
@@ -31,6 +31,8 @@ class Market:
     source: str
     provider: str
     live: bool
+    origins: dict[str, str]
+    """symbol -> its provider's source, where several make the universe"""
     report: tuple[SymbolReport, ...]
     written: AppendResult
     notes: tuple[str, ...]
@@ -52,25 +54,18 @@ class StoreUpdate:
     """those that have bars"""
 
 
-def provider_of(settings: Settings) -> Provider:
-    """The configured provider."""
-    options = settings.provider.model_dump(exclude={"kind"})
-    provider: Provider = load_family("market_data.providers")[settings.provider.kind].factory(**options)
-    return provider
-
-
 def update_store(settings: Settings, home: Path, now: int) -> StoreUpdate:
     """Bring the store up to date; each symbol's file is read once, and written where there are new bars.
 
     Raises NoBars, FetchCoverage (under 80 % of the universe's weight arrived), MixedGrid, NotOhlcv, MissingWeight.
     """
-    provider = provider_of(settings)
-    symbols = _requested(settings)
-    fetched = provider.fetch(Query(symbols, settings.calendar, settings.interval, now))
+    provider = open_provider(settings.provider)
+    store, symbols = Store(home / "data", provider.source, settings.interval), _requested(settings)
+    fetched = provider.fetch(Query(symbols, settings.calendar, settings.interval, now, store.origins()))
     series = {symbol: columns for symbol, columns in fetched.series.items() if len(columns["bar_end"])}
     _require_coverage(settings, fetched, set(series))
-    store = Store(home / "data", provider.source, settings.interval)
     store.quarantine(fetched.quarantine)
+    store.add_origins({symbol: source for symbol, source in fetched.origins.items() if symbol in series})
     return StoreUpdate(provider, fetched, store, store.append(fetched.timetable, series), tuple(sorted(series)))
 
 
@@ -85,6 +80,7 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
         source=provider.source,
         provider=settings.provider.kind,
         live=provider.live,
+        origins=update.store.origins(),
         report=fetched.report,
         written=update.written,
         notes=fetched.notes,
@@ -109,9 +105,10 @@ def _require_coverage(settings: Settings, fetched: FetchResult, arrived: set[str
     share = sum(weight for symbol, weight in weights.items() if symbol in arrived)
     if share < MIN_FETCHED:
         lost = sorted(set(weights) - arrived)
+        reason = next((f" {symbol}: {fetched.failures[symbol]}" for symbol in lost if symbol in fetched.failures), "")
         raise FetchCoverage(
             f"Only {share:.1%} of the universe's weight arrived, {MIN_FETCHED:.0%} is needed; nothing came of "
-            f"{len(lost)} of {len(weights)} constituents as of {iso(newest)}: {', '.join(lost[:10])}.",
+            f"{len(lost)} of {len(weights)} constituents as of {iso(newest)}: {', '.join(lost[:10])}.{reason}",
             share=share,
             needed=MIN_FETCHED,
             missing=lost,

@@ -26,9 +26,8 @@ from market_master.progress import report_progress
 from market_master.registry.champion import load_champion
 from market_master.registry.run_lock import run_lock
 from market_master.registry.tracking import Run
-from market_master.training import Comparison, Experiment
+from market_master.training import Comparison, Experiment, label_bars
 from market_master.training.compare import compare
-from market_master.training.dataset import label_bars
 from market_master.training.feature_table import compute_features
 
 Step = Callable[..., Any]
@@ -162,6 +161,7 @@ def summary(experiment: Experiment) -> dict[str, Any]:
     return {
         "provider": market.provider,
         "source": market.source,
+        "origins": market.origins,
         "timetable": asdict(bars.timetable),
         "rows": len(bars),
         "symbols": len(bars.symbols),

@@ -97,7 +97,7 @@ def predict_bars(
     inputs, probabilities = run_graph(model, bars, newest)
     _require_finite(inputs[:, :-1], symbols, card.features)
     actions = model.actions(probabilities)
-    source, rule = provider or card.settings["provider"]["kind"], model.settings.policy.rule
+    kind, rule = provider or card.settings["provider"]["kind"], model.settings.policy.rule
     columns = (
         actions.action, actions.action == actions.rule_action, expected_score(probabilities), probabilities.max(axis=1),
         probabilities, bars.bar_end[newest], bars.next_start[newest], bars.next_end[newest], inputs[:, -1] == UNSEEN,
@@ -113,7 +113,7 @@ def predict_bars(
             predicts_for=Span(iso(start), iso(end)),
             model=model.ref,
             policy=ActedPolicy(rule, acted),
-            provenance=Provenance(source, now - bar_end, history),
+            provenance=Provenance(provider or card.origins.get(symbol, kind), now - bar_end, history),
             warnings=_warnings(model, unseen),
         )
         for symbol, action, acted, score, confidence, shares, bar_end, start, end, unseen in zip(

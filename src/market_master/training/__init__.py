@@ -1,6 +1,7 @@
 """Training: an experiment's features and labels, folds, tuning, comparison of candidates."""
 
 from market_master.training.compare import Comparison
-from market_master.training.experiment import Experiment
+from market_master.training.dataset import Dataset, label_bars
+from market_master.training.experiment import Experiment, build_experiment
 
-__all__ = ["Comparison", "Experiment"]
+__all__ = ["Comparison", "Dataset", "Experiment", "build_experiment", "label_bars"]

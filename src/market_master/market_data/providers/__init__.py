@@ -26,6 +26,8 @@ class Query:
     interval: str
     now: int
     """epoch seconds UTC; bars that end later are still forming"""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """symbol -> source of the bars that are stored already, where several providers make one universe"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class FetchResult:
     quarantine: pd.DataFrame
     """rows kept aside: symbol, stamp, open, high, low, close, volume, reason"""
     notes: tuple[str, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """symbol -> why nothing came of it, where the provider knows"""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """symbol -> source, where several providers make one universe"""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """what a simulated market knows about itself: exact IC, edge, imperfections"""
 

@@ -57,6 +57,21 @@ class Store:
             raise recent.nothing(self.source, self.interval)
         return Timetable(**json.loads(file.read_text(encoding="utf-8")))
 
+    def origins(self) -> dict[str, str]:
+        """Symbol -> the provider whose bars are here, where several make one universe."""
+        file = self.folder / "origins.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+    def add_origins(self, origins: Mapping[str, str]) -> None:
+        """Say whose bars are about to be appended; what was said of a symbol before stays."""
+        if not origins:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / ".lock"):
+            known = self.origins()
+            if not origins.keys() <= known.keys():
+                write_atomic(self.folder / "origins.json", json.dumps({**origins, **known}, sort_keys=True).encode())
+
     def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> AppendResult:
         """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing.
 
