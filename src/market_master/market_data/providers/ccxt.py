@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from market_master.config.settings import ProviderSettings
@@ -42,6 +42,12 @@ class CcxtProvider(ProviderSettings, extra="forbid"):
     """ccxt's name of it, such as binance, kraken or bybit"""
     market: Literal["spot", "perpetual"] = "spot"
     lookback: str = Field("720d", pattern=r"^\d+d$")
+
+    @field_validator("kind")
+    @classmethod
+    def _installed(cls, kind: Literal["ccxt"]) -> Literal["ccxt"]:
+        require_part("ccxt")
+        return kind
 
 
 @register("market_data.providers", "ccxt", settings=CcxtProvider)
@@ -121,7 +127,6 @@ class Ccxt:
         return frame.astype(float).assign(symbol=symbol, stamp=stamps)[["symbol", "stamp", *OHLCV]]
 
     def _open(self, interval: str) -> Any:
-        require_part("ccxt")
         exchange = (self.connect or _connect)(self.exchange)
         if interval not in (exchange.timeframes or {}):
             raise ConfigError(f"{self.exchange} has no {interval} klines, but {', '.join(exchange.timeframes or {})}.")
@@ -135,7 +140,7 @@ class Ccxt:
         retrying = Retrying(
             retry=retry_if_exception_type(ccxt.NetworkError),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=1, max=60, jitter=1),
+            wait=wait_exponential_jitter(multiplier=1, max=60, jitter=1),
             sleep=self.sleep,
             reraise=True,
         )

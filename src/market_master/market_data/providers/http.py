@@ -26,7 +26,7 @@ from market_master.plugins import register
 from market_master.progress import report_progress
 
 PLACEHOLDERS = ("symbol", "interval", "start", "end", "limit", "page", "cursor")
-IDENTITY = {"base_url", "path", "query", "symbols", "intervals", "rows", "fields", "stamp", "time_format"}
+IDENTITY = {"base_url", "path_template", "query", "symbols", "intervals", "rows", "fields", "stamp", "time_format"}
 """settings that make other bars, so another source"""
 
 
@@ -70,9 +70,9 @@ class HttpProvider(ProviderSettings, extra="forbid"):
 
     kind: Literal["http"]
     base_url: str = Field(pattern=r"^https?://")
-    path: str = Field("/candles", pattern="^/")
+    path_template: str = Field("/candles", pattern="^/")
     query: dict[str, str] = Field({name: f"{{{name}}}" for name in ("symbol", "interval", "start", "end", "limit")})
-    """name -> text, which may hold {symbol} {interval} {start} {end} {limit} {page} {cursor}; so may the path"""
+    """name -> text, which may hold {symbol} {interval} {start} {end} {limit} {page} {cursor}; so may the path template"""
     symbols: dict[str, str] = Field({})
     """our symbol -> the platform's, where it is another"""
     intervals: dict[str, str] = Field({})
@@ -98,7 +98,7 @@ class HttpProvider(ProviderSettings, extra="forbid"):
     failures: int = Field(5, ge=1)
     """requests that fail in a row, after which no more is asked"""
 
-    @field_validator("path", "query")
+    @field_validator("path_template", "query")
     @classmethod
     def _fillable(cls, value: Any) -> Any:
         for text in value.values() if isinstance(value, dict) else [value]:
@@ -227,7 +227,7 @@ class Http:
             "cursor": cursor,
         }
         filled = {name: text.format(**values) for name, text in chosen.query.items()}
-        path = chosen.path.format(**{name: quote(value, safe="") for name, value in values.items()})
+        path = chosen.path_template.format(**{name: quote(value, safe="") for name, value in values.items()})
         return path, {name: text for name, text in filled.items() if text}
 
 

@@ -1,4 +1,4 @@
-"""Strict schema of rows in a platform's JSON: every value of the type it is said to have, or none is taken."""
+"""Strict schema of a platform's rows: values are of the types they are said to have."""
 
 from __future__ import annotations
 
