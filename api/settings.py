@@ -9,6 +9,7 @@ from pathlib import Path
 from market_master import config
 from market_master.config import Settings
 from market_master.domain import ConfigError
+from market_master.optional import require_part
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -49,6 +50,8 @@ class ServerSettings:
 
 def server_settings(environ: Mapping[str, str]) -> ServerSettings:
     """The settings an environment names. Raises ConfigError for a number that is none."""
+    if environ.get("MM_REDIS_URL"):
+        require_part("redis")
     file = environ.get("MM_CONFIG")
     chosen = config.load(Path(file), environ) if file else None
     home = config.home(environ)

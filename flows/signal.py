@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from flows.runs import Config, completed, load_settings
 from market_master.config import Settings, home, predictions_url
 from market_master.domain import Explanation, TooFewBars, as_json, clock, iso
-from market_master.insights.newest_view import newest_view
+from market_master.insights import newest_view
 from market_master.insights.ranking import ranking
 from market_master.insights.regime import regime
 from market_master.prediction_log import PredictionLog

@@ -14,9 +14,8 @@ from api.model_server import live_model, market_view
 from api.routes.predict import PREDICT_EXAMPLES, accept_payload
 from api.schemas import PREDICT_DECODER, SymbolInPath, request_body
 from market_master.domain import clock, iso
-from market_master.insights import MarketView, insights_of
+from market_master.insights import MarketView, insights_of, posted_view
 from market_master.insights.composite import Composite
-from market_master.insights.newest_view import posted_view
 from market_master.insights.patterns import Patterns, patterns
 from market_master.insights.regime import Regime, regime
 from market_master.insights.risk import PositionSizes, Risk, position_sizes, risk

@@ -13,8 +13,7 @@ from fastapi.testclient import TestClient
 
 from market_master.domain.clock import now
 from market_master.domain.records import as_json
-from market_master.insights import MarketView, insights_of
-from market_master.insights.newest_view import newest_view
+from market_master.insights import MarketView, insights_of, newest_view
 from market_master.insights.ranking import RANKED_BY, ranking
 from market_master.insights.regime import regime
 from market_master.insights.risk import position_sizes, risk

@@ -115,7 +115,7 @@ def show_regime(config_file: Config = None) -> dict[str, Any]:
 def _view(config_file: Config) -> MarketView:
     """The champion's market with its predictions."""
     from market_master.domain import clock
-    from market_master.insights.newest_view import newest_view
+    from market_master.insights import newest_view
 
     champion, home = champion_and_home(config_file)
     return newest_view(champion, home, clock.now())

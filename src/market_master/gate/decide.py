@@ -26,8 +26,7 @@ from market_master.leakage.certificate import Certificate
 from market_master.prediction.loaded_model import verify_model
 from market_master.registry.journal import Journal, journal_of
 from market_master.registry.versions import Versions
-from market_master.training import Comparison, Experiment
-from market_master.training.recipe import lane_of
+from market_master.training import Comparison, Experiment, lane_of
 
 
 @dataclass(frozen=True)

@@ -6,5 +6,6 @@ does not change with later ones. It has a record of its own; where it needs a mo
 
 from market_master.insights.declare import insight, insights_of
 from market_master.insights.market_view import MarketView, Sources
+from market_master.insights.views import newest_view, posted_view
 
-__all__ = ["MarketView", "Sources", "insight", "insights_of"]
+__all__ = ["MarketView", "Sources", "insight", "insights_of", "newest_view", "posted_view"]

@@ -21,9 +21,8 @@ from market_master.market_data.ingest import fetch
 from market_master.provenance import code_hash
 from market_master.registry.versions import Versions
 from market_master.stats.overfitting import pbo
-from market_master.training import Comparison, Experiment, build_experiment
+from market_master.training import Comparison, Experiment, build_experiment, lane_of, recipe_hash
 from market_master.training.compare import compare
-from market_master.training.recipe import lane_of, recipe_hash
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ from market_master.registry.tracking import Run
 from market_master.registry.versions import Versions
 from market_master.reports import charts
 from market_master.stats import metrics
-from market_master.training import Comparison, Experiment
-from market_master.training.recipe import parameters, recipe_hash
+from market_master.training import Comparison, Experiment, recipe_hash, winner_parameters
 
 PARITY_ROWS = 5000
 EXAMPLE_ROWS, EXAMPLE_SYMBOLS = 5, 2
@@ -105,7 +104,7 @@ def _model_card(
         train_last=iso(bars.bar_end[rows].max()),
         label_known=iso(labels_known(experiment.dataset)),
         train_rows=len(rows),
-        parameters=parameters(comparison),
+        parameters=winner_parameters(comparison),
         tuned=comparison.recipe.parameters,
         class_shares=comparison.class_shares,
         importance=tuple(asdict(importance) for importance in comparison.importance),

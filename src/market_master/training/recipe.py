@@ -15,11 +15,11 @@ from market_master.training.compare import Comparison
 def recipe_hash(comparison: Comparison, fingerprints: dict[str, str], settings: Settings) -> str:
     """Hash of features, label, folds, training, candidate and parameters."""
     sections = settings.model_dump(mode="json", include={"label", "folds", "training"})
-    parts: list[Any] = [fingerprints, comparison.selected, sections, comparison.winner, parameters(comparison)]
+    parts: list[Any] = [fingerprints, comparison.selected, sections, comparison.winner, winner_parameters(comparison)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def parameters(comparison: Comparison) -> dict[str, Any]:
+def winner_parameters(comparison: Comparison) -> dict[str, Any]:
     """What the winner was made with: every plain parameter of its estimator, and the number of seeds."""
     plain = {k: v for k, v in comparison.estimator.get_params().items() if isinstance(v, (int, float, str, bool))}
     return plain | {"seeds": comparison.recipe.seeds}
