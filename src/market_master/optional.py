@@ -30,7 +30,6 @@ class OptionalPart:
 
 
 OPTIONAL_PARTS = (
-    OptionalPart("arch", "the feature garch_volatility (set volatility)"),
     OptionalPart("ccxt", "the provider ccxt: bars of crypto exchanges"),
     OptionalPart("redis", "MM_REDIS_URL: one cache and one rate limit for several servers"),
 )

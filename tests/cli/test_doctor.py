@@ -14,7 +14,7 @@ from market_master.cli.app import app
 from tests.support import ROOT
 from tests.support.servers import NO_PREFECT, in_process
 
-PARTS = ["python", "home", "config", "bars", "champion", "prediction log", "prefect", "arch", "ccxt", "redis"]
+PARTS = ["python", "home", "config", "bars", "champion", "prediction log", "prefect", "ccxt", "redis"]
 
 
 def diagnose(home: Path, code: int, *words: str, **environ: str) -> dict[str, Any]:
@@ -66,14 +66,14 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_libraries_are_named(trained_home: Path) -> None:
     """By the command and by the server, with the remedy; everything else works."""
     parts = diagnose(trained_home, 0)
-    for library in ("arch", "ccxt", "redis"):
+    for library in ("ccxt", "redis"):
         assert parts[library] == ("off", parts[library][1])
         assert f"pip install {library}" in parts[library][1]
     with in_process(trained_home) as client:
         answer = client.get("/status").json()
         assert (answer["status"], answer["version"], answer["reason"]) == ("ready", "1", "")
         assert {part["library"]: part["version"] for part in answer["optional"]} == dict.fromkeys(
-            ("arch", "ccxt", "redis")
+            ("ccxt", "redis")
         )
         assert client.get("/predict/S001").status_code == 200
 

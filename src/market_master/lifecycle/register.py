@@ -145,7 +145,7 @@ def _log(run: Run, experiment: Experiment, comparison: Comparison, home: Path) -
         if card.candidate in comparison.searches:
             params |= comparison.searches[card.candidate].recipe.parameters
         if card.candidate == comparison.winner:
-            params |= parameters(comparison)
+            params |= winner_parameters(comparison)
         run.candidate(card.candidate, params, _numbers(card))
     winner = next(card for card in comparison.leaderboard if card.candidate == comparison.winner)
     run.metrics({f"dev_{k}": v for k, v in _numbers(winner).items()})
