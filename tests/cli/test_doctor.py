@@ -72,9 +72,7 @@ def test_missing_libraries_are_named(trained_home: Path) -> None:
     with in_process(trained_home) as client:
         answer = client.get("/status").json()
         assert (answer["status"], answer["version"], answer["reason"]) == ("ready", "1", "")
-        assert {part["library"]: part["version"] for part in answer["optional"]} == dict.fromkeys(
-            ("ccxt", "redis")
-        )
+        assert {part["library"]: part["version"] for part in answer["optional"]} == dict.fromkeys(("ccxt", "redis"))
         assert client.get("/predict/S001").status_code == 200
 
 
