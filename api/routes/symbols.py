@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -17,7 +18,7 @@ from api.responses import etag_of, tagged_response
 from api.schemas import SymbolInPath
 from market_master.domain import OHLCV, AssetClass, Bars, clock, iso
 from market_master.market_data.store.recent import BARS_PER_SYMBOL
-from market_master.market_data.weights import index_weights
+from market_master.market_data.weights import index_weights, symbol_names
 
 router = APIRouter(tags=["symbols"])
 
@@ -26,6 +27,8 @@ class Symbol(BaseModel):
     """A symbol of the store."""
 
     symbol: str
+    name: str | None
+    """of the company or coin, where the weights file has a column `name`"""
     asset_class: AssetClass
     """crypto trades around the clock"""
     calendar: str
@@ -100,18 +103,20 @@ class SymbolBars:
 @router.get("/symbols", responses={status: PROBLEMS[status] for status in (422, 503)})
 def symbols(
     request: Request,
-    q: Annotated[str, Query(max_length=40, description="Part of the symbol, in any case.", examples=["S00"])] = "",
+    q: Annotated[
+        str, Query(max_length=40, description="Part of the symbol or the name, in any case.", examples=["S00"])
+    ] = "",
     asset_class: Annotated[AssetClass | None, Query(alias="class")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str, Query(max_length=40, description="As the page before gave it.")] = "",
 ) -> SymbolPage:
     """The symbols that match, in order of name, a page at a time."""
-    held = market_view(request).bars
+    held, names = market_view(request).bars, symbol_names(live_market(request).universe)
     of_class = asset_class is None or asset_class == held.timetable.asset_class
-    matching = sorted(name for name in held.symbols if of_class and q.lower() in name.lower())
-    page = [name for name in matching if name > cursor][: limit + 1]
+    matching = sorted(one for one in held.symbols if of_class and q.lower() in f"{one}\n{names.get(one, '')}".lower())
+    page = [one for one in matching if one > cursor][: limit + 1]
     return SymbolPage(
-        symbols=[Symbol(**_describe(held, name)) for name in page[:limit]],
+        symbols=[Symbol(**_describe(held, one, names)) for one in page[:limit]],
         total=len(matching),
         cursor=page[limit - 1] if len(page) > limit else None,
     )
@@ -127,7 +132,7 @@ def symbol(symbol: SymbolInPath, request: Request) -> SymbolDetails:
     expected = 1 + bars.timetable.between(first, bars.newest).closed_between(first, bars.newest)
     weights = index_weights(universe, bars.newest, recent.symbols())
     return SymbolDetails(
-        **_describe(bars, symbol),
+        **_describe(bars, symbol, symbol_names(universe)),
         quality=Quality(
             missing=expected - len(bars),
             silent=int((bars.volume == 0).sum()),
@@ -166,10 +171,11 @@ def bars(
     return tagged_response(request, content, etag_of(content), compressible=True)
 
 
-def _describe(bars: Bars, symbol: str) -> dict[str, object]:
+def _describe(bars: Bars, symbol: str, names: Mapping[str, str]) -> dict[str, object]:
     rows = bars.rows(symbol)
     return {
         "symbol": symbol,
+        "name": names.get(symbol),
         "asset_class": bars.timetable.asset_class,
         "calendar": bars.timetable.calendar,
         "interval": bars.timetable.interval,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from market_master.config.settings import Universe
 from market_master.domain.bars import OHLCV
 from market_master.domain.clock import iso
 from market_master.market_data.store.recent import BARS_PER_SYMBOL
@@ -44,6 +45,24 @@ def test_symbols_are_found_by_a_part_and_by_class(client: TestClient) -> None:
     assert client.get("/symbols?class=crypto").json()["total"] == 0
     assert client.get("/symbols?class=equity").json()["total"] > 0
     assert client.get("/symbols?class=bond").status_code == 422
+
+
+def test_symbols_are_found_by_the_names_of_the_weights_file(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest name of each; a symbol that has none is found by itself."""
+    table = tmp_path / "weights.csv"
+    table.write_text(
+        "symbol,weight,as_of,name\nOLD,1,2024-01-02,Olden Works\nS002,1,2024-01-02,Old Name\nS002,1,2024-06-03,Acme & Sons\n"
+    )
+    market = client.app.state.model_server.market()  # type: ignore[attr-defined]
+    assert client.get("/symbols/S001").json()["name"] is None
+    monkeypatch.setattr(market, "universe", Universe(index="I", weights=table, renamed={"OLD": "S003"}))
+    names = {row["symbol"]: row["name"] for row in client.get("/symbols").json()["symbols"]}
+    assert (names["S001"], names["S002"], names["S003"]) == (None, "Acme & Sons", "Olden Works")
+    assert [row["symbol"] for row in client.get("/symbols?q=acme").json()["symbols"]] == ["S002"]
+    assert [row["symbol"] for row in client.get("/symbols?q=s0").json()["symbols"]] == [name for name in sorted(names) if "S0" in name]
+    assert client.get("/symbols/S002").json()["name"] == "Acme & Sons"
 
 
 def test_a_symbol_is_described_by_its_bars(client: TestClient, trained_home: Path) -> None:

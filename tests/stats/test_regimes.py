@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from market_master.domain.bars import Bars
+from market_master.domain.calendar import Timetable
+from market_master.market_data.providers.simulated import last_sessions
+from market_master.market_data.providers.simulated_process import SIMULATED_REGIMES, draw
 from market_master.stats import regimes
 from tests.support.random_bars import random_bars
 
@@ -53,3 +56,25 @@ def test_symbols_outside_the_basket_say_nothing(bars: Bars) -> None:
     outside = np.isin(bars.code, [2, 3])
     other = replace(bars, close=np.where(outside, bars.close * 1.5, bars.close))
     assert (regimes.regimes(other, members) == regimes.regimes(bars, members)).all()
+
+
+def test_the_volatile_state_of_a_simulated_market_is_recognised_as_often_as_measured_elsewhere() -> None:
+    """On days whose true regime is drawn, the rule agrees on "volatile or not" in 78.5 % (method, section 8; 3 SE of 8 markets).
+
+    That is less than always calling it calm would; what it is worth is that the session after is wilder.
+    """
+    schedule = last_sessions(Timetable("XNYS", "1d"), 3000)
+    known, agreement, hits, alarms, wilder = slice(272, -1), [], [], [], []
+    for seed in range(8):
+        market = draw(seed=seed, symbols=30, edge=0.0, mode="none", schedule=schedule)
+        daily = np.diff(np.log(market.close), axis=1, prepend=np.log(market.close[:, :1])).mean(axis=0)
+        volatile = (regimes.confirm_states(regimes.daily_states(daily)) == "volatile")[known]
+        true = (market.regime == SIMULATED_REGIMES.index("volatile"))[known]
+        agreement.append((volatile == true).mean())
+        hits.append(volatile[true].mean())
+        alarms.append(volatile[~true].mean())
+        following = daily[known.start + 1 :]
+        wilder.append(following[volatile].std() / following[~volatile].std())
+    assert abs(np.mean(agreement) - 0.785) < 3 * np.std(agreement, ddof=1) / np.sqrt(8)
+    assert (np.array(hits) > 1.5 * np.array(alarms)).all()
+    assert min(wilder) > 1.0

@@ -22,6 +22,8 @@ class WeightRow(NamedTuple):
     symbol: str
     weight: float
     as_of: str
+    name: str = ""
+    """of the company or coin, where the file has one"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,12 @@ def _read(table: Path, _written: int) -> tuple[WeightRow, ...]:
             f"The weights file {table.name} lacks the column {' and '.join(sorted(lacking))}; it has {columns}."
         )
     rows = [
-        WeightRow((row["symbol"] or "").strip(), _number(row["weight"]), (row.get("as_of") or "").strip()[:10])
+        WeightRow(
+            symbol=_text(row, "symbol"),
+            weight=_number(row["weight"]),
+            as_of=_text(row, "as_of")[:10],
+            name=_text(row, "name"),
+        )
         for row in lines
     ]
     bad = [line for row, line in zip(rows, lines, strict=True) if not (0 <= row.weight < math.inf and row.symbol)]
@@ -126,6 +133,10 @@ def _read(table: Path, _written: int) -> tuple[WeightRow, ...]:
             raise DataError(f"The weights file {table.name} names {row.symbol} twice for one as_of.")
         keys.add((row.symbol, row.as_of))
     return tuple(rows)
+
+
+def _text(row: Mapping[str, str | None], column: str) -> str:
+    return (row.get(column) or "").strip()
 
 
 def _number(text: str | None) -> float:
@@ -153,3 +164,9 @@ def index_weights(universe: Universe, instant: int, known: Collection[str]) -> W
         benchmark=universe.benchmark,
         renamed=universe.renamed,
     )
+
+
+def symbol_names(universe: Universe) -> dict[str, str]:
+    """Names of companies or coins by symbol, the newest that the weights file gives. Raises DataError."""
+    rows = sorted(read_weights(universe.weights), key=lambda row: row.as_of) if universe.weights else []
+    return {universe.renamed.get(row.symbol, row.symbol): row.name for row in rows if row.name}

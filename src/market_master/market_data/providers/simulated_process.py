@@ -23,11 +23,12 @@ CARRIED = 0.4
 """what one unit of the carrier adds to the log of volume"""
 
 MODES = ("volume", "reversal", "regime_flip", "none")
+SIMULATED_REGIMES = ("bull", "bear", "volatile")
 
 _TRANSITION = np.array([[0.985, 0.010, 0.005], [0.02, 0.96, 0.02], [0.03, 0.03, 0.94]])
 _SPREAD = np.array([0.8, 1.2, 2.0])
 _DRIFT = np.array([4e-4, -6e-4, 0.0])
-"""bull, bear and volatile days: their transitions, their scale, their drift a day"""
+"""of the regimes: their transitions, their scale, their drift a day"""
 _IN_DAY_GAP = 0.1
 """of a bar's scale, from one close to the next open inside a session"""
 _STEPS = 12
@@ -41,6 +42,8 @@ class Market:
     schedule: Schedule
     sigma: Array
     """each symbol's usual day"""
+    regime: Ints
+    """of each session, a number of SIMULATED_REGIMES"""
     carrier: Array
     """x, known at the bar's end: the next bar's z leans `edge` times as far"""
     scale: Array
@@ -63,7 +66,7 @@ def draw(*, seed: int, symbols: int, edge: float, mode: str, schedule: Schedule,
     bars, opens = len(schedule.end), np.append(True, np.diff(schedule.session) != 0)
     days = np.cumsum(opens) - 1
     level, shock = _levels(stream(seed, "levels"), symbols), _noise(stream(seed, "noise"), symbols, bars)
-    weather, drift = _days(stream(seed, "days"), int(days[-1]) + 1)
+    regime, weather, drift = _days(stream(seed, "days"), int(days[-1]) + 1)
     shape = _shape(schedule, opens)
     shown = _carrier(stream(seed, "carrier"), symbols, bars)
     carrier = -shock.own if mode == "reversal" else shown
@@ -84,7 +87,7 @@ def draw(*, seed: int, symbols: int, edge: float, mode: str, schedule: Schedule,
     high, low = _extremes(stream(seed, "paths"), scale, z)
     signal = CARRIED * shown + noise * stream(seed, "smear").standard_normal(shown.shape)
     return Market(
-        schedule, level.sigma, carrier, scale, z, open_,
+        schedule, level.sigma, regime, carrier, scale, z, open_,
         np.maximum(np.maximum(open_, close), open_ * np.exp(high)),
         np.minimum(np.minimum(open_, close), open_ * np.exp(low)),
         close, np.rint(np.exp(level.volume[:, None] + np.log(shape) + signal)),
@@ -145,8 +148,8 @@ def _carrier(rng: np.random.Generator, symbols: int, bars: int) -> Array:
     return np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * rng.standard_normal((symbols, bars))
 
 
-def _days(rng: np.random.Generator, days: int) -> tuple[Array, Array]:
-    """Each day's scale (regime times stochastic volatility) and drift."""
+def _days(rng: np.random.Generator, days: int) -> tuple[Ints, Array, Array]:
+    """Each day's regime, scale (regime times stochastic volatility) and drift."""
     chance, shock = rng.random(days), 0.12 * rng.standard_normal(days)
     regime, heat, regimes, heats = 0, 0.0, [], []
     for day in range(days):
@@ -154,7 +157,7 @@ def _days(rng: np.random.Generator, days: int) -> tuple[Array, Array]:
         regime = int(np.searchsorted(_TRANSITION[regime].cumsum()[:-1], chance[day], "right"))
         regimes.append(regime)
         heats.append(heat)
-    return _SPREAD[regimes] * np.exp(heats), _DRIFT[regimes]
+    return np.array(regimes), _SPREAD[regimes] * np.exp(heats), _DRIFT[regimes]
 
 
 def _shape(schedule: Schedule, opens: Ints) -> Array:
