@@ -61,7 +61,9 @@ def test_symbols_are_found_by_the_names_of_the_weights_file(
     names = {row["symbol"]: row["name"] for row in client.get("/symbols").json()["symbols"]}
     assert (names["S001"], names["S002"], names["S003"]) == (None, "Acme & Sons", "Olden Works")
     assert [row["symbol"] for row in client.get("/symbols?q=acme").json()["symbols"]] == ["S002"]
-    assert [row["symbol"] for row in client.get("/symbols?q=s0").json()["symbols"]] == [name for name in sorted(names) if "S0" in name]
+    assert [row["symbol"] for row in client.get("/symbols?q=s0").json()["symbols"]] == [
+        name for name in sorted(names) if "S0" in name
+    ]
     assert client.get("/symbols/S002").json()["name"] == "Acme & Sons"
 
 
