@@ -16,6 +16,7 @@ from api.schemas import PREDICT_DECODER, SymbolInPath, request_body
 from market_master.domain import clock, iso
 from market_master.insights import MarketView, insights_of, posted_view
 from market_master.insights.composite import Composite
+from market_master.insights.fundamentals import CompanyFundamentals
 from market_master.insights.patterns import Patterns, patterns
 from market_master.insights.regime import Regime, regime
 from market_master.insights.risk import PositionSizes, Risk, position_sizes, risk
@@ -40,6 +41,7 @@ class Insights(BaseModel):
     risk: Risk | None
     patterns: Patterns | None
     signals: list[SourceSignal] | None
+    fundamentals: CompanyFundamentals | None
     reasons: dict[str, str]
     """why an insight is null, by its name; why posted bars stand alone (`history`) or have no `prediction`"""
 

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from market_master.artifact.bars_graph import OHLCV_AND_CLOCK
+from market_master.artifact.bars_graph import BAR_COLUMNS
 from market_master.artifact.raw_columns import newest_rows
 from market_master.domain.bars import Bars
 from market_master.export.builder import GraphBuilder
@@ -63,21 +63,21 @@ def by_graph(formula: Formula, bars: Bars) -> np.ndarray:
     """The formula at each symbol's newest bar, traced."""
     nodes = GraphBuilder()
     traced = formula(
-        {name: TracedSeries("column", attributes=(name,), layout="symbol") for name in (*OHLCV_AND_CLOCK, "age")}
+        {name: TracedSeries("column", attributes=(name,), layout="symbol") for name in (*BAR_COLUMNS, "age")}
     )
     nodes.add("Identity", add_features(nodes, [traced], [0], BARS), output="value")
     outputs = [helper.make_tensor_value_info("value", TensorProto.DOUBLE, ("symbols", 1))]
     model = helper.make_model(nodes.graph("one", outputs), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     at = newest_rows(bars)[:, None] + np.arange(1 - BARS, 1)
-    feed = {one.name: getattr(bars, one.name)[at].astype(float) for one in session.get_inputs()}
+    feed = {one.name: bars.column(one.name)[at].astype(float) for one in session.get_inputs()}
     return session.run(None, feed)[0][:, 0]
 
 
 def by_numpy(formula: Formula, bars: Bars) -> np.ndarray:
     values = []
     for _, rows in bars:
-        columns = {name: getattr(bars, name)[rows] for name in (*OHLCV_AND_CLOCK, "age")}
+        columns = {name: bars.column(name)[rows] for name in (*BAR_COLUMNS, "age")}
         with np.errstate(all="ignore"):
             values.append(np.asarray(formula(columns))[-1])
     return np.clip(np.array(values, float), -windows.BOUND, windows.BOUND)

@@ -44,7 +44,7 @@ def view_of(bars: Bars, sources: Sources) -> MarketView:
 
 def test_all_insights_are_here() -> None:
     """One file each."""
-    assert NAMES == ("composite", "patterns", "regime", "risk", "signals")
+    assert NAMES == ("composite", "fundamentals", "patterns", "regime", "risk", "signals")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,6 @@ import pytest
 from market_master import features
 from market_master.domain.bars import Bars
 from market_master.domain.errors import ConfigError, ContextMissing
-from market_master.features.engine.declare import COLUMNS, MEMBERS, node
 from market_master.features.engine.evaluate import evaluate_by_symbol
 from market_master.features.engine.graph import plan
 from market_master.plugins import load_family
@@ -23,7 +22,7 @@ PLUGINS = load_family("features")
 ALL = tuple(PLUGINS)
 CORE = features.select(["core"], "1h")
 MARKET = features.select(["market"], "1h")
-SETS = ("classic", "core", "long", "market", "microstructure", "patterns", "regime", "volatility")
+SETS = ("classic", "core", "fundamental", "long", "market", "microstructure", "patterns", "regime", "volatility")
 OWN = tuple(name for name in ALL if not PLUGINS[name].metadata["panel"])
 PANEL = tuple(name for name in ALL if PLUGINS[name].metadata["panel"])
 WARMUP = {name: PLUGINS[name].metadata["warmup"] for name in ALL}
@@ -149,7 +148,7 @@ def test_units_of_price_and_volume_do_not_matter(price, volume) -> None:
 
 
 def test_every_feature_varies_with_its_bars() -> None:
-    """A feature varies, and replacing a bar changes it at that bar or later, unless it only reads the clock."""
+    """A feature varies, and replacing a bar changes it at that bar or later, unless it reads none."""
     constant = deaf = np.ones(len(ALL), dtype=bool)
     for bars, instants in ((random_bars(6, symbols=3, sessions=100), range(550, 600, 7)), (drawn(), range(20, 40, 7))):
         values, times = of(ALL)(bars), np.unique(bars.bar_end)
@@ -158,7 +157,7 @@ def test_every_feature_varies_with_its_bars() -> None:
         for at in instants:
             deaf = deaf & ~differ(of(ALL)(shaken(bars, bars.bar_end == times[at])), values)
     assert named(ALL, constant) == []
-    assert [name for name in named(ALL, deaf) if not _reads_only_the_clock(name)] == []
+    assert [name for name in named(ALL, deaf) if not features.reads_no_bar(name)] == []
 
 
 @MARKETS
@@ -318,12 +317,6 @@ def test_every_feature_says_what_it_means() -> None:
         assert facts["summary"].rstrip().endswith((".", "?", "!")), facts
         assert facts["set"] in SETS
         assert set(facts) == {"name", "set", "unit", "warmup", "summary", "group"}
-
-
-def _reads_only_the_clock(name: str) -> bool:
-    step = node(name)
-    clock = {"slot", "next_slot", "session", "elapsed"}
-    return all(i in clock or (i not in (*COLUMNS, MEMBERS) and _reads_only_the_clock(i)) for i in step.inputs)
 
 
 def every_step(bars: Bars, rows: slice) -> dict[str, np.ndarray]:

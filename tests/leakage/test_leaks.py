@@ -209,7 +209,7 @@ def test_no_clean_feature_is_flagged(bars) -> None:
     cuts = instants(bars)
     found = check_lookahead(probe, bars, cuts) + check_live_parity(probe, bars, 60, cuts[:3])
     found += check_symbol_isolation(own_probe, bars, own, bars.symbols[:2])
-    found += check_sensitivity(probe, bars, cuts[-2:], [name for name in names if features.of_clock_only(name)])
+    found += check_sensitivity(probe, bars, cuts[-2:], [name for name in names if features.reads_no_bar(name)])
     found += check_unit_invariance(probe, bars)
     assert [(f.law, f.object, f.proof) for f in broken(found)] == []
     assert {finding.law for finding in found} == {"L1", "L2", "L3", "L4", "L10", "L11"}

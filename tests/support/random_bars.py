@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from market_master.domain.arrays import Array
 from market_master.domain.bars import Bars
 from market_master.domain.calendar import Timetable
 from market_master.domain.clock import DAY
+from market_master.domain.fundamentals import Fundamentals
 from market_master.leakage.perturb import changed, scaled, shaken
 
 __all__ = ["changed", "random_bars", "scaled", "shaken"]
@@ -25,7 +29,7 @@ def random_bars(
     silent: float = 0.0,
     volatility: float = 0.004,
 ) -> Bars:
-    """Random walks S1, S2, ... with nights, a busy open and close, and a common part.
+    """Random walks S1, S2, ... with nights, a busy open and close, a common part, and three reports of each company.
 
     `missing` is the share of bars left out of each symbol, `silent` the share without volume.
     """
@@ -57,4 +61,19 @@ def random_bars(
         }
         kept = random.random(count) >= missing
         series[f"S{number + 1}"] = {name: values[kept] for name, values in columns.items()}
-    return Bars.of(timetable, series)
+    reports = {symbol: random_reports(number, columns) for number, (symbol, columns) in enumerate(series.items())}
+    return Bars.of(timetable, series, Fundamentals(reports))
+
+
+def random_reports(seed: int, columns: Mapping[str, Array]) -> dict[str, Array]:
+    """Figures by share, known a fifth, a half and four fifths of the way through some bars; the second has no growth."""
+    random, price = np.random.default_rng(seed), float(columns["close"][0])
+    ends = columns["bar_end"]
+    return {
+        "known_at": ends[[len(ends) // 5, len(ends) // 2, 4 * len(ends) // 5]],
+        "earnings_per_share": price * random.normal(0.05, 0.05, 3),
+        "book_per_share": price * random.uniform(0.1, 0.6, 3),
+        "sales_per_share": price * random.uniform(0.2, 1.0, 3),
+        "shares": np.exp(random.normal(20.0, 1.0, 3)),
+        "sales_growth": np.where([True, False, True], random.normal(0.1, 0.1, 3), np.nan),
+    }

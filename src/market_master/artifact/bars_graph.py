@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market_master.artifact.onnx_graph import open_session
-from market_master.domain import Array, Ints, ModelError
+from market_master.domain import FIGURES, OHLCV, Array, Ints, ModelError
 
-OHLCV_AND_CLOCK = ("open", "high", "low", "close", "volume", "slot", "next_slot", "session")
-"""float64 [symbols, required_bars], oldest first; of each bar, or (clock) of where the calendar has it"""
+BAR_COLUMNS = (*OHLCV, "slot", "next_slot", "session", *FIGURES)
+"""float64 [symbols, required_bars], oldest first; of each bar, of where the calendar has it, or of
+its company as known at its end, 0 where nothing was"""
 HISTORY = "history"
 """int64 [symbols, 1]: bars of the symbol there are, the older ones are filled up"""
 BARS_AGO = "bars_ago"

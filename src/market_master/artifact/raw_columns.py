@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.artifact.bars_graph import BARS_AGO, HISTORY, MEMBER, OHLCV_AND_CLOCK, SYMBOL, BarsGraph
+from market_master.artifact.bars_graph import BAR_COLUMNS, BARS_AGO, HISTORY, MEMBER, SYMBOL, BarsGraph
 from market_master.domain import UNSEEN, Bars, ContextMissing, Ints
 
 NO_SLOT = -1.0
@@ -35,7 +35,7 @@ def raw_columns(
     """
     windows = _Windows(bars, rows, graph.required_bars)
     columns: dict[str, NDArray[Any]] = {
-        name: windows.of(getattr(bars, name)) for name in OHLCV_AND_CLOCK if name in graph.inputs
+        name: windows.of(bars.column(name)) for name in BAR_COLUMNS if name in graph.inputs
     }
     symbols = [bars.symbols[code] for code in bars.code[rows].tolist()]
     if SYMBOL in graph.inputs:

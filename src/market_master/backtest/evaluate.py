@@ -11,7 +11,7 @@ from market_master.backtest.history import OutOfSampleHistory, predict_out_of_sa
 from market_master.backtest.page import write_tearsheet
 from market_master.backtest.run import Backtest, run_backtest
 from market_master.backtest.tearsheet import MeasuredBacktest, tearsheet
-from market_master.batch.score import read_bars
+from market_master.batch.score import bars_of, read_bars
 from market_master.domain import Bars, as_json
 from market_master.files import atomic_folder, require_empty_folder
 from market_master.prediction.loaded_model import LoadedModel, load_model
@@ -39,7 +39,7 @@ def evaluate_backtest(
         history = _stored_history(loaded, loaded.store(home).bars())
     else:
         fetched = read_bars(loaded, bars, now)
-        history = predict_out_of_sample(loaded, Bars.of(fetched.timetable, fetched.series))
+        history = predict_out_of_sample(loaded, bars_of(loaded, fetched))
     report_progress("answers", 1, 1)
     tested, measured = _measure(loaded, history, home)
     with atomic_folder(out) as part:

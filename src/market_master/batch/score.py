@@ -13,6 +13,7 @@ from market_master.domain import Bars, TooFewBars, instant
 from market_master.files import atomic_folder, require_empty_folder
 from market_master.index.series import index_series
 from market_master.labels import labeler_from_state
+from market_master.market_data.fundamentals import read_fundamentals
 from market_master.market_data.providers import FetchResult, Query
 from market_master.market_data.quality import read_files
 from market_master.prediction.history import predict_history
@@ -34,7 +35,7 @@ def run_batch(
     """
     out = require_empty_folder(out)
     fetched = read_bars(model, path, now)
-    result = score_bars(model, Bars.of(fetched.timetable, fetched.series), weights)
+    result = score_bars(model, bars_of(model, fetched), weights)
     summary = summarise_batch(model, result, fetched, path, weights)
     with atomic_folder(out) as part:
         write_tables(part, result)
@@ -94,6 +95,11 @@ def read_bars(model: LoadedModel, path: Path, now: int) -> FetchResult:
     fetched = read_files(path, Query((), times.calendar, times.interval, now), **options)
     report_progress("read", 1, 1)
     return fetched
+
+
+def bars_of(model: LoadedModel, fetched: FetchResult) -> Bars:
+    """What was read, with the fundamentals that the model's config names."""
+    return Bars.of(fetched.timetable, fetched.series, read_fundamentals(model.settings.fundamentals))
 
 
 def _write_summary(folder: Path, summary: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from market_master.domain import ConfigError
 from market_master.plugins import load_family
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
-PATH_KEYS = (("universe", "weights"), ("provider", "path"))
+PATH_KEYS = (("universe", "weights"), ("provider", "path"), ("fundamentals", "path"))
 PROVIDERS = "market_data.providers"
 
 

@@ -57,6 +57,15 @@ class Features(Section):
     """train on this many, the most important by permutation on the folds before; empty = on all"""
 
 
+class FundamentalTables(Section):
+    """Companies' figures, for the feature set `fundamental` and for insights."""
+
+    path: Path | None = None
+    """a file or folder of statements, figures or ratios; empty = none"""
+    known_after_days: int | None = Field(None, ge=1, le=400)
+    """after the end of its period a statement was known, where the table has no column known_at"""
+
+
 class Label(Section):
     """How the action of a bar is cut from its return."""
 
@@ -185,6 +194,8 @@ class CompositeWeights(Section):
     volatility: float = Field(0.15, ge=0)
     """low is good"""
     liquidity: float = Field(0.15, ge=0)
+    fundamental: float = Field(0.15, ge=0)
+    """of value and quality; a part only where fundamentals.path names a table"""
 
     @model_validator(mode="after")
     def _some(self) -> CompositeWeights:
@@ -224,6 +235,7 @@ class Settings(Section):
     universe: Universe = Universe()
     provider: SerializeAsAny[ProviderSettings]
     features: Features = Features()
+    fundamentals: FundamentalTables = FundamentalTables()
     label: Label = Label()
     folds: Folds = Folds()
     candidates: tuple[str, ...] = ("logistic",)
@@ -237,6 +249,12 @@ class Settings(Section):
     composite: CompositeWeights = CompositeWeights()
     runner: Runner = Runner()
     registry: Registry = Registry()
+
+    @model_validator(mode="after")
+    def _fundamentals_named(self) -> Settings:
+        if "fundamental" in self.features.sets and self.fundamentals.path is None:
+            raise ValueError("features.sets has 'fundamental' and fundamentals.path names no table")
+        return self
 
     @field_validator("candidates")
     @classmethod

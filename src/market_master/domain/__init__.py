@@ -39,6 +39,7 @@ from market_master.domain.errors import (
     NoBars,
     NoChampion,
     NoForecast,
+    NoFundamentals,
     NoSignal,
     NotOhlcv,
     NotPromotable,
@@ -58,6 +59,7 @@ from market_master.domain.errors import (
     UnknownTraining,
     UnknownVersion,
 )
+from market_master.domain.fundamentals import FIGURES, Fundamentals
 from market_master.domain.model_inputs import UNSEEN, model_inputs
 from market_master.domain.records import (
     NEW_RECIPE,
@@ -86,6 +88,7 @@ from market_master.domain.session_closes import SessionCloses
 __all__ = [
     "CLASSES",
     "DAY",
+    "FIGURES",
     "GRIDS",
     "INTERVALS",
     "NEW_RECIPE",
@@ -110,6 +113,7 @@ __all__ = [
     "Failed",
     "FetchCoverage",
     "FingerprintMismatch",
+    "Fundamentals",
     "History",
     "HistoryDisagrees",
     "HistoryGap",
@@ -134,6 +138,7 @@ __all__ = [
     "NoBars",
     "NoChampion",
     "NoForecast",
+    "NoFundamentals",
     "NoSignal",
     "NoTrackRecord",
     "NotOhlcv",

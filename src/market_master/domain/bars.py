@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from market_master.domain.arrays import Array, Ints
 from market_master.domain.calendar import Schedule, Timetable
-from market_master.domain.errors import MixedGrid, NoBars
+from market_master.domain.errors import ContextMissing, MixedGrid, NoBars
+from market_master.domain.fundamentals import FIGURES, Fundamentals
 
 PRICES = ("open", "high", "low", "close")
 OHLCV = (*PRICES, "volume")
@@ -44,15 +45,23 @@ class Bars:
     low: Array
     close: Array
     volume: Array
+    fundamentals: Fundamentals | None = None
+    """of the symbols' companies, where a table of them is configured"""
 
     @classmethod
-    def of(cls, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
+    def of(
+        cls,
+        timetable: Timetable,
+        series: Mapping[str, Mapping[str, NDArray]],
+        fundamentals: Fundamentals | None = None,
+    ) -> Bars:
         """Bars from each symbol's columns (`bar_end` on the timetable and increasing, then OHLCV)."""
         symbols = tuple(sorted(series))
         if not symbols:
             raise NoBars("There is not a single bar to work on.")
         columns = {name: np.concatenate([np.asarray(series[s][name]) for s in symbols]) for name in ("bar_end", *OHLCV)}
-        return cls.joined(timetable, symbols, [len(series[s]["bar_end"]) for s in symbols], columns)
+        counts = [len(series[s]["bar_end"]) for s in symbols]
+        return replace(cls.joined(timetable, symbols, counts, columns), fundamentals=fundamentals)
 
     @classmethod
     def joined(
@@ -94,7 +103,7 @@ class Bars:
             session=schedule.session[at],
             slot=schedule.slot[at],
             next_slot=schedule.slot[after],
-            **{name: values[name].astype(np.float64) for name in OHLCV},
+            **{name: values[name].astype(np.float64) for name in OHLCV},  # type: ignore[arg-type]
         )
 
     def __len__(self) -> int:
@@ -132,16 +141,14 @@ class Bars:
 
     def beside(self, other: Bars, rows: Ints) -> Bars:
         """Some rows of its own and another's: numbered as if the other's, of the same symbols and timetable, came behind."""
-        names = [f.name for f in fields(self) if f.name not in ("timetable", "symbols")]
         joined: dict[str, Any] = {
-            name: np.concatenate([getattr(self, name), getattr(other, name)])[rows] for name in names
+            name: np.concatenate([getattr(self, name), getattr(other, name)])[rows] for name in _ROW_COLUMNS
         }
         return replace(self, **joined)
 
     def take(self, rows: NDArray | slice) -> Bars:
         """Some of the rows (a mask, a slice or increasing indices), same symbols."""
-        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("timetable", "symbols")}
-        return replace(self, **arrays)
+        return replace(self, **{name: getattr(self, name)[rows] for name in _ROW_COLUMNS})
 
     def until(self, instant: int) -> Bars:
         """The bars that had closed by an instant."""
@@ -149,7 +156,9 @@ class Bars:
 
     def select(self, symbols: Sequence[str]) -> Bars:
         """The bars of some symbols."""
-        return Bars.of(self.timetable, {s: self.series(s) for s in symbols if s in self.symbols})
+        return Bars.of(
+            self.timetable, {s: self.series(s) for s in symbols if s in self.symbols}, fundamentals=self.fundamentals
+        )
 
     def tail(self, count: int) -> Bars:
         """Each symbol's last `count` bars."""
@@ -167,7 +176,28 @@ class Bars:
 
     def with_series(self, series: Mapping[str, Mapping[str, NDArray]]) -> Bars:
         """The same bars with some symbols' series put in place of, or beside, the old ones."""
-        return Bars.of(self.timetable, {s: self.series(s) for s in self.symbols} | dict(series))
+        series = {s: self.series(s) for s in self.symbols} | dict(series)
+        return Bars.of(self.timetable, series, fundamentals=self.fundamentals)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column by name; one of FIGURES as it was known at each bar's end, 0 where it was not.
+
+        Raises ContextMissing for a figure of bars without fundamentals.
+        """
+        return self._figures(name) if name in FIGURES else getattr(self, name)
+
+    def _figures(self, name: str) -> Array:
+        if self.fundamentals is None:
+            raise ContextMissing(
+                f"The model looks at {name} and there are no fundamentals beside the bars; name a table of them in "
+                "fundamentals.path and run the pipeline.",
+                lacking=name,
+            )
+        known = self.fundamentals.known
+        return np.nan_to_num(np.concatenate([known(symbol, name, self.bar_end[rows]) for symbol, rows in self]))
+
+
+_ROW_COLUMNS = tuple(field.name for field in fields(Bars) if field.name not in ("timetable", "symbols", "fundamentals"))
 
 
 def digest(

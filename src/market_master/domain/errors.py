@@ -66,6 +66,10 @@ class ContextMissing(DataError):
     """Market features need the other symbols at the same bar_end, and they are not there."""
 
 
+class NoFundamentals(DataError):
+    """No report of a company was known at the bar."""
+
+
 class HistoryDisagrees(DataError):
     """A posted bar that the store has with other values."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from market_master.artifact.bars_graph import BARS_AGO, HISTORY, MEMBER, OHLCV_AND_CLOCK
+from market_master.artifact.bars_graph import BAR_COLUMNS, BARS_AGO, HISTORY, MEMBER
 from market_master.export import operations
 from market_master.export.bar_ranges import BY_ELEMENT, NEWEST, BarRange, computed_ranges, series_among, topological
 from market_master.export.builder import NEWEST_ROW, GraphBuilder
@@ -292,7 +292,7 @@ class _Lowering:
         """The columns of bars and clock below each other in one tensor: turning one costs less than turning each."""
         if "age" in names:
             raise Untraceable("The age of a bar can't be written into the graph: it is known only up to the warm-up.")
-        used = [name for name in OHLCV_AND_CLOCK if name in names]
+        used = [name for name in BAR_COLUMNS if name in names]
         shape = ("symbols", self.required_bars)
         inputs = [self.nodes.input(name, TensorProto.DOUBLE, shape) for name in used]
         joined = self.nodes.add("Transpose", self.nodes.add("Concat", *inputs, axis=1), perm=[1, 0])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from market_master.domain import INTERVALS, Array, Bars, ConfigError, Ints
+from market_master.domain import FIGURES, INTERVALS, Array, Bars, ConfigError, Ints
 from market_master.features.engine.declare import (
     Node,
     feature,
@@ -126,11 +126,13 @@ def needs_market(names: Sequence[str]) -> bool:
     return any(plugin(name).metadata["panel"] for name in names)
 
 
-def of_clock_only(name: str) -> bool:
-    """Is the feature made of calendar columns alone, so that no price or volume can move it?"""
+def reads_no_bar(name: str) -> bool:
+    """Is the feature made of calendar and companies' figures alone, so that no price or volume can move it?"""
     steps = plan((name,))
     computed = {step.name for step in (*steps.by_symbol, *steps.panel)}
-    return all(column in (*CLOCK, *computed) for step in (*steps.by_symbol, *steps.panel) for column in step.inputs)
+    return all(
+        column in (*CLOCK, *FIGURES, *computed) for step in (*steps.by_symbol, *steps.panel) for column in step.inputs
+    )
 
 
 def describe(names: Sequence[str]) -> list[dict[str, Any]]:

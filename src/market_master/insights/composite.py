@@ -13,6 +13,7 @@ import numpy as np
 from market_master.config.settings import CompositeWeights
 from market_master.domain import Array
 from market_master.insights import MarketView, insight
+from market_master.insights.fundamentals import fundamental_ratios
 
 MOMENTUM_FROM, MOMENTUM_TO = 252, 21
 """sessions ago (Jegadeesh and Titman 1993)"""
@@ -20,9 +21,14 @@ VOLATILITY_SESSIONS = 20
 LIQUIDITY_BARS = 20
 LEAST_WEIGHT = 0.6
 """share of the weights whose parts are known; below it there is no score"""
-COMPOSITE_PARTS = {"model": "model", "momentum": "technical", "volatility": "technical", "liquidity": "technical"}
-"""of the parts, in the order of their weights"""
+COMPOSITE_PARTS = {
+    "model": "model", "momentum": "technical", "volatility": "technical", "liquidity": "technical",
+    "fundamental": "fundamental",
+}  # fmt: skip
+"""what each part is made of"""
 LOW_IS_GOOD = ("volatility",)
+VALUE_AND_QUALITY = ("earnings_yield", "book_yield", "net_margin", "sales_growth")
+"""whose ranks make the fundamental part; Asness, Frazzini and Pedersen 2019"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Part:
 
     name: str
     kind: str
-    """technical or model"""
+    """technical, model or fundamental"""
     value: float | None
     rank: float | None
     weight: float
@@ -64,28 +70,29 @@ def composites(view: MarketView) -> dict[str, Composite]:
 
 
 def part_values(view: MarketView) -> dict[str, Array]:
-    """By part, the value of each symbol of the view; NaN where it has none."""
+    """By part, the value of each symbol of the view; NaN where it has none. Without fundamentals there is no such part."""
     scores = [
         view.predictions[symbol].expected_score if symbol in view.predictions else np.nan
         for symbol in view.bars.symbols
     ]
-    return {
+    technical = {
         "model": np.array(scores),
         "momentum": _momentum(view),
         "volatility": _volatility(view),
         "liquidity": _liquidity(view),
     }
+    return technical | ({"fundamental": _fundamental(view)} if view.bars.fundamentals else {})
 
 
 def score_parts(
     symbols: tuple[str, ...], values: Mapping[str, Array], weights: CompositeWeights
 ) -> dict[str, Composite]:
     """Composites of some symbols from the values of their parts."""
-    configured = weights.model_dump()
-    ranks = {name: percentile_ranks(-values[name] if name in LOW_IS_GOOD else values[name]) for name in COMPOSITE_PARTS}
+    configured = {name: weight for name, weight in weights.model_dump().items() if name in values}
+    ranks = {name: percentile_ranks(-values[name] if name in LOW_IS_GOOD else values[name]) for name in configured}
     stacked = np.stack(list(ranks.values()))
-    weight = np.array([configured[name] for name in COMPOSITE_PARTS])[:, None] * np.isfinite(stacked)
-    known = weight.sum(axis=0) / sum(configured.values())
+    weight = np.array([configured[name] for name in ranks])[:, None] * np.isfinite(stacked)
+    known = weight.sum(axis=0) / max(sum(configured.values()), 1e-12)
     total = np.where(np.isfinite(stacked), stacked, 0.0)
     score = (total * weight).sum(axis=0) / np.where(known > 0, weight.sum(axis=0), 1.0)
     return {
@@ -94,8 +101,8 @@ def score_parts(
             known_weight=float(known[at]),
             ranked_among=len(symbols),
             parts=tuple(
-                Part(name, kind, _number(values[name][at]), _number(ranks[name][at]), configured[name])
-                for name, kind in COMPOSITE_PARTS.items()
+                Part(name, COMPOSITE_PARTS[name], _number(values[name][at]), _number(ranks[name][at]), configured[name])
+                for name in ranks
             ),
         )
         for at, symbol in enumerate(symbols)
@@ -137,6 +144,16 @@ def _liquidity(view: MarketView) -> Array:
     money = np.bincount(newest.code, weights=newest.close * newest.volume, minlength=len(newest.symbols))
     counts = np.bincount(newest.code, minlength=len(newest.symbols))
     return np.where(counts == LIQUIDITY_BARS, money / np.maximum(counts, 1), np.nan)
+
+
+def _fundamental(view: MarketView) -> Array:
+    """Mean rank of value and quality, of those that are known."""
+    ratios = fundamental_ratios(view)
+    ranks = np.stack([percentile_ranks(ratios[name]) for name in VALUE_AND_QUALITY])
+    known = np.isfinite(ranks)
+    return np.where(
+        known.any(axis=0), np.where(known, ranks, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan
+    )
 
 
 def _number(value: float) -> float | None:

@@ -12,7 +12,7 @@ from market_master.insights.composite import composites
 from market_master.insights.market_view import MarketView
 from market_master.insights.risk import risk_scores
 
-RankedBy = Literal["composite", "expected_score", "risk", "momentum", "volatility", "liquidity"]
+RankedBy = Literal["composite", "expected_score", "risk", "momentum", "volatility", "liquidity", "fundamental"]
 RANKED_BY: tuple[str, ...] = get_args(RankedBy)
 _rows_of_views: WeakKeyDictionary[MarketView, list[RankedSymbol]] = WeakKeyDictionary()
 
@@ -37,6 +37,8 @@ class RankedSymbol:
     """of 20 daily log returns"""
     liquidity: float | None
     """mean money a bar, 20 bars"""
+    fundamental: float | None
+    """mean rank of earnings and book yield, margin and growth, 0 to 100; null without fundamentals"""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _make_rows(view: MarketView) -> list[RankedSymbol]:
                 expected_score=parts.pop("model"),
                 composite=scores[symbol].score,
                 risk=risks.get(symbol),
-                **parts,
+                **{"fundamental": None, **parts},
             )
         )
     if not rows:

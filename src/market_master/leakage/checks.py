@@ -99,7 +99,7 @@ def _check_splits(pipeline: AuditedPipeline) -> list[Finding]:
 
 
 def _check_sensitivity(pipeline: AuditedPipeline) -> list[Finding]:
-    clock = [name for name in pipeline.experiment.features.names if features.of_clock_only(name)]
+    clock = [name for name in pipeline.experiment.features.names if features.reads_no_bar(name)]
     return leakage.check_sensitivity(_features(pipeline), pipeline.bars, pipeline.instants[:2], clock)
 
 

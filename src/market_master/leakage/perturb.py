@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain import OHLCV, Bars
+from market_master.domain import OHLCV, Bars, Fundamentals
 
 
 def changed(bars: Bars, rows: NDArray, **columns: NDArray | float) -> Bars:
@@ -16,7 +18,7 @@ def changed(bars: Bars, rows: NDArray, **columns: NDArray | float) -> Bars:
         column[rows] = values
         for symbol, span in bars:
             series[symbol][name] = column[span]
-    return Bars.of(bars.timetable, series)
+    return Bars.of(bars.timetable, series, bars.fundamentals)
 
 
 def shaken(bars: Bars, rows: NDArray, seed: int = 0) -> Bars:
@@ -38,17 +40,28 @@ def shaken(bars: Bars, rows: NDArray, seed: int = 0) -> Bars:
 
 
 def scaled(bars: Bars, price: float, volume: float = 1.0) -> Bars:
-    """The same bars in another unit of price and of volume."""
-    return changed(
+    """The same bars in another unit of price and of volume, and their companies' figures too."""
+    other = changed(
         bars,
         np.ones(len(bars), dtype=bool),
         **{name: getattr(bars, name) * (volume if name == "volume" else price) for name in OHLCV},
+    )
+    return replace(other, fundamentals=bars.fundamentals and _in_unit(bars.fundamentals, price))
+
+
+def _in_unit(fundamentals: Fundamentals, price: float) -> Fundamentals:
+    return Fundamentals(
+        {
+            symbol: {name: values * (price if name.endswith("_per_share") else 1) for name, values in report.items()}
+            for symbol, report in fundamentals.reports.items()
+        }
     )
 
 
 def reordered(bars: Bars) -> Bars:
     """The same bars handed over in another order of symbols."""
-    return Bars.of(bars.timetable, {symbol: bars.series(symbol) for symbol in reversed(bars.symbols)})
+    series = {symbol: bars.series(symbol) for symbol in reversed(bars.symbols)}
+    return Bars.of(bars.timetable, series, bars.fundamentals)
 
 
 def with_stranger(bars: Bars) -> Bars:

@@ -11,6 +11,7 @@ from typing import Any
 
 from market_master.config import Settings
 from market_master.domain import Bars, FetchCoverage, NoBars, digest, iso
+from market_master.market_data.fundamentals import read_fundamentals
 from market_master.market_data.providers import FetchResult, Provider, Query, SymbolReport
 from market_master.market_data.providers.first_of import open_provider
 from market_master.market_data.store import AppendResult, Store
@@ -65,6 +66,7 @@ def update_store(settings: Settings, home: Path, now: int) -> StoreUpdate:
     series = {symbol: columns for symbol, columns in fetched.series.items() if len(columns["bar_end"])}
     _require_coverage(settings, fetched, set(series))
     store.quarantine(fetched.quarantine)
+    store.put_fundamentals(read_fundamentals(settings.fundamentals))
     store.add_origins({symbol: source for symbol, source in fetched.origins.items() if symbol in series})
     return StoreUpdate(provider, fetched, store, store.append(fetched.timetable, series), tuple(sorted(series)))
 
@@ -85,7 +87,9 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
         written=update.written,
         notes=fetched.notes,
         manifest=dict(fetched.manifest),
-        data_hash=digest(bars, head=repr((bars.timetable, bars.symbols))),
+        data_hash=digest(
+            bars, head=repr((bars.timetable, bars.symbols)) + (bars.fundamentals.digest if bars.fundamentals else "")
+        ),
         kept_share=_kept_share(fetched.report),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from market_master.domain import OHLCV, Bars, History, HistoryDisagrees, HistoryGap, NoBars, UnknownSymbol, iso
@@ -16,10 +18,12 @@ MAX_LISTED = 20
 def complete_history(posted: Bars, store: BarSource | None, required_bars: int) -> tuple[Bars, History]:
     """Posted bars of one symbol with stored ones before and between them, so many in all; and how many came from where.
 
-    Whole histories are left as they are. Raises HistoryDisagrees for a bar that the store has with other values, and
-    HistoryGap when bars of the calendar lie between what is stored and what was posted.
+    The store's fundamentals stand beside them. Whole histories are left as they are. Raises HistoryDisagrees for a bar that the
+    store has with other values, and HistoryGap when bars of the calendar lie between what is stored and what was posted.
     """
     (symbol,) = posted.symbols
+    if store and store.fundamentals:
+        posted = replace(posted, fundamentals=store.fundamentals)
     stored = _stored(store, symbol, posted, required_bars) if store and len(posted) < required_bars else None
     if stored is None:
         return posted, History(min(len(posted), required_bars), 0)

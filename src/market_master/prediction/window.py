@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from market_master.domain import Bars, StaleData, TooFewBars, iso
+from market_master.domain import Bars, Fundamentals, StaleData, TooFewBars, iso
 from market_master.prediction.loaded_model import LoadedModel
 
 
@@ -15,6 +15,11 @@ class BarSource(Protocol):
     @property
     def source(self) -> str:
         """Whose bars they are."""
+        ...
+
+    @property
+    def fundamentals(self) -> Fundamentals | None:
+        """What was known of the symbols' companies, if anything."""
         ...
 
     def symbols(self) -> tuple[str, ...]:

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from market_master.domain import ConfigError
+from market_master.domain import FIGURES, OHLCV, ConfigError
 from market_master.plugins import Plugin, load_family, register
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Slots = Literal["any", "intraday", "same_slot"]
 
-COLUMNS = ("open", "high", "low", "close", "volume", "slot", "next_slot", "session", "elapsed", "age")
+COLUMNS = (*OHLCV, "slot", "next_slot", "session", "elapsed", "age", *FIGURES)
 """what a function may ask for by name: bar columns; `elapsed` is seconds from the session's open to the bar's start, `age`
-counts the bars of the symbol before this one"""
+counts the bars of the symbol before this one; FIGURES are those known at the bar's end, 0 where none was"""
 MEMBERS = "members"
 """what a panel function may ask for besides: which columns make the market (bool)"""
 REACH = 499

@@ -110,4 +110,4 @@ def column(bars: Bars, name: str, rows: slice | Ints) -> Any:
     """Some rows of a bar column by name."""
     if name == "elapsed":
         return bars.slot[rows] * float(bars.timetable.seconds)
-    return getattr(bars, name)[rows]
+    return bars.column(name)[rows]

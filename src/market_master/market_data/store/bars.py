@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from market_master.domain import DAY, OHLCV, Bars, MixedGrid, NoBars, SessionCloses, Timetable, iso
+from market_master.domain import DAY, OHLCV, Bars, Fundamentals, MixedGrid, NoBars, SessionCloses, Timetable, iso
 from market_master.files import write_atomic
 from market_master.market_data.store import recent
 from market_master.market_data.store.recent import COLUMNS, Recent
@@ -71,6 +71,20 @@ class Store:
             known = self.origins()
             if not origins.keys() <= known.keys():
                 write_atomic(self.folder / "origins.json", json.dumps({**origins, **known}, sort_keys=True).encode())
+
+    @property
+    def fundamentals(self) -> Fundamentals | None:
+        """What was known of the symbols' companies; None where no table of it was configured."""
+        return recent.read_fundamentals(self.folder)
+
+    def put_fundamentals(self, fundamentals: Fundamentals | None) -> None:
+        """Keep fundamentals beside the bars in place of what was there; None takes them away."""
+        file = self.folder / recent.FUNDAMENTALS_FILE
+        if fundamentals is None:
+            file.unlink(missing_ok=True)
+        elif not file.exists() or file.read_bytes() != fundamentals.to_bytes():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(file, fundamentals.to_bytes())
 
     def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> AppendResult:
         """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing.
@@ -148,7 +162,7 @@ class Store:
             frame = frame if until is None else frame[frame["bar_end"] <= until]
             frame = frame if last is None else frame.tail(last)
             series[symbol] = _columns(frame)
-        return Bars.of(timetable, series)
+        return Bars.of(timetable, series, self.fundamentals)
 
     def recent(self, known: Recent | None = None) -> Recent:
         """The newest bars of every symbol, in memory; `known` itself while nothing was written since it was read.
@@ -173,7 +187,7 @@ class Store:
             stamp, table = recent.stamp(self.folder), recent.read_table(self.folder)
         if table is None or not table["count"].size or stamp is None:
             raise recent.nothing(self.source, self.interval)
-        return Recent(self.source, timetable, table, stamp)
+        return Recent(self.source, timetable, table, stamp, self.fundamentals)
 
     def holdings(self) -> list[dict[str, str | int]]:
         """For each symbol: bars, first and last bar_end."""

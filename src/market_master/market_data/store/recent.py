@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from market_master.domain import OHLCV, Bars, NoBars, SessionCloses, SymbolSeries, Timetable, UnknownSymbol
+from market_master.domain import (
+    OHLCV,
+    Bars,
+    Fundamentals,
+    NoBars,
+    SessionCloses,
+    SymbolSeries,
+    Timetable,
+    UnknownSymbol,
+)
 from market_master.files import write_atomic
 
 COLUMNS = ("bar_end", *OHLCV)
@@ -23,6 +32,8 @@ BARS_PER_SYMBOL = 560
 SESSIONS = 320
 """whose closes are held: regimes need up to 274"""
 RECENT_FILE = "newest.npy"
+FUNDAMENTALS_FILE = "fundamentals.json"
+Stamp = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +45,9 @@ class Recent:
     table: NDArray
     """one record: `symbol` and `count` (how many bars it has) [symbols]; `columns` [bars, symbols], each symbol's newest last;
     `session` [sessions] and `close` [sessions, symbols]"""
-    stamp: tuple[int, int]
-    """another one when the file on disk is another"""
+    stamp: Stamp
+    """another one when the files on disk are others"""
+    fundamentals: Fundamentals | None = None
     _tails: dict[tuple[tuple[str, ...], int | None], Bars] = field(default_factory=dict)
     """the newest bars that were read before, by symbols and how many of each"""
 
@@ -81,7 +93,8 @@ class Recent:
         at = np.arange(width)
         chosen = (at >= first[:, None]) & (at < stop[:, None])
         columns = {name: values[chosen] for name, values in tails.items()}
-        return Bars.joined(self.timetable, tuple(symbols), (stop - first).tolist(), columns)
+        bars = Bars.joined(self.timetable, tuple(symbols), (stop - first).tolist(), columns)
+        return replace(bars, fundamentals=self.fundamentals)
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -144,12 +157,26 @@ def read_tails(folder: Path) -> tuple[dict[str, dict[str, NDArray]], SessionClos
     return tails, _closes(table)
 
 
-def stamp(folder: Path) -> tuple[int, int] | None:
-    """What tells one writing of the file from another; None when there is none."""
+def read_fundamentals(folder: Path) -> Fundamentals | None:
+    """What was known of the symbols' companies; None where no table of it was configured."""
     try:
-        status = (folder / RECENT_FILE).stat()
+        return Fundamentals.of_bytes((folder / FUNDAMENTALS_FILE).read_bytes())
     except FileNotFoundError:
         return None
+
+
+def stamp(folder: Path) -> Stamp | None:
+    """What tells one writing of the files from another; None when there are no bars."""
+    newest = _written(folder / RECENT_FILE)
+    return newest + _written(folder / FUNDAMENTALS_FILE) if newest else None
+
+
+def _written(file: Path) -> Stamp:
+    """When a file was written, and which one it is; empty when there is none."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return ()
     return status.st_mtime_ns, status.st_ino
 
 

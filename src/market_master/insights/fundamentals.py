@@ -1,0 +1,67 @@
+"""Fundamentals of a symbol's company: the figures that were known at its newest bar, by that bar's price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market_master.domain import FIGURES, Array, NoFundamentals, iso
+from market_master.insights import MarketView, insight
+
+RATIOS = ("market_value", "earnings_yield", "book_yield", "sales_yield", "net_margin", "sales_growth")
+
+
+@dataclass(frozen=True)
+class CompanyFundamentals:
+    """By the newest report that was known when the bar ended; null for what it does not say."""
+
+    known_at: str
+    """since when"""
+    market_value: float | None
+    """shares x price"""
+    earnings_yield: float | None
+    """earnings of twelve months a share, over the price"""
+    book_yield: float | None
+    sales_yield: float | None
+    net_margin: float | None
+    """earnings over sales"""
+    sales_growth: float | None
+    """sales of twelve months over those of the twelve before, less 1"""
+
+
+@insight
+def company_fundamentals(view: MarketView, symbol: str) -> CompanyFundamentals:
+    """What was known of the company. Raises UnknownSymbol, NoFundamentals."""
+    view.require_symbol(symbol)
+    newest = int(view.bars.bar_end[view.bars.rows(symbol)][-1])
+    known_at = view.bars.fundamentals and view.bars.fundamentals.known_at(symbol, newest)
+    if not known_at:
+        raise NoFundamentals(
+            f"No report of '{symbol}' was known at {iso(newest)}; fundamentals.path in the config names a table of them.",
+            symbol=symbol,
+        )
+    at = view.bars.symbols.index(symbol)
+    ratios = {name: float(values[at]) for name, values in fundamental_ratios(view).items()}
+    return CompanyFundamentals(iso(known_at), *(ratios[name] if np.isfinite(ratios[name]) else None for name in RATIOS))
+
+
+def fundamental_ratios(view: MarketView) -> dict[str, Array]:
+    """Each of RATIOS for all symbols of the view, at their newest bars; NaN where it was not known."""
+    bars = view.bars
+    figures = dict.fromkeys(FIGURES, np.full(len(bars.symbols), np.nan))
+    if bars.fundamentals:
+        known = bars.fundamentals.known
+        newest = {symbol: bars.bar_end[rows][-1:] for symbol, rows in bars}
+        figures = {name: np.array([known(symbol, name, end)[0] for symbol, end in newest.items()]) for name in FIGURES}
+    price = np.array([bars.close[rows][-1] for _, rows in bars])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        margin = figures["earnings_per_share"] / figures["sales_per_share"]
+    return {
+        "market_value": figures["shares"] * price,
+        "earnings_yield": figures["earnings_per_share"] / price,
+        "book_yield": figures["book_per_share"] / price,
+        "sales_yield": figures["sales_per_share"] / price,
+        "net_margin": np.where(figures["sales_per_share"] > 0, margin, np.nan),
+        "sales_growth": figures["sales_growth"],
+    }

@@ -1,0 +1,195 @@
+"""Reading of fundamentals: statements in long form, or dated tables of figures by share.
+
+Point in time only: a figure counts from when it was known, never from the end of the period it describes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from market_master.config.settings import FundamentalTables
+from market_master.domain import DAY, FIGURES, ConfigError, DataError, Fundamentals
+
+ENDINGS = (".csv", ".parquet")
+STATEMENT_COLUMNS = ("symbol", "period_end", "item", "value")
+FLOWS = {"sales": ("Total Revenue",), "earnings": ("Net Income Common Stockholders", "Net Income")}
+LEVELS = {
+    "book": ("Common Stock Equity", "Stockholders Equity"),
+    "shares": ("Diluted Average Shares", "Ordinary Shares Number", "Share Issued"),
+}
+"""items of a statement, the first that is there"""
+QUARTERS, QUARTERS_SPAN = 4, 330
+"""ends of a year's quarters lie within so many days"""
+YEAR_BEFORE = (350, 380)
+"""days between the ends of two years"""
+PER_SHARE = {"earnings_per_share": "earnings", "book_per_share": "book", "sales_per_share": "sales"}
+SNAPSHOT_COLUMNS = ("price", "earnings_share", "price_sales", "price_book", "market_cap")
+"""of a dated table of ratios, with any punctuation between the words"""
+
+Years = dict[int, dict[str, float]]
+"""by the day a year ends: sales, earnings, book and shares"""
+
+
+class _Entry(NamedTuple):
+    """One value of a statement."""
+
+    known_at: int
+    annual: bool
+    period_end: int
+    """days since 1970-01-01"""
+    item: str
+    value: float
+
+
+def read_fundamentals(tables: FundamentalTables) -> Fundamentals | None:
+    """All reports of the configured file, or of the files of the configured folder; None where none is configured.
+
+    Raises DataError for a file that can't be read or has no figures, ConfigError when nothing says since when they were known.
+    """
+    if tables.path is None:
+        return None
+    files = [tables.path] if tables.path.is_file() else sorted(tables.path.glob("*"))
+    rows = [row for file in files if file.suffix in ENDINGS for row in _rows_of(file, tables)]
+    if not rows:
+        raise DataError(f"{tables.path} holds no fundamentals; a file there should end in {' or '.join(ENDINGS)}.")
+    table = pd.DataFrame(rows, columns=["symbol", "known_at", *FIGURES])
+    table = table.sort_values(["symbol", "known_at"], kind="stable").drop_duplicates(
+        ["symbol", "known_at"], keep="last"
+    )
+    return Fundamentals(
+        {
+            str(symbol): {"known_at": report["known_at"].to_numpy(np.int64)}
+            | {name: report[name].to_numpy(np.float64) for name in FIGURES}
+            for symbol, report in table.groupby("symbol")
+        }
+    )
+
+
+def _rows_of(file: Path, tables: FundamentalTables) -> Iterator[tuple[Any, ...]]:
+    """Symbol, known_at and FIGURES of each report in a file."""
+    try:
+        table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"The fundamentals {file} can't be read: {error}.") from error
+    table.columns = [re.sub(r"\W+", "_", str(name).strip().lower()) for name in table.columns]
+    if set(STATEMENT_COLUMNS) <= set(table.columns):
+        yield from _of_statements(_with_known_at(table, file, tables))
+    elif "symbol" in table.columns and set(FIGURES) & set(table.columns):
+        yield from _of_figures(_with_known_at(table, file, tables))
+    elif {"symbol", *SNAPSHOT_COLUMNS} <= set(table.columns):
+        yield from _of_figures(_by_share(_with_known_at(table, file, tables)))
+    else:
+        raise DataError(
+            f"{file.name} has the columns {list(table.columns)}; fundamentals are statements ({', '.join(STATEMENT_COLUMNS)}), "
+            f"figures (symbol, known_at and some of {', '.join(FIGURES)}) or ratios (symbol, {', '.join(SNAPSHOT_COLUMNS)})."
+        )
+
+
+def _with_known_at(table: pd.DataFrame, file: Path, tables: FundamentalTables) -> pd.DataFrame:
+    """The table with `known_at` in epoch seconds: its own, the date in the file's name, or so many days after the period."""
+    in_name = re.search(r"\d{4}-\d{2}-\d{2}", file.stem)
+    if "known_at" in table.columns:
+        known = [_instant(value, file) for value in table["known_at"]]
+    elif "period_end" in table.columns and tables.known_after_days is not None:
+        delay = tables.known_after_days * DAY
+        known = [_instant(value, file) + delay for value in table["period_end"]]
+    elif "period_end" not in table.columns and in_name:
+        known = [_instant(in_name.group(), file)] * len(table)
+    else:
+        raise ConfigError(
+            f"{file.name} does not say since when its figures were known: it has no column known_at"
+            + (", and fundamentals.known_after_days is not set (a filing comes up to 90 days after its period)."
+               if "period_end" in table.columns else " and no date YYYY-MM-DD in its name.")
+        )  # fmt: skip
+    return table.assign(known_at=known)
+
+
+def _instant(value: object, file: Path) -> int:
+    """Epoch seconds of a time; a date without one counts when it is over."""
+    try:
+        time = pd.Timestamp(value)  # type: ignore[arg-type]
+        whole_day = time.tz is None and time == time.normalize()
+        seconds = int((time if time.tz else time.tz_localize("UTC")).timestamp())
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{file.name} has '{value}' where a date stands: {error}.") from error
+    return seconds + DAY if whole_day else seconds
+
+
+def _of_statements(table: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """A row for each instant at which something of a company became known, from all that was known then."""
+    annual = ~table.get("freq", pd.Series("annual", table.index)).astype(str).str.lower().str.startswith("q")
+    ends = pd.to_datetime(table["period_end"]).dt.tz_localize(None).astype("datetime64[s]").astype("int64") // DAY
+    values = pd.to_numeric(table["value"], errors="coerce")
+    columns = (table["symbol"].astype(str), table["known_at"], annual, ends, table["item"].astype(str), values)
+    lines = sorted(zip(*(column.tolist() for column in columns), strict=True))
+    for symbol, of_symbol in groupby(lines, key=lambda line: line[0]):
+        known: dict[bool, dict[int, dict[str, float]]] = {True: {}, False: {}}
+        for known_at, news in groupby((_Entry(*line[1:]) for line in of_symbol), key=lambda entry: entry.known_at):
+            for entry in news:
+                if np.isfinite(entry.value):
+                    known[entry.annual].setdefault(entry.period_end, {})[entry.item] = entry.value
+            figures = _newest_figures({**_years_of_quarters(known[False]), **_years(known[True])})
+            if figures:
+                yield (symbol, known_at, *(figures[name] for name in FIGURES))
+
+
+def _years(periods: Mapping[int, Mapping[str, float]]) -> Years:
+    """What annual statements say."""
+    return {end: _named(items, FLOWS) | _named(items, LEVELS) for end, items in periods.items()}
+
+
+def _years_of_quarters(periods: Mapping[int, Mapping[str, float]]) -> Years:
+    """The years that four quarters make: flows are added up, levels are the last quarter's."""
+    years: Years = {}
+    for end in periods:
+        quarters = [_named(periods[at], FLOWS) for at in periods if 0 <= end - at < QUARTERS_SPAN]
+        if len(quarters) == QUARTERS:
+            flows = {name: sum(one.get(name, np.nan) for one in quarters) for name in FLOWS}
+            years[end] = flows | _named(periods[end], LEVELS)
+    return years
+
+
+def _named(items: Mapping[str, float], names: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    return {name: next((items[one] for one in known if one in items), np.nan) for name, known in names.items()}
+
+
+def _newest_figures(years: Years) -> dict[str, float]:
+    """The figures of the newest year, with its growth against the year before; empty without a year."""
+    if not years:
+        return {}
+    end = max(years)
+    year, shares = years[end], years[end]["shares"]
+    before = next((years[at]["sales"] for at in years if YEAR_BEFORE[0] <= end - at <= YEAR_BEFORE[1]), np.nan)
+    return {
+        **{figure: year[name] / shares if shares > 0 else np.nan for figure, name in PER_SHARE.items()},
+        "shares": shares,
+        "sales_growth": year["sales"] / before - 1.0 if before > 0 else np.nan,
+    }
+
+
+def _by_share(table: pd.DataFrame) -> pd.DataFrame:
+    """Figures by share from price ratios and the market's value."""
+    price, earnings, to_sales, to_book, market_value = (
+        pd.to_numeric(table[name], errors="coerce") for name in SNAPSHOT_COLUMNS
+    )
+    return table.assign(
+        earnings_per_share=earnings,
+        sales_per_share=price / to_sales,
+        book_per_share=price / to_book,
+        shares=market_value / price,
+    )
+
+
+def _of_figures(table: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
+    figures = [
+        pd.to_numeric(table.get(name, pd.Series(np.nan, table.index)), errors="coerce").astype(float).where(np.isfinite)
+        for name in FIGURES
+    ]
+    return zip(table["symbol"].astype(str).str.strip(), table["known_at"], *figures, strict=True)
