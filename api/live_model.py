@@ -73,9 +73,10 @@ class LiveModel:
     def bars_beside(self, posted: int) -> Recent | None:
         """The newest stored bars for a request with so many: None where it needs none, or there are none.
 
-        It needs them where its own are too few, or where the model looks at all symbols.
+        It needs them where its own are too few, or where the model looks at all symbols or at companies' figures.
         """
-        if posted >= self.model.required_bars and not self.model.needs_market:
+        graph = self.model.bars_graph
+        if posted >= graph.required_bars and not (graph.needs_market or graph.needs_fundamentals):
             return None
         recent = _try(self.recent)
         return None if isinstance(recent, MarketMasterError) else recent

@@ -72,6 +72,7 @@ class BarsGraph:
             ) from error
         self.inputs: tuple[str, ...] = tuple(given.name for given in self._session.get_inputs())
         self.needs_market = BARS_AGO in self.inputs
+        self.needs_fundamentals = not set(FIGURES).isdisjoint(self.inputs)
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ RANKING_COLUMNS = {
     "momentum": ("mom", "{:+.0%}"),
     "volatility": ("vol", "{:.1%}"),
     "liquidity": ("money", "{:.2g}"),
+    "fundamental": ("fund", "{:.0f}"),
 }
 """heading and format of each number"""
 
@@ -31,6 +32,8 @@ def render_insights(insights: dict[str, Any]) -> None:
         render_regime(insights["regime"])
     if insights["composite"]:
         _render_composite(insights["composite"])
+    if insights["fundamentals"]:
+        _render_fundamentals(insights["fundamentals"])
     if insights["risk"]:
         _render_risk(insights["risk"])
     if insights["patterns"]:
@@ -57,10 +60,15 @@ def render_regime(regime: dict[str, Any]) -> None:
 
 def render_ranking(ranking: dict[str, Any]) -> None:
     """One row a symbol."""
-    names = [f"[bold]{head}[/bold]" if name == ranking["by"] else head for name, (head, _) in RANKING_COLUMNS.items()]
+    columns = {
+        name: column
+        for name, column in RANKING_COLUMNS.items()
+        if any(row[name] is not None for row in ranking["rows"])
+    }
+    names = [f"[bold]{head}[/bold]" if name == ranking["by"] else head for name, (head, _) in columns.items()]
     table = Table("", "symbol", "price", "action", *names, title=f"{ranking['total']} symbols at {ranking['as_of']}")
     for row in ranking["rows"]:
-        cells = ["" if row[name] is None else text.format(row[name]) for name, (_, text) in RANKING_COLUMNS.items()]
+        cells = ["" if row[name] is None else text.format(row[name]) for name, (_, text) in columns.items()]
         table.add_row(str(row["rank"]), row["symbol"], f"{row['price']:.6g}", row["action"] or "", *cells)
     OUT.print(table)
 
@@ -82,7 +90,7 @@ def show_insights(
 @command("ranking", table=render_ranking)
 def show_ranking(
     by: Annotated[
-        str, typer.Option(help="composite, expected_score, risk, momentum, volatility or liquidity.")
+        str, typer.Option(help="composite, expected_score, risk, momentum, volatility, liquidity or fundamental.")
     ] = "composite",
     limit: Annotated[int, typer.Option(min=1, help="Rows.")] = 20,
     config_file: Config = None,
@@ -131,6 +139,14 @@ def _render_composite(composite: dict[str, Any]) -> None:
             for key, text in (("value", "{:.4g}"), ("rank", "{:.0f}"))
         )
         table.add_row(part["name"], part["kind"], value, rank, f"{part['weight']:.0%}")
+    OUT.print(table)
+
+
+def _render_fundamentals(fundamentals: dict[str, Any]) -> None:
+    table = Table("fundamental", "value", title=f"Known since {fundamentals['known_at'][:10]}")
+    for name, value in fundamentals.items():
+        if isinstance(value, float):
+            table.add_row(name.replace("_", " "), f"{value:,.0f}" if name == "market_value" else f"{value:.1%}")
     OUT.print(table)
 
 

@@ -64,6 +64,8 @@ class FundamentalTables(Section):
     """a file or folder of statements, figures or ratios; empty = none"""
     known_after_days: int | None = Field(None, ge=1, le=400)
     """after the end of its period a statement was known, where the table has no column known_at"""
+    exclude: tuple[str, ...] = ()
+    """symbols whose figures are in another currency or per another share than their bars"""
 
 
 class Label(Section):

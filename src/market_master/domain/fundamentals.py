@@ -29,8 +29,8 @@ class Fundamentals:
         report = self.reports.get(symbol)
         if report is None:
             return np.full(len(instants), np.nan)
-        at = np.searchsorted(report["known_at"], instants, side="right") - 1
-        return np.where(at >= 0, report[figure][np.maximum(at, 0)], np.nan)
+        at = np.searchsorted(report["known_at"], instants, side="right")
+        return np.append(np.nan, report[figure])[at]
 
     def known_at(self, symbol: str, instant: int) -> int | None:
         """Since when the newest report has been known at an instant; None without one."""

@@ -99,8 +99,8 @@ def _check_splits(pipeline: AuditedPipeline) -> list[Finding]:
 
 
 def _check_sensitivity(pipeline: AuditedPipeline) -> list[Finding]:
-    clock = [name for name in pipeline.experiment.features.names if features.reads_no_bar(name)]
-    return leakage.check_sensitivity(_features(pipeline), pipeline.bars, pipeline.instants[:2], clock)
+    blind = [name for name in pipeline.experiment.features.names if features.reads_no_bar(name)]
+    return leakage.check_sensitivity(_features(pipeline), pipeline.bars, pipeline.instants[:2], blind)
 
 
 def _check_units(pipeline: AuditedPipeline) -> list[Finding]:

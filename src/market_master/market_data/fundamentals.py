@@ -15,26 +15,29 @@ import numpy as np
 import pandas as pd
 
 from market_master.config.settings import FundamentalTables
-from market_master.domain import DAY, FIGURES, ConfigError, DataError, Fundamentals
+from market_master.domain import DAY, FIGURES, Bars, ConfigError, DataError, Fundamentals
 
 ENDINGS = (".csv", ".parquet")
 STATEMENT_COLUMNS = ("symbol", "period_end", "item", "value")
 FLOWS = {"sales": ("Total Revenue",), "earnings": ("Net Income Common Stockholders", "Net Income")}
-LEVELS = {
-    "book": ("Common Stock Equity", "Stockholders Equity"),
-    "shares": ("Diluted Average Shares", "Ordinary Shares Number", "Share Issued"),
-}
+BOOK = {"book": ("Common Stock Equity", "Stockholders Equity")}
 """items of a statement, the first that is there"""
+SHARES = ("Diluted Average Shares", "Ordinary Shares Number", "Share Issued")
+"""the most of them: the average's are few after a listing, those issued may be of another class"""
 QUARTERS, QUARTERS_SPAN = 4, 330
 """ends of a year's quarters lie within so many days"""
 YEAR_BEFORE = (350, 380)
 """days between the ends of two years"""
 PER_SHARE = {"earnings_per_share": "earnings", "book_per_share": "book", "sales_per_share": "sales"}
+LARGEST_YIELD = 0.5
+"""earnings over price; more is another currency, or another share (a depositary receipt)"""
 SNAPSHOT_COLUMNS = ("price", "earnings_share", "price_sales", "price_book", "market_cap")
 """of a dated table of ratios, with any punctuation between the words"""
 
+Periods = Mapping[int, Mapping[str, float]]
+"""by the day a period ends: items and their values"""
 Years = dict[int, dict[str, float]]
-"""by the day a year ends: sales, earnings, book and shares"""
+"""by the day a year ends: its sales and earnings"""
 
 
 class _Entry(NamedTuple):
@@ -57,6 +60,7 @@ def read_fundamentals(tables: FundamentalTables) -> Fundamentals | None:
         return None
     files = [tables.path] if tables.path.is_file() else sorted(tables.path.glob("*"))
     rows = [row for file in files if file.suffix in ENDINGS for row in _rows_of(file, tables)]
+    rows = [row for row in rows if row[0] not in tables.exclude]
     if not rows:
         raise DataError(f"{tables.path} holds no fundamentals; a file there should end in {' or '.join(ENDINGS)}.")
     table = pd.DataFrame(rows, columns=["symbol", "known_at", *FIGURES])
@@ -70,6 +74,26 @@ def read_fundamentals(tables: FundamentalTables) -> Fundamentals | None:
             for symbol, report in table.groupby("symbol")
         }
     )
+
+
+def require_plausible(bars: Bars) -> None:
+    """Refuse figures that can't be in the currency and the shares of the bars' prices. Raises DataError."""
+    strange = {
+        symbol: share
+        for symbol, rows in bars
+        if bars.fundamentals
+        and (
+            share := bars.fundamentals.known(symbol, "earnings_per_share", bars.bar_end[rows][-1:])[0]
+            / bars.close[rows][-1]
+        )
+        > LARGEST_YIELD
+    }
+    if strange:
+        named = ", ".join(f"{symbol} ({share:.0%})" for symbol, share in strange.items())
+        raise DataError(
+            f"By their fundamentals, these earn more than {LARGEST_YIELD:.0%} of their price in a year: {named}; figures must be "
+            "in the currency and the shares of the prices. Convert them, or name the symbols in fundamentals.exclude."
+        )
 
 
 def _rows_of(file: Path, tables: FundamentalTables) -> Iterator[tuple[Any, ...]]:
@@ -135,24 +159,25 @@ def _of_statements(table: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
             for entry in news:
                 if np.isfinite(entry.value):
                     known[entry.annual].setdefault(entry.period_end, {})[entry.item] = entry.value
-            figures = _newest_figures({**_years_of_quarters(known[False]), **_years(known[True])})
-            if figures:
+            figures = _newest_figures(known[True], known[False])
+            if not all(np.isnan(value) for value in figures.values()):
                 yield (symbol, known_at, *(figures[name] for name in FIGURES))
 
 
-def _years(periods: Mapping[int, Mapping[str, float]]) -> Years:
+def _years(periods: Periods) -> Years:
     """What annual statements say."""
-    return {end: _named(items, FLOWS) | _named(items, LEVELS) for end, items in periods.items()}
+    years = {end: _named(items, FLOWS) for end, items in periods.items()}
+    return {end: flows for end, flows in years.items() if np.isfinite(list(flows.values())).any()}
 
 
-def _years_of_quarters(periods: Mapping[int, Mapping[str, float]]) -> Years:
-    """The years that four quarters make: flows are added up, levels are the last quarter's."""
+def _years_of_quarters(periods: Periods) -> Years:
+    """The years that four quarters make, all of which must be known."""
     years: Years = {}
     for end in periods:
         quarters = [_named(periods[at], FLOWS) for at in periods if 0 <= end - at < QUARTERS_SPAN]
-        if len(quarters) == QUARTERS:
-            flows = {name: sum(one.get(name, np.nan) for one in quarters) for name in FLOWS}
-            years[end] = flows | _named(periods[end], LEVELS)
+        flows = {name: sum(one[name] for one in quarters) for name in FLOWS}
+        if len(quarters) == QUARTERS and np.isfinite(list(flows.values())).all():
+            years[end] = flows
     return years
 
 
@@ -160,12 +185,18 @@ def _named(items: Mapping[str, float], names: Mapping[str, Sequence[str]]) -> di
     return {name: next((items[one] for one in known if one in items), np.nan) for name, known in names.items()}
 
 
-def _newest_figures(years: Years) -> dict[str, float]:
-    """The figures of the newest year, with its growth against the year before; empty without a year."""
-    if not years:
-        return {}
-    end = max(years)
-    year, shares = years[end], years[end]["shares"]
+def _newest_figures(annual: Periods, quarterly: Periods) -> dict[str, float]:
+    """The figures of the newest year, with its growth against the year before, and the newest book and shares of any period."""
+    years = _years_of_quarters(quarterly) | _years(annual)
+    levels = dict.fromkeys(("book", "shares"), np.nan)
+    for end in sorted({*annual, *quarterly}):
+        items = {**annual.get(end, {}), **quarterly.get(end, {})}
+        shares = max((items[name] for name in SHARES if name in items), default=np.nan)
+        levels |= {
+            name: value for name, value in (_named(items, BOOK) | {"shares": shares}).items() if np.isfinite(value)
+        }
+    end, shares = max(years, default=0), levels["shares"]
+    year = years.get(end, dict.fromkeys(FLOWS, np.nan)) | levels
     before = next((years[at]["sales"] for at in years if YEAR_BEFORE[0] <= end - at <= YEAR_BEFORE[1]), np.nan)
     return {
         **{figure: year[name] / shares if shares > 0 else np.nan for figure, name in PER_SHARE.items()},

@@ -11,7 +11,7 @@ from typing import Any
 
 from market_master.config import Settings
 from market_master.domain import Bars, FetchCoverage, NoBars, digest, iso
-from market_master.market_data.fundamentals import read_fundamentals
+from market_master.market_data.fundamentals import read_fundamentals, require_plausible
 from market_master.market_data.providers import FetchResult, Provider, Query, SymbolReport
 from market_master.market_data.providers.first_of import open_provider
 from market_master.market_data.store import AppendResult, Store
@@ -75,6 +75,7 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
     """Bring the store up to date and read the run's bars from it. Raises what `update_store` raises."""
     update = update_store(settings, home, now)
     provider, fetched, bars = update.provider, update.fetched, update.store.bars(update.symbols)
+    require_plausible(bars)
     return Market(
         bars=bars,
         weights=index_weights(settings.universe, bars.newest, set(bars.symbols)),
