@@ -163,7 +163,7 @@ def test_bars_without_a_champion_are_shown(trained_home: Path, tmp_path: Path) -
             assert bare.get(path).status_code == 200, path
         partial = bare.get("/insights/S001").json()
         assert {name for name in ("regime", "composite", "risk") if partial[name]} == {"regime", "composite", "risk"}
-        assert set(partial["reasons"]) == {"patterns", "signals"}
+        assert set(partial["reasons"]) == {"fundamentals", "patterns", "signals"}
         for path in ("/predict/S001", "/signal/index", "/features/S001"):
             refused = bare.get(path)
             assert (refused.status_code, refused.json()["title"]) == (503, "NoChampion")

@@ -31,6 +31,7 @@ class Columns:
     volume: Array
     price: Array
     """typical price: the geometric mean of high, low and close"""
+    session: Array
 
 
 def _money_flow_index(of: Columns) -> Array:
@@ -71,6 +72,14 @@ def _vwap(of: Columns) -> Array:
     return of.close - talib.SUM(typical * of.volume, 20) / talib.SUM(of.volume, 20)
 
 
+def _session_vwap(of: Columns) -> Array:
+    typical, level = (of.high + of.low + of.close) / 3, np.empty(len(of.close))
+    for at, day in enumerate(of.session):
+        so_far = slice(int(np.searchsorted(of.session, day)), at + 1)
+        level[at] = np.average(typical[so_far], weights=of.volume[so_far])
+    return of.close - level
+
+
 def _trix(of: Columns) -> Array:
     return 100 * talib.MOM(talib.EMA(talib.EMA(talib.EMA(of.close, 15), 15), 15), 1)
 
@@ -101,6 +110,7 @@ REFERENCES: dict[str, Callable[[Columns], Array]] = {
     "rolling_kurtosis": _kurtosis,
     "obv_slope": lambda of: talib.LINEARREG_SLOPE(talib.OBV(of.close, of.volume), 20) / talib.SMA(of.volume, 20),
     "vwap_distance": _vwap,
+    "session_vwap_distance": _session_vwap,
 }
 CLASSIC = features.select(["classic"], "1h")
 
@@ -116,7 +126,7 @@ def test_an_indicator_is_the_textbooks(name: str) -> None:
     bars = random_bars(3, symbols=1, sessions=600)
     logs = {column: LIFT + np.log(getattr(bars, column)) for column in ("open", "high", "low", "close")}
     price = (bars.high * bars.low * bars.close) ** (1 / 3)
-    expected = REFERENCES[name](Columns(**logs, volume=bars.volume, price=price))
+    expected = REFERENCES[name](Columns(**logs, volume=bars.volume, price=price, session=bars.session))
     computed = features.compute(bars, (name,))[:, 0]
     assert np.abs(computed - expected.clip(-BOUND, BOUND))[FORGOTTEN:].max() < 1e-9
     assert np.isfinite(computed[FORGOTTEN:]).all()

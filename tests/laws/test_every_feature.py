@@ -50,6 +50,11 @@ def with_instants_missing(seed: int) -> Bars:
     return bars.take(np.isin(bars.bar_end, every[np.random.default_rng(0).random(len(every)) > 0.03]))
 
 
+def long_sessions() -> Bars:
+    """Three symbols around the clock, 288 bars a session."""
+    return random_bars(4, symbols=3, sessions=4, calendar="24/7", interval="5m")
+
+
 def instants(bars: Bars, count: int = 12, start: int = 60) -> np.ndarray:
     """Times to cut at: inside sessions, the last bars of sessions and the first, all over the history."""
     times, at = np.unique(bars.bar_end, return_index=True)
@@ -96,15 +101,16 @@ def test_short_history_is_enough(market, need) -> None:
 def test_no_more_warmup_is_declared_than_is_used(need) -> None:
     """Some value of a feature changes with the bar `warmup` bars back: nothing is blanked for nothing.
 
-    A flag turns seldom: what no 23rd bar of the first market changes is looked for at every bar of the second.
+    A flag turns seldom: what no 23rd bar of the first market changes is looked for at every bar of the second, and what reaches
+    back to the open in the long sessions of the third.
     """
-    names, bars = BY_WARMUP[need], with_instants_missing(4)
-    felt = feels_bar(of(names), bars, need, np.unique(bars.bar_end)[need + 1 :: 23])
+    names, felt = BY_WARMUP[need], np.zeros(len(BY_WARMUP[need]), dtype=bool)
     if need < DRAWN_BARS:
         felt |= feels_bar(of(names), drawn(), need, np.unique(drawn().bar_end)[need + 1 : DRAWN_BARS])
-    if unfelt := named(names, ~felt):
-        bars = with_instants_missing(12)
-        felt[~felt] = feels_bar(of(tuple(unfelt)), bars, need, np.unique(bars.bar_end)[need + 1 :])
+    for market, step in ((with_instants_missing(4), 23), (with_instants_missing(12), 1), (long_sessions(), 23)):
+        if unfelt := named(names, ~felt):
+            instants = np.unique(market.bar_end)[need + 1 :: step]
+            felt[~felt] = feels_bar(of(tuple(unfelt)), market, need, instants)
     assert named(names, ~felt) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from market_master import features
 from market_master.domain.bars import Bars
+from market_master.domain.fundamentals import Fundamentals
 from market_master.market_data.providers import FetchResult, Query
 from market_master.market_data.providers.files import Files
 from market_master.market_data.providers.imperfections import KINDS
@@ -17,7 +18,7 @@ from market_master.market_data.providers.simulated import Simulated
 from market_master.plugins import load_family
 from tests.support.feature_markets import plain, ragged, rough
 from tests.support.graph_values import graph_of, graph_values
-from tests.support.random_bars import random_bars
+from tests.support.random_bars import random_bars, random_reports
 
 NOW = 1_800_000_000
 EXACT = 1e-9
@@ -56,7 +57,10 @@ def differing(bars: Bars, sets: Collection[str], members: Collection[str], every
 
 
 def bars_of(fetched: FetchResult) -> Bars:
-    return Bars.of(fetched.timetable, fetched.series)
+    """With reports of each company."""
+    series = {symbol: columns for symbol, columns in fetched.series.items() if len(columns["bar_end"])}
+    reports = {symbol: random_reports(number, columns) for number, (symbol, columns) in enumerate(series.items())}
+    return Bars.of(fetched.timetable, series, Fundamentals(reports))
 
 
 @pytest.mark.parametrize("market", [plain, ragged, rough])

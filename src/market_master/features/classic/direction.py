@@ -1,6 +1,7 @@
 """Directional movement in Wilder's recursive means.
 
-ADX is not here: a recursive mean of quotients of recursive means remembers more than 500 bars. `dx` is in core.
+ADX is not here: a recursive mean of quotients of recursive means remembers more than 500 bars; `dx` is in core. Nor is
+Supertrend: its band goes back to the last time the trend turned, however long ago.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Value, size, growth and margin by the newest report that was known at the bar's end; 0 where none was.
+"""Value, size, growth and margin by the newest report known at the bar; 0 without one.
 
 Fama and French 1993 (size, book yield), Basu 1977 (earnings yield), Novy-Marx 2013 (profitability).
 """

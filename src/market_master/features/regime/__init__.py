@@ -1,1 +1,1 @@
-"""Feature set `regime`: what kind of market it is, by the threshold rule of the regimes, in bars."""
+"""Feature set `regime`: what kind of market it is, by the threshold rule in bars."""

@@ -1,4 +1,4 @@
-"""States of the members' basket: how unusual its volatility is, its trend, and the regime that follows.
+"""States of the members' basket: its volatility's rank, its trend, and the regime.
 
 The rule of `stats.regimes` with its 20, 50 and 252 sessions taken as bars, and no memory: where no state has stood for two
 bars in a row it is none of them, while the rule goes on with the last that had. On shorter bars than days it is a quicker one.
