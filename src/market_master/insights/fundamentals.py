@@ -1,4 +1,4 @@
-"""Fundamentals of a company: the figures known at its newest bar, by that bar's price.
+"""Fundamentals of a company: the figures known at its newest bar, by that bar's price."""
 
 from __future__ import annotations
 
