@@ -11,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market_master.config.settings import FundamentalTables
+from market_master.domain import clock
 from market_master.domain.clock import DAY, instant
 from market_master.domain.errors import ConfigError, ContextMissing, DataError
 from market_master.domain.fundamentals import FIGURES, Fundamentals
+from market_master.market_data import ingest
 from market_master.market_data.fundamentals import read_fundamentals, require_plausible
 from market_master.market_data.store import Store
 from tests.support.random_bars import random_bars, random_reports
+from tests.support.trained_home import settings_of
 
 YEARS = {
     "2022-12-31": {"Total Revenue": 80.0, "Net Income": 8.0, "Stockholders Equity": 30.0, "Share Issued": 10.0},
@@ -138,6 +141,24 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
         (["symbol,price", "A,1"], "table_2024-01-01.csv", DataError, r"has the columns \['symbol', 'price'\]"),
         (["symbol,shares,known_at", "A,1,soon"], "table.csv", DataError, "has 'soon' where a date stands"),
         (["symbol,shares,known_at"], "table.csv", DataError, "holds no fundamentals"),
+        (
+            ["symbol,shares,known_at", "A,1,20240131"],
+            "table.csv",
+            DataError,
+            "has the number 20240131 where a date stands",
+        ),
+        (
+            ["symbol,shares,known_at", 'A,"1,000",2024-01-31'],
+            "table.csv",
+            DataError,
+            "1 cells of shares that are no numbers",
+        ),
+        (
+            ["symbol,shares,known_at", "A,1,2024-01-31", "A,2,2024-01-31"],
+            "table.csv",
+            DataError,
+            "1 reports that differ",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_dated_or_read_is_refused(
@@ -155,6 +176,10 @@ def test_figures_of_another_currency_are_refused() -> None:
         "earnings_per_share": bars.close[bars.rows("S2")][-1] * np.full(3, 0.81)
     }
     require_plausible(bars)
+    with pytest.raises(DataError, match="none of which is among the 2"):
+        require_plausible(
+            type(bars).of(bars.timetable, {s: bars.series(s) for s in bars.symbols}, Fundamentals({"X": report}))
+        )
     with pytest.raises(DataError, match=r"S2 \(81%\).*fundamentals.exclude"):
         require_plausible(
             type(bars).of(bars.timetable, {s: bars.series(s) for s in bars.symbols}, Fundamentals({"S2": report}))
@@ -182,20 +207,21 @@ def test_nothing_is_known_before_its_time(seed: int, data: st.DataObject) -> Non
 
 
 def test_bars_know_their_companies_from_the_store(tmp_path: Path) -> None:
-    """Whole and recent, until they are taken away; bars without any say so, by the figure."""
+    """Whole and recent, from when they are put there; bars without any say so, by the figure."""
     bars = random_bars(1, symbols=2, sessions=5)
     store = Store(tmp_path, "source", "1h")
     store.append(bars.timetable, {symbol: bars.series(symbol) for symbol in bars.symbols})
     with pytest.raises(ContextMissing, match=r"looks at shares.*fundamentals\.path"):
         store.bars().column("shares")
     before = store.recent()
+    assert bars.fundamentals
     store.put_fundamentals(bars.fundamentals)
     after = store.recent(before)
     assert after is not before
     for source in (store, after):
         np.testing.assert_array_equal(source.bars(("S2",)).column("shares"), bars.column("shares")[bars.rows("S2")])
-    store.put_fundamentals(None)
-    assert store.recent(after).bars().fundamentals is None
+    store.put_fundamentals(bars.fundamentals)
+    assert store.recent(after) is after
 
 
 def test_the_published_tables_are_read(shared_data: Path) -> None:
@@ -209,3 +235,16 @@ def test_the_published_tables_are_read(shared_data: Path) -> None:
     ratios = read_fundamentals(FundamentalTables(path=folder / "sp500_2018-02-08.csv"))
     assert ratios is not None
     assert len(ratios.reports) == 505
+
+
+def test_a_run_without_the_table_does_not_look_at_another_run_s(tmp_path: Path) -> None:
+    """Figures that lie in the store for a champion are not part of a run whose config names none, nor of its data's hash."""
+    (tmp_path / "figures.csv").write_text("symbol,shares,known_at\nS001,1,2000-01-01\n")
+    plain, now = settings_of("test"), clock.now()
+    before = ingest.fetch(plain, tmp_path, now)
+    with_table = ingest.fetch(settings_of("test", MM_FUNDAMENTALS__PATH=str(tmp_path / "figures.csv")), tmp_path, now)
+    after = ingest.fetch(plain, tmp_path, now)
+    assert with_table.bars.fundamentals is not None
+    assert after.bars.fundamentals is before.bars.fundamentals is None
+    assert after.data_hash == before.data_hash != with_table.data_hash
+    assert Store(tmp_path / "data", after.source, "1h").fundamentals is not None

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from market_master.config.settings import FundamentalTables
-from market_master.domain import DAY, FIGURES, Bars, ConfigError, DataError, Fundamentals
+from market_master.domain import DAY, FIGURES, Bars, ConfigError, DataError, Fundamentals, iso
 
 ENDINGS = (".csv", ".parquet")
 STATEMENT_COLUMNS = ("symbol", "period_end", "item", "value")
@@ -31,6 +31,7 @@ YEAR_BEFORE = (350, 380)
 PER_SHARE = {"earnings_per_share": "earnings", "book_per_share": "book", "sales_per_share": "sales"}
 LARGEST_YIELD = 0.5
 """earnings over price; more is another currency, or another share (a depositary receipt)"""
+NO_NUMBER = ("", "nan", "none", "null", "n/a", "na", "-")
 SNAPSHOT_COLUMNS = ("price", "earnings_share", "price_sales", "price_book", "market_cap")
 """of a dated table of ratios, with any punctuation between the words"""
 
@@ -63,10 +64,14 @@ def read_fundamentals(tables: FundamentalTables) -> Fundamentals | None:
     rows = [row for row in rows if row[0] not in tables.exclude]
     if not rows:
         raise DataError(f"{tables.path} holds no fundamentals; a file there should end in {' or '.join(ENDINGS)}.")
-    table = pd.DataFrame(rows, columns=["symbol", "known_at", *FIGURES])
-    table = table.sort_values(["symbol", "known_at"], kind="stable").drop_duplicates(
-        ["symbol", "known_at"], keep="last"
-    )
+    table = pd.DataFrame(rows, columns=["symbol", "known_at", *FIGURES]).drop_duplicates()
+    table = table.sort_values(["symbol", "known_at"], kind="stable")
+    twice = table[table.duplicated(["symbol", "known_at"])]
+    if len(twice):
+        raise DataError(
+            f"{tables.path} has {len(twice)} reports that differ from another of the same symbol and known_at, the first of "
+            f"{twice['symbol'].iloc[0]}, known at {iso(int(twice['known_at'].iloc[0]))}."
+        )
     return Fundamentals(
         {
             str(symbol): {"known_at": report["known_at"].to_numpy(np.int64)}
@@ -77,18 +82,23 @@ def read_fundamentals(tables: FundamentalTables) -> Fundamentals | None:
 
 
 def require_plausible(bars: Bars) -> None:
-    """Refuse figures that can't be in the currency and the shares of the bars' prices. Raises DataError."""
-    strange = {
-        symbol: share
-        for symbol, rows in bars
-        if bars.fundamentals
-        and (
-            share := bars.fundamentals.known(symbol, "earnings_per_share", bars.bar_end[rows][-1:])[0]
-            / bars.close[rows][-1]
+    """Refuse figures of other symbols, and those that can't be in the currency and the shares of the bars' prices.
+
+    Raises DataError.
+    """
+    if bars.fundamentals is None:
+        return
+    reports, known = bars.fundamentals.reports, bars.fundamentals.known
+    if reports.keys().isdisjoint(bars.symbols):
+        raise DataError(
+            f"The fundamentals are of {len(reports)} symbols ({', '.join(sorted(reports)[:3])} ...), none of which is among the "
+            f"{len(bars.symbols)} that have bars ({', '.join(bars.symbols[:3])} ...)."
         )
-        > LARGEST_YIELD
+    yields = {
+        symbol: known(symbol, "earnings_per_share", bars.bar_end[rows][-1:])[0] / bars.close[rows][-1]
+        for symbol, rows in bars
     }
-    if strange:
+    if strange := {symbol: share for symbol, share in yields.items() if share > LARGEST_YIELD}:
         named = ", ".join(f"{symbol} ({share:.0%})" for symbol, share in strange.items())
         raise DataError(
             f"By their fundamentals, these earn more than {LARGEST_YIELD:.0%} of their price in a year: {named}; figures must be "
@@ -104,16 +114,30 @@ def _rows_of(file: Path, tables: FundamentalTables) -> Iterator[tuple[Any, ...]]
         raise DataError(f"The fundamentals {file} can't be read: {error}.") from error
     table.columns = [re.sub(r"\W+", "_", str(name).strip().lower()) for name in table.columns]
     if set(STATEMENT_COLUMNS) <= set(table.columns):
-        yield from _of_statements(_with_known_at(table, file, tables))
+        yield from _of_statements(_with_known_at(_numeric(table, ("value",), file), file, tables))
     elif "symbol" in table.columns and set(FIGURES) & set(table.columns):
-        yield from _of_figures(_with_known_at(table, file, tables))
+        yield from _of_figures(_with_known_at(_numeric(table, FIGURES, file), file, tables))
     elif {"symbol", *SNAPSHOT_COLUMNS} <= set(table.columns):
-        yield from _of_figures(_by_share(_with_known_at(table, file, tables)))
+        yield from _of_figures(_by_share(_with_known_at(_numeric(table, SNAPSHOT_COLUMNS, file), file, tables)))
     else:
         raise DataError(
             f"{file.name} has the columns {list(table.columns)}; fundamentals are statements ({', '.join(STATEMENT_COLUMNS)}), "
             f"figures (symbol, known_at and some of {', '.join(FIGURES)}) or ratios (symbol, {', '.join(SNAPSHOT_COLUMNS)})."
         )
+
+
+def _numeric(table: pd.DataFrame, columns: Sequence[str], file: Path) -> pd.DataFrame:
+    """The table with some columns as numbers, NaN for an empty cell; symbols are stripped. Raises DataError for other text."""
+    numbers = {}
+    for name in set(columns) & set(table.columns):
+        cells = table[name].astype(str).str.strip()
+        numbers[name] = pd.to_numeric(cells.where(~cells.str.lower().isin(NO_NUMBER)), errors="coerce")
+        wrong = numbers[name].isna() & ~cells.str.lower().isin(NO_NUMBER)
+        if wrong.any():
+            raise DataError(
+                f"{file.name} has {int(wrong.sum())} cells of {name} that are no numbers, the first '{cells[wrong].iloc[0]}'."
+            )
+    return table.assign(symbol=table["symbol"].astype(str).str.strip(), **numbers)
 
 
 def _with_known_at(table: pd.DataFrame, file: Path, tables: FundamentalTables) -> pd.DataFrame:
@@ -137,6 +161,8 @@ def _with_known_at(table: pd.DataFrame, file: Path, tables: FundamentalTables) -
 
 def _instant(value: object, file: Path) -> int:
     """Epoch seconds of a time; a date without one counts when it is over."""
+    if isinstance(value, (int, float, np.number)):
+        raise DataError(f"{file.name} has the number {value} where a date stands; write it as YYYY-MM-DD.")
     try:
         time = pd.Timestamp(value)  # type: ignore[arg-type]
         whole_day = time.tz is None and time == time.normalize()
@@ -150,8 +176,7 @@ def _of_statements(table: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
     """A row for each instant at which something of a company became known, from all that was known then."""
     annual = ~table.get("freq", pd.Series("annual", table.index)).astype(str).str.lower().str.startswith("q")
     ends = pd.to_datetime(table["period_end"]).dt.tz_localize(None).astype("datetime64[s]").astype("int64") // DAY
-    values = pd.to_numeric(table["value"], errors="coerce")
-    columns = (table["symbol"].astype(str), table["known_at"], annual, ends, table["item"].astype(str), values)
+    columns = (table["symbol"], table["known_at"], annual, ends, table["item"].astype(str), table["value"])
     lines = sorted(zip(*(column.tolist() for column in columns), strict=True))
     for symbol, of_symbol in groupby(lines, key=lambda line: line[0]):
         known: dict[bool, dict[int, dict[str, float]]] = {True: {}, False: {}}
@@ -207,9 +232,7 @@ def _newest_figures(annual: Periods, quarterly: Periods) -> dict[str, float]:
 
 def _by_share(table: pd.DataFrame) -> pd.DataFrame:
     """Figures by share from price ratios and the market's value."""
-    price, earnings, to_sales, to_book, market_value = (
-        pd.to_numeric(table[name], errors="coerce") for name in SNAPSHOT_COLUMNS
-    )
+    price, earnings, to_sales, to_book, market_value = (table[name] for name in SNAPSHOT_COLUMNS)
     return table.assign(
         earnings_per_share=earnings,
         sales_per_share=price / to_sales,
@@ -219,8 +242,5 @@ def _by_share(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_figures(table: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
-    figures = [
-        pd.to_numeric(table.get(name, pd.Series(np.nan, table.index)), errors="coerce").astype(float).where(np.isfinite)
-        for name in FIGURES
-    ]
-    return zip(table["symbol"].astype(str).str.strip(), table["known_at"], *figures, strict=True)
+    figures = [table.get(name, pd.Series(np.nan, table.index)).astype(float).where(np.isfinite) for name in FIGURES]
+    return zip(table["symbol"], table["known_at"], *figures, strict=True)

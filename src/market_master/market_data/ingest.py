@@ -5,7 +5,7 @@ It refuses to go on with too little of the index.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,8 @@ def update_store(settings: Settings, home: Path, now: int) -> StoreUpdate:
     series = {symbol: columns for symbol, columns in fetched.series.items() if len(columns["bar_end"])}
     _require_coverage(settings, fetched, set(series))
     store.quarantine(fetched.quarantine)
-    store.put_fundamentals(read_fundamentals(settings.fundamentals))
+    if fundamentals := read_fundamentals(settings.fundamentals):
+        store.put_fundamentals(fundamentals)
     store.add_origins({symbol: source for symbol, source in fetched.origins.items() if symbol in series})
     return StoreUpdate(provider, fetched, store, store.append(fetched.timetable, series), tuple(sorted(series)))
 
@@ -75,6 +76,8 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
     """Bring the store up to date and read the run's bars from it. Raises what `update_store` raises."""
     update = update_store(settings, home, now)
     provider, fetched, bars = update.provider, update.fetched, update.store.bars(update.symbols)
+    if settings.fundamentals.path is None:
+        bars = replace(bars, fundamentals=None)
     require_plausible(bars)
     return Market(
         bars=bars,

@@ -77,14 +77,12 @@ class Store:
         """What was known of the symbols' companies; None where no table of it was configured."""
         return recent.read_fundamentals(self.folder)
 
-    def put_fundamentals(self, fundamentals: Fundamentals | None) -> None:
-        """Keep fundamentals beside the bars in place of what was there; None takes them away."""
-        file = self.folder / recent.FUNDAMENTALS_FILE
-        if fundamentals is None:
-            file.unlink(missing_ok=True)
-        elif not file.exists() or file.read_bytes() != fundamentals.to_bytes():
+    def put_fundamentals(self, fundamentals: Fundamentals) -> None:
+        """Keep fundamentals beside the bars, in place of what was there; the same again change nothing."""
+        file, content = self.folder / recent.FUNDAMENTALS_FILE, fundamentals.to_bytes()
+        if not file.exists() or file.read_bytes() != content:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(file, fundamentals.to_bytes())
+            write_atomic(file, content)
 
     def append(self, timetable: Timetable, series: Mapping[str, Mapping[str, NDArray]]) -> AppendResult:
         """Add the bars that are new; keep aside those that contradict a stored one. The same bars again change nothing.
