@@ -40,16 +40,16 @@ def main() -> None:
     oof = comparison.out_of_fold[comparison.winner]
     closes = SessionCloses.of(market.bars)
     following = np.vstack([closes.returns()[1:], np.full((1, len(closes.symbols)), np.nan)])
-    rows = []
+    ranked, rows = ("composite", *COMPOSITE_PARTS), []
     for view in track(list(views(market.bars, closes, oof)), description="sessions", transient=True):
         day = int(np.searchsorted(closes.session, view.closes.session[-1]))
         values = part_values(view)
         scores = score_parts(view.bars.symbols, values, settings.composite)
         values["composite"] = np.array([np.nan if one.score is None else one.score for one in scores.values()])
         at = [closes.symbols.index(symbol) for symbol in view.bars.symbols]
-        rows.append([rank_correlation(values[name], following[day, at]) for name in ("composite", *COMPOSITE_PARTS)])
+        rows.append([rank_correlation(values[name], following[day, at]) for name in ranked if name in values])
     table = Table("ranked by", "sessions", "mean rank IC", "t", title=f"{settings.name}: {comparison.winner}")
-    for name, daily in zip(("composite", *COMPOSITE_PARTS), np.array(rows).T, strict=True):
+    for name, daily in zip([name for name in ranked if name in values], np.array(rows).T, strict=True):
         known = daily[np.isfinite(daily)] * (-1 if name in LOW_IS_GOOD else 1)
         table.add_row(name, str(len(known)), f"{known.mean():+.4f}", f"{known.mean() / newey_west_se(known):+.1f}")
     Console(width=100).print(table)

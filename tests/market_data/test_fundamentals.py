@@ -137,7 +137,7 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
     ("lines", "name", "error", "words"),
     [
         (statements(YEARS), "table.csv", ConfigError, "fundamentals.known_after_days is not set"),
-        (["symbol,shares", "A,1"], "table.csv", ConfigError, "no date YYYY-MM-DD in its name"),
+        (["symbol,shares", "A,1"], "table.csv", ConfigError, "holds 0 dates YYYY-MM-DD"),
         (["symbol,price", "A,1"], "table_2024-01-01.csv", DataError, r"has the columns \['symbol', 'price'\]"),
         (["symbol,shares,known_at", "A,1,soon"], "table.csv", DataError, "has 'soon' where a date stands"),
         (["symbol,shares,known_at"], "table.csv", DataError, "holds no fundamentals"),
@@ -145,7 +145,38 @@ def test_a_folder_is_read_whole(tmp_path: Path) -> None:
             ["symbol,shares,known_at", "A,1,20240131"],
             "table.csv",
             DataError,
-            "has the number 20240131 where a date stands",
+            "has '20240131' where a date stands",
+        ),
+        (["symbol,shares,known_at", "A,1,03/12/2024"], "table.csv", DataError, "write it as YYYY-MM-DD"),
+        (["symbol,shares,known_at", "A,1,2024-02"], "table.csv", DataError, "write it as YYYY-MM-DD"),
+        (["symbol,shares,known_at", "A,1,2024-02-30"], "table.csv", DataError, "write it as YYYY-MM-DD"),
+        (["symbol,shares,known_at", "A,1,2024-05-02T16:30:00"], "table.csv", DataError, "with the zone of the time"),
+        (["symbol,shares", "A,1"], "from_2024-01-01_to_2024-02-01.csv", ConfigError, "holds 2 dates"),
+        (
+            ["symbol,period_end,freq,item,value,known_at", "A,2024-03-31,TTM,Net Income,1,2024-05-01"],
+            "table.csv",
+            DataError,
+            "freq 'ttm'",
+        ),
+        (
+            [
+                "symbol,period_end,item,value,known_at",
+                "A,2024-03-31,Net Income,1,2024-05-01",
+                "A,2024-06-30,Net Income,1,2024-08-01",
+            ],
+            "table.csv",
+            DataError,
+            "end 91 days apart and no column freq",
+        ),
+        (
+            [
+                "symbol,period_end,item,value,known_at",
+                "A,2024-03-31,Net Income,5,2024-05-01",
+                "A,2024-03-31,Net Income,-5,2024-05-01",
+            ],
+            "table.csv",
+            DataError,
+            "is both -5 and 5.*known_at of its own",
         ),
         (
             ["symbol,shares,known_at", 'A,"1,000",2024-01-31'],
@@ -170,20 +201,60 @@ def test_a_table_that_cannot_be_dated_or_read_is_refused(
 
 
 def test_figures_of_another_currency_are_refused() -> None:
-    """Who earns more than half of the price in a year is named, with the share and the remedy."""
+    """Who earns more than half of the price in a year, by any report, is named with the share and the remedy."""
     bars = random_bars(1, symbols=2, sessions=5)
-    report = random_reports(0, bars.series("S2")) | {
-        "earnings_per_share": bars.close[bars.rows("S2")][-1] * np.full(3, 0.81)
-    }
-    require_plausible(bars)
+    assert bars.fundamentals
+    require_plausible(bars.fundamentals, bars)
+    report = dict(bars.fundamentals.reports["S2"])
+    for place, share in ((2, 0.81), (0, 0.81), (1, -30.0)):
+        price = bars.close[bars.rows("S2")][0]
+        figures = np.where(np.arange(3) == place, share * price, 0.05 * price)
+        wrong = Fundamentals({"S2": report | {"earnings_per_share": figures}})
+        with pytest.raises(DataError, match=r"S2 \(.*fundamentals.exclude"):
+            require_plausible(wrong, bars)
     with pytest.raises(DataError, match="none of which is among the 2"):
-        require_plausible(
-            type(bars).of(bars.timetable, {s: bars.series(s) for s in bars.symbols}, Fundamentals({"X": report}))
-        )
-    with pytest.raises(DataError, match=r"S2 \(81%\).*fundamentals.exclude"):
-        require_plausible(
-            type(bars).of(bars.timetable, {s: bars.series(s) for s in bars.symbols}, Fundamentals({"S2": report}))
-        )
+        require_plausible(Fundamentals({"X": report}), bars)
+
+
+def test_shares_are_those_outstanding(tmp_path: Path) -> None:
+    """The larger of average and number; what is issued holds treasury shares too, and counts where there is nothing else."""
+    items = {"Net Income": 12.0, "Diluted Average Shares": 10.0, "Ordinary Shares Number": 8.0, "Share Issued": 30.0}
+    found = read(tmp_path, statements({"2023-12-31": items}), known_after_days=60)
+    assert figures_at(found, "2024-06-01")["shares"] == 10.0
+    issued = {"Net Income": 12.0, "Share Issued": 30.0}
+    found = read(tmp_path, statements({"2023-12-31": issued}), known_after_days=60)
+    assert figures_at(found, "2024-06-01")["shares"] == 30.0
+
+
+def test_a_shortened_year_is_none(tmp_path: Path) -> None:
+    """Six months after a change of the year's end do not stand for a year."""
+    stub = {"2024-06-30": {"Total Revenue": 45.0, "Net Income": 6.0}}
+    found = read(tmp_path, statements(YEARS | stub), known_after_days=60)
+    assert figures_at(found, "2024-12-01")["sales_per_share"] == pytest.approx(10.0)
+
+
+def test_statements_in_several_files_are_one(tmp_path: Path) -> None:
+    """Sales and earnings in one, book and shares in another; both forms for one symbol are refused."""
+    lines, whole = statements(YEARS), tmp_path / "whole"
+    whole.mkdir()
+    together = read(whole, lines, known_after_days=60)
+    for number in (0, 1):
+        (tmp_path / f"part{number}.csv").write_text("\n".join([lines[0], *lines[1 + number :: 2]]))
+    apart = read_fundamentals(FundamentalTables(path=tmp_path, known_after_days=60))
+    assert apart is not None
+    assert apart.to_bytes() == together.to_bytes()
+    (tmp_path / "ratios_2024-02-08.csv").write_text("symbol,shares\nA,1")
+    with pytest.raises(DataError, match="both statements and figures of 1 symbols"):
+        read_fundamentals(FundamentalTables(path=tmp_path, known_after_days=60))
+
+
+def test_a_figure_stands_until_a_newer_one_or_a_year_and_a_half(tmp_path: Path) -> None:
+    """A report that does not say leaves it as it was; 550 days after the last one nothing is known."""
+    found = read(tmp_path, ["symbol,known_at,earnings_per_share,shares", "A,2024-02-01,5,10", "A,2024-03-01,,11"])
+    assert figures_at(found, "2024-03-02")["earnings_per_share"] == 5.0
+    assert figures_at(found, "2024-03-02")["shares"] == 11.0
+    assert figures_at(found, "2025-09-02")["shares"] == 11.0
+    assert np.isnan(figures_at(found, "2025-09-03")["shares"])
 
 
 @given(st.integers(0, 10), st.data())
@@ -237,14 +308,31 @@ def test_the_published_tables_are_read(shared_data: Path) -> None:
     assert len(ratios.reports) == 505
 
 
-def test_a_run_without_the_table_does_not_look_at_another_run_s(tmp_path: Path) -> None:
-    """Figures that lie in the store for a champion are not part of a run whose config names none, nor of its data's hash."""
-    (tmp_path / "figures.csv").write_text("symbol,shares,known_at\nS001,1,2000-01-01\n")
-    plain, now = settings_of("test"), clock.now()
-    before = ingest.fetch(plain, tmp_path, now)
-    with_table = ingest.fetch(settings_of("test", MM_FUNDAMENTALS__PATH=str(tmp_path / "figures.csv")), tmp_path, now)
-    after = ingest.fetch(plain, tmp_path, now)
-    assert with_table.bars.fundamentals is not None
-    assert after.bars.fundamentals is before.bars.fundamentals is None
-    assert after.data_hash == before.data_hash != with_table.data_hash
-    assert Store(tmp_path / "data", after.source, "1h").fundamentals is not None
+def test_a_refused_table_is_not_served(tmp_path: Path) -> None:
+    """Bars are stored, and the figures that were there stay."""
+    (tmp_path / "figures.csv").write_text("symbol,earnings_per_share,shares,known_at\nS001,1,5,2025-01-01\n")
+    settings = settings_of("test", MM_FUNDAMENTALS__PATH=str(tmp_path / "figures.csv"))
+    market = ingest.fetch(settings, tmp_path, clock.now())
+    assert "Fundamentals: reports of 1 of 10 symbols, none of S002" in market.notes[-1]
+    (tmp_path / "figures.csv").write_text("symbol,earnings_per_share,shares,known_at\nS001,5000,5,2025-01-01\n")
+    with pytest.raises(DataError, match="S001"):
+        ingest.update_store(settings, tmp_path, clock.now())
+    served = Store(tmp_path / "data", market.source, "1h").recent().bars(("S001",))
+    assert served.column("earnings_per_share")[-1] == 1.0
+
+
+def test_figures_belong_to_the_data_where_they_are_looked_at(tmp_path: Path) -> None:
+    """They are in the data's hash of a run whose features look at them, as known at its bars; elsewhere they change nothing."""
+
+    def hash_of(lines: str, sets: str) -> str:
+        (tmp_path / "figures.csv").write_text(f"symbol,shares,known_at\n{lines}")
+        environ = {"MM_FUNDAMENTALS__PATH": str(tmp_path / "figures.csv"), "MM_FEATURES__SETS": sets}
+        return ingest.fetch(settings_of("test", **environ), tmp_path, clock.now()).data_hash
+
+    plain = ingest.fetch(settings_of("test"), tmp_path, clock.now()).data_hash
+    known, unseen = "S001,1,2025-01-01\n", "ZZZ,1,2025-01-01\nS001,2,2099-01-01\n"
+    assert hash_of(known, "[core]") == plain
+    first = hash_of(known, "[core, fundamental]")
+    assert first != plain
+    assert hash_of(known + unseen, "[core, fundamental]") == first
+    assert hash_of("S001,3,2025-01-01\n", "[core, fundamental]") != first

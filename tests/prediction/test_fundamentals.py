@@ -19,7 +19,7 @@ from market_master.prediction.newest import rows_of_newest, run_graph
 from market_master.prediction.predict import predict_posted, predict_stored
 from market_master.registry.champion import load_champion
 from tests.support.quick_training import train_quickly
-from tests.support.servers import MODEL, in_process
+from tests.support.servers import MODEL, in_process, own_copy
 from tests.support.trained_home import settings_of
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("fundamentals")]
@@ -28,10 +28,10 @@ SETS = ("core", "fundamental")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With reports of all companies but S009, known in 2000, and newer ones of S001, of which the last is not known yet."""
+    """With reports of all companies but S009, known in January 2025, and newer ones of S001, of which the last is not known yet."""
     folder = tmp_path_factory.mktemp("fundamentals")
-    lines = [f"S{n:03},2000-01-01,{n},20,90,{1e8 * n},0.1" for n in range(1, 9)]
-    lines += [f"S001,{LAST_SESSION.year}-01-01,2,21,95,1e8,0.2", f"S001,{LAST_SESSION.year + 1}-01-01,99,99,99,1e9,9"]
+    lines = [f"S{n:03},2025-01-01,{n},20,90,{1e8 * n},0.1" for n in range(1, 9)]
+    lines += ["S001,2025-03-03,2,21,95,1e8,0.2", f"S001,{LAST_SESSION.year + 1}-01-01,99,99,99,1e9,9"]
     head = "symbol,known_at,earnings_per_share,book_per_share,sales_per_share,shares,sales_growth"
     (folder / "figures.csv").write_text("\n".join([head, *lines]))
     settings = settings_of(
@@ -92,12 +92,24 @@ def test_files_are_scored_with_the_config_s_table(home: Path, tmp_path: Path) ->
         np.testing.assert_array_equal(read.column(name)[-5:], stored.column(name)[-5:])
 
 
+def test_a_champion_without_its_figures_is_no_opponent(home: Path, tmp_path: Path) -> None:
+    """Another run over the same home, whose store has lost them, is judged without it and says why."""
+    mine = own_copy(home, tmp_path / "home")
+    champion = load_champion(mine, MODEL)
+    (champion.store(mine).folder / "fundamentals.json").unlink()
+    plain = settings_of(
+        "test", MM_CANDIDATES="[logistic]", MM_GATE__RULES="[beats_champion]", MM_PROVIDER__SESSIONS="105"
+    )
+    outcome = train_quickly(mine, plain)
+    assert "looks at companies' figures and the store has none" in str(outcome)
+
+
 def test_insights_show_them(home: Path) -> None:
     """GET /insights has the company's ratios and a fundamental part in the composite; a company without a report says why."""
     with in_process(home) as client:
         known, unknown = (client.get(f"/insights/{symbol}").json() for symbol in ("S001", "S009"))
         fundamentals = known["fundamentals"]
-        assert fundamentals["known_at"] == f"{LAST_SESSION.year}-01-02T00:00:00Z"
+        assert fundamentals["known_at"] == "2025-03-04T00:00:00Z"
         assert fundamentals["earnings_yield"] == pytest.approx(2 / known["price"])
         assert fundamentals["net_margin"] == pytest.approx(2 / 95)
         assert "fundamental" in {part["name"] for part in known["composite"]["parts"]}

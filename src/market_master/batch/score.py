@@ -9,6 +9,7 @@ from typing import Any
 from market_master.batch.result import BatchResult
 from market_master.batch.summary import summarise_batch, summary_metrics
 from market_master.batch.tables import write_tables
+from market_master.config.settings import FundamentalTables
 from market_master.domain import Bars, TooFewBars, instant
 from market_master.files import atomic_folder, require_empty_folder
 from market_master.index.series import index_series
@@ -98,8 +99,9 @@ def read_bars(model: LoadedModel, path: Path, now: int) -> FetchResult:
 
 
 def bars_of(model: LoadedModel, fetched: FetchResult) -> Bars:
-    """What was read, with the fundamentals that the model's config names."""
-    return Bars.of(fetched.timetable, fetched.series, read_fundamentals(model.settings.fundamentals))
+    """What was read, with the fundamentals that the model's config names, if it looks at them."""
+    tables = model.settings.fundamentals if model.bars_graph.needs_fundamentals else FundamentalTables()
+    return Bars.of(fetched.timetable, fetched.series, read_fundamentals(tables))
 
 
 def _write_summary(folder: Path, summary: dict[str, Any]) -> None:

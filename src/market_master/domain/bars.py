@@ -201,12 +201,17 @@ _ROW_COLUMNS = tuple(field.name for field in fields(Bars) if field.name not in (
 
 
 def digest(
-    bars: Bars, rows: slice = slice(None), *, names: Sequence[str] = ("code", "bar_end", *OHLCV), head: str = ""
+    bars: Bars,
+    rows: slice = slice(None),
+    *,
+    names: Sequence[str] = ("code", "bar_end", *OHLCV),
+    head: str = "",
+    figures: bool = False,
 ) -> str:
-    """SHA-256 of some columns of some rows, to the bit, begun with a text."""
+    """SHA-256 of some columns of some rows, to the bit, begun with a text; with the companies' figures as known, if asked for."""
     hashed = hashlib.sha256(head.encode())
-    for name in names:
-        hashed.update(getattr(bars, name)[rows].tobytes())
+    for name in (*names, *(FIGURES if figures else ())):
+        hashed.update(bars.column(name)[rows].tobytes())
     return hashed.hexdigest()
 
 

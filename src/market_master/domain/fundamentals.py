@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from market_master.domain.arrays import Array, Ints
+from market_master.domain.clock import DAY
 
 FIGURES = ("earnings_per_share", "book_per_share", "sales_per_share", "shares", "sales_growth")
 """of the last twelve months (earnings, sales), at their end (book, shares), and against the twelve before (growth, a share);
 per share, in the currency and the share units of the bars' prices"""
+
+MAX_AGE = 550 * DAY
+"""seconds a report counts for: a company that has published none for a year and a half is not known"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,26 +24,22 @@ class Fundamentals:
     """What was known of each company, and since when."""
 
     reports: Mapping[str, Mapping[str, Array]]
-    """by symbol: `known_at` (epoch seconds, increasing) and each of FIGURES, NaN where a report does not say"""
+    """by symbol: `known_at` (epoch seconds, increasing) and each of FIGURES, as known then; NaN where no report says"""
 
     def known(self, symbol: str, figure: str, instants: Ints) -> Array:
-        """The newest value of a figure that was known by each instant; NaN where none was."""
+        """The value of a figure by the newest report that was known at each instant; NaN where none was, or one too old."""
         report = self.reports.get(symbol)
         if report is None:
             return np.full(len(instants), np.nan)
         at = np.searchsorted(report["known_at"], instants, side="right")
-        return np.append(np.nan, report[figure])[at]
+        since = np.append(-MAX_AGE, report["known_at"])[at]
+        return np.where(instants - since <= MAX_AGE, np.append(np.nan, report[figure])[at], np.nan)
 
     def known_at(self, symbol: str, instant: int) -> int | None:
         """Since when the newest report has been known at an instant; None without one."""
         since = np.asarray(self.reports.get(symbol, {}).get("known_at", ()))
-        since = since[since <= instant]
+        since = since[(since <= instant) & (since >= instant - MAX_AGE)]
         return int(since[-1]) if len(since) else None
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of all of it."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def to_bytes(self) -> bytes:
         """As a file's content: JSON, null for what a report does not say."""

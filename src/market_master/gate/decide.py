@@ -83,7 +83,7 @@ def decide(
             comparison,
             HoldoutTerms(lane, budget.alpha, budget.unseen),
             of_version(challenger),
-            _opponent(champion, settings),
+            _opponent(champion, settings, experiment.market.bars),
             checks,
         )
     else:
@@ -161,10 +161,13 @@ def _champion(versions: Versions) -> tuple[ModelVersion | None, Any, str]:
     return champion, champion.card, ""
 
 
-def _opponent(champion: ModelVersion | None, settings: Settings) -> Champion:
-    """The champion as the challenger meets it: only on bars of the interval it was made for."""
+def _opponent(champion: ModelVersion | None, settings: Settings, bars: Bars) -> Champion:
+    """The champion as the challenger meets it: only on bars of the interval it was made for, with the figures it looks at."""
     if champion is None:
         return Champion()
+    if champion.bars_graph.needs_fundamentals and bars.fundamentals is None:
+        reason = "it looks at companies' figures and the store has none; name their table in fundamentals.path."
+        return Champion(champion.version, champion.card, None, reason)
     if champion.card.timetable["interval"] == settings.interval:
         return Champion(champion.version, champion.card, of_version(champion), "")
     reason = (

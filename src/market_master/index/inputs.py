@@ -88,7 +88,7 @@ def read_previous_inputs(model: LoadedModel, store: BarSource, inputs: IndexInpu
 def input_hashes(model: LoadedModel, inputs: IndexInputs) -> dict[str, str]:
     """SHA-256 of what a signal is made of: bars, weights, the features' code, the graph."""
     return {
-        "bars": _bars_hash(inputs.bars),
+        "bars": _bars_hash(model, inputs.bars),
         "weights": hashlib.sha256(json.dumps(inputs.weights.by_symbol, sort_keys=True).encode()).hexdigest(),
         "features": model.card.fingerprint,
         "graph": model.bars_graph.sha256,
@@ -97,11 +97,11 @@ def input_hashes(model: LoadedModel, inputs: IndexInputs) -> dict[str, str]:
 
 def stored_bars_hash(model: LoadedModel, store: BarSource, bar_end: int) -> str:
     """The hash of the bars that a signal at a bar is made of, as they are stored now; nothing is predicted. Raises NoBars."""
-    return _bars_hash(_read_window(model, store, bar_end))
+    return _bars_hash(model, _read_window(model, store, bar_end))
 
 
-def _bars_hash(bars: Bars) -> str:
-    return digest(bars, head=repr(bars.symbols))
+def _bars_hash(model: LoadedModel, bars: Bars) -> str:
+    return digest(bars, head=repr(bars.symbols), figures=model.bars_graph.needs_fundamentals)
 
 
 def _read_window(model: LoadedModel, store: BarSource, asof: int | None) -> Bars:

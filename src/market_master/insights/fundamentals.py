@@ -9,8 +9,6 @@ import numpy as np
 from market_master.domain import FIGURES, Array, NoFundamentals, iso
 from market_master.insights import MarketView, insight
 
-RATIOS = ("market_value", "earnings_yield", "book_yield", "sales_yield", "net_margin", "sales_growth")
-
 
 @dataclass(frozen=True)
 class CompanyFundamentals:
@@ -43,11 +41,12 @@ def company_fundamentals(view: MarketView, symbol: str) -> CompanyFundamentals:
         )
     at = view.bars.symbols.index(symbol)
     ratios = {name: float(values[at]) for name, values in fundamental_ratios(view).items()}
-    return CompanyFundamentals(iso(known_at), *(ratios[name] if np.isfinite(ratios[name]) else None for name in RATIOS))
+    known = {name: value if np.isfinite(value) else None for name, value in ratios.items()}
+    return CompanyFundamentals(known_at=iso(known_at), **known)
 
 
 def fundamental_ratios(view: MarketView) -> dict[str, Array]:
-    """Each of RATIOS for all symbols of the view, at their newest bars; NaN where it was not known."""
+    """Each ratio for all symbols of the view, at their newest bars; NaN where it was not known."""
     bars = view.bars
     figures = dict.fromkeys(FIGURES, np.full(len(bars.symbols), np.nan))
     if bars.fundamentals:

@@ -5,7 +5,7 @@ It refuses to go on with too little of the index.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +66,21 @@ def update_store(settings: Settings, home: Path, now: int) -> StoreUpdate:
     series = {symbol: columns for symbol, columns in fetched.series.items() if len(columns["bar_end"])}
     _require_coverage(settings, fetched, set(series))
     store.quarantine(fetched.quarantine)
-    if fundamentals := read_fundamentals(settings.fundamentals):
-        store.put_fundamentals(fundamentals)
     store.add_origins({symbol: source for symbol, source in fetched.origins.items() if symbol in series})
-    return StoreUpdate(provider, fetched, store, store.append(fetched.timetable, series), tuple(sorted(series)))
+    written = store.append(fetched.timetable, series)
+    if fundamentals := read_fundamentals(settings.fundamentals):
+        require_plausible(fundamentals, store.recent().bars())
+        store.put_fundamentals(fundamentals)
+    return StoreUpdate(provider, fetched, store, written, tuple(sorted(series)))
 
 
 def fetch(settings: Settings, home: Path, now: int) -> Market:
     """Bring the store up to date and read the run's bars from it. Raises what `update_store` raises."""
     update = update_store(settings, home, now)
     provider, fetched, bars = update.provider, update.fetched, update.store.bars(update.symbols)
-    if settings.fundamentals.path is None:
-        bars = replace(bars, fundamentals=None)
-    require_plausible(bars)
+    looks_at_figures = "fundamental" in settings.features.sets
+    if bars.fundamentals and looks_at_figures:
+        require_plausible(bars.fundamentals, bars)
     return Market(
         bars=bars,
         weights=index_weights(settings.universe, bars.newest, set(bars.symbols)),
@@ -89,11 +91,9 @@ def fetch(settings: Settings, home: Path, now: int) -> Market:
         origins=update.store.origins(),
         report=fetched.report,
         written=update.written,
-        notes=fetched.notes,
+        notes=(*fetched.notes, *_fundamentals_note(settings, bars)),
         manifest=dict(fetched.manifest),
-        data_hash=digest(
-            bars, head=repr((bars.timetable, bars.symbols)) + (bars.fundamentals.digest if bars.fundamentals else "")
-        ),
+        data_hash=digest(bars, head=repr((bars.timetable, bars.symbols)), figures=looks_at_figures),
         kept_share=_kept_share(fetched.report),
     )
 
@@ -121,6 +121,15 @@ def _require_coverage(settings: Settings, fetched: FetchResult, arrived: set[str
             needed=MIN_FETCHED,
             missing=lost,
         )
+
+
+def _fundamentals_note(settings: Settings, bars: Bars) -> list[str]:
+    """How many symbols have a report, where a table is configured."""
+    if settings.fundamentals.path is None or bars.fundamentals is None:
+        return []
+    lacking = [symbol for symbol in bars.symbols if bars.fundamentals.known_at(symbol, bars.newest) is None]
+    reported = f"Fundamentals: reports of {len(bars.symbols) - len(lacking)} of {len(bars.symbols)} symbols"
+    return [f"{reported}, none of {', '.join(lacking[:10])}." if lacking else f"{reported}."]
 
 
 def _kept_share(report: tuple[SymbolReport, ...]) -> float:

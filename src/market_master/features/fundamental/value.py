@@ -15,9 +15,12 @@ GROUP = "market"
 
 
 @feature(warmup=0, unit="flag")
-def fundamentals_known(shares: Array) -> Array:
-    """1 when a report of the company was known."""
-    return (shares > 0.0).astype(float)
+def fundamentals_known(
+    shares: Array, earnings_per_share: Array, book_per_share: Array, sales_per_share: Array
+) -> Array:
+    """1 when any figure of the company was known."""
+    stated = np.abs(shares) + np.abs(earnings_per_share) + np.abs(book_per_share) + np.abs(sales_per_share)
+    return (stated > 0.0).astype(float)
 
 
 @feature(warmup=0, unit="share")
