@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from market_master.config.settings import CompositeWeights
-from market_master.insights.composite import COMPOSITE_PARTS, LOW_IS_GOOD, Composite, percentile_ranks, score_parts
+from market_master.domain.clock import DAY
+from market_master.insights.composite import (
+    COMPOSITE_PARTS,
+    LOW_IS_GOOD,
+    Composite,
+    composites,
+    percentile_ranks,
+    score_parts,
+)
+from market_master.insights.market_view import MarketView
+from tests.support.random_bars import random_bars
 
 WEIGHTS = CompositeWeights()
 NAMES = tuple(f"S{number}" for number in range(8))
@@ -75,3 +87,14 @@ def test_ranks_by_hand() -> None:
     ranks = percentile_ranks(np.array([1.0, 2.0, 2.0, 3.0, np.nan]))
     assert ranks[:4].tolist() == [12.5, 50.0, 50.0, 87.5]
     assert np.isnan(ranks[4])
+
+
+def test_fundamentals_are_a_part_where_there_are_any() -> None:
+    """The mean rank of value and quality; a symbol that has no bar yet, or no report, has none."""
+    bars = random_bars(1, symbols=4, sessions=30)
+    early = bars.take((bars.code != 3) | (bars.bar_end > bars.newest - DAY)).until(bars.newest - 2 * DAY)
+    parts = {symbol: one.parts[-1] for symbol, one in composites(MarketView.of(early)).items()}
+    assert {part.name for part in parts.values()} == {"fundamental"}
+    assert parts["S4"].value is None
+    assert sum(parts[symbol].value for symbol in ("S1", "S2", "S3")) == pytest.approx(150.0)
+    assert len(composites(MarketView.of(replace(bars, fundamentals=None)))["S1"].parts) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,11 +36,13 @@ class Fundamentals:
         since = np.append(-MAX_AGE, report["known_at"])[at]
         return np.where(instants - since <= MAX_AGE, np.append(np.nan, report[figure])[at], np.nan)
 
-    def known_at(self, symbol: str, instant: int) -> int | None:
-        """Since when the newest report has been known at an instant; None without one."""
-        since = np.asarray(self.reports.get(symbol, {}).get("known_at", ()))
-        since = since[(since <= instant) & (since >= instant - MAX_AGE)]
-        return int(since[-1]) if len(since) else None
+    def newest(self, symbol: str, instant: int) -> dict[str, float] | None:
+        """`known_at` and FIGURES of the newest report that was known at an instant; None where none was, or one too old."""
+        report = self.reports.get(symbol)
+        at = bisect_right(report["known_at"], instant) - 1 if report else -1
+        if report is None or at < 0 or instant - report["known_at"][at] > MAX_AGE:
+            return None
+        return {name: values[at].item() for name, values in report.items()}
 
     def to_bytes(self) -> bytes:
         """As a file's content: JSON, null for what a report does not say."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from market_master.artifact.raw_columns import newest_rows
 from market_master.domain import FIGURES, Array, NoFundamentals, iso
 from market_master.insights import MarketView, insight
 
@@ -32,28 +33,28 @@ class CompanyFundamentals:
 def company_fundamentals(view: MarketView, symbol: str) -> CompanyFundamentals:
     """What was known of the company. Raises UnknownSymbol, NoFundamentals."""
     view.require_symbol(symbol)
-    newest = int(view.bars.bar_end[view.bars.rows(symbol)][-1])
-    known_at = view.bars.fundamentals and view.bars.fundamentals.known_at(symbol, newest)
-    if not known_at:
+    end = int(view.bars.bar_end[view.bars.rows(symbol)][-1])
+    report = view.bars.fundamentals.newest(symbol, end) if view.bars.fundamentals else None
+    if report is None:
         raise NoFundamentals(
-            f"No report of '{symbol}' was known at {iso(newest)}; fundamentals.path in the config names a table of them.",
+            f"No report of '{symbol}' was known at {iso(end)}; fundamentals.path in the config names a table of them.",
             symbol=symbol,
         )
     at = view.bars.symbols.index(symbol)
     ratios = {name: float(values[at]) for name, values in fundamental_ratios(view).items()}
     known = {name: value if np.isfinite(value) else None for name, value in ratios.items()}
-    return CompanyFundamentals(known_at=iso(known_at), **known)
+    return CompanyFundamentals(known_at=iso(int(report["known_at"])), **known)
 
 
 def fundamental_ratios(view: MarketView) -> dict[str, Array]:
     """Each ratio for all symbols of the view, at their newest bars; NaN where it was not known."""
-    bars = view.bars
-    figures = dict.fromkeys(FIGURES, np.full(len(bars.symbols), np.nan))
-    if bars.fundamentals:
-        known = bars.fundamentals.known
-        newest = {symbol: bars.bar_end[rows][-1:] for symbol, rows in bars}
-        figures = {name: np.array([known(symbol, name, end)[0] for symbol, end in newest.items()]) for name in FIGURES}
-    price = np.array([bars.close[rows][-1] for _, rows in bars])
+    bars, rows = view.bars, newest_rows(view.bars)
+    reports = [
+        (bars.fundamentals.newest(symbol, int(bars.bar_end[row])) if bars.fundamentals and row >= 0 else None) or {}
+        for symbol, row in zip(bars.symbols, rows.tolist(), strict=True)
+    ]
+    figures = {name: np.array([report.get(name, np.nan) for report in reports]) for name in FIGURES}
+    price = np.where(rows >= 0, bars.close[rows], np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         margin = figures["earnings_per_share"] / figures["sales_per_share"]
     return {

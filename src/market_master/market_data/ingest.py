@@ -127,7 +127,7 @@ def _fundamentals_note(settings: Settings, bars: Bars) -> list[str]:
     """How many symbols have a report, where a table is configured."""
     if settings.fundamentals.path is None or bars.fundamentals is None:
         return []
-    lacking = [symbol for symbol in bars.symbols if bars.fundamentals.known_at(symbol, bars.newest) is None]
+    lacking = [symbol for symbol in bars.symbols if bars.fundamentals.newest(symbol, bars.newest) is None]
     reported = f"Fundamentals: reports of {len(bars.symbols) - len(lacking)} of {len(bars.symbols)} symbols"
     return [f"{reported}, none of {', '.join(lacking[:10])}." if lacking else f"{reported}."]
 
