@@ -190,7 +190,7 @@ def test_the_command_writes_a_page_that_stands_alone(
         evaluate_backtest(MODEL, None, trained_home, tmp_path / "sheet", now=0)
 
 
-@pytest.mark.long
+@pytest.mark.nightly
 def test_signals_said_in_time_earn_on_paper_what_the_backtest_earns(home: Path, tmp_path: Path) -> None:
     """Five sessions of scheduled signals: the same net, bar by bar; what was filled in later is not traded; a change is named."""
     with world(home, PROVIDER__SESSIONS="126", CANDIDATES="[logistic]") as here:

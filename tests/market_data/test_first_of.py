@@ -111,6 +111,7 @@ def test_when_none_answers_the_first_failure_is_raised(tmp_path: Path) -> None:
         update_store(settings_of(tmp_path, first, second), tmp_path, NOW)
 
 
+@pytest.mark.nightly
 def test_a_prediction_says_whose_bars_it_was_made_of(tmp_path: Path) -> None:
     """The version's card keeps the origins."""
     settings = named_settings("test", **QUICK)

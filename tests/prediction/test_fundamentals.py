@@ -92,6 +92,7 @@ def test_files_are_scored_with_the_config_s_table(home: Path, tmp_path: Path) ->
         np.testing.assert_array_equal(read.column(name)[-5:], stored.column(name)[-5:])
 
 
+@pytest.mark.nightly
 def test_a_champion_without_its_figures_is_no_opponent(home: Path, tmp_path: Path) -> None:
     """Another run over the same home, whose store has lost them, is judged without it and says why."""
     mine = own_copy(home, tmp_path / "home")
