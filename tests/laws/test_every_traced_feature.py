@@ -92,7 +92,7 @@ def test_on_a_simulated_market_with_all_imperfections() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["us-1h-aligned", "crypto-1h", "br-daily"])
 def test_on_real_bars(shared_data: Path, name: str) -> None:
-    """The newest bars of each symbol for its own features; the market's at instants all over. The night takes whole series, and all markets."""
+    """The newest bars of each symbol; the market's features at instants all over. The night takes whole series and all markets."""
     bars = bars_of(Files(shared_data / name / "bars.parquet").fetch(Query((), *REAL[name], NOW))).tail(NEWEST)
     assert differing(bars, ["core"], bars.symbols) == {}
     every = max(1, len(np.unique(bars.bar_end)) // INSTANTS)
